@@ -1,0 +1,66 @@
+"""What several test modules stand on: random scores, and the real tunes where they are at hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfseqgan.midi import read_midi
+from tfseqgan.score import Chord, Note, Score
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def _random_voice(rng, num_strikes, low, high, most_pitches):
+    """Returns (start, duration, pitches) of a voice with short and very long rests."""
+    now, strikes = 0, []
+    for _ in range(num_strikes):
+        now += int(rng.choice([0, 0, 0, 6, 24, 200]))
+        duration = int(rng.choice([4, 6, 8, 12, 24, 36, 96]))
+        pitches = rng.choice(np.arange(low, high), size=rng.integers(1, most_pitches + 1), replace=False)
+        strikes.append((now, duration, tuple(sorted(pitches.tolist()))))
+        now += duration
+    return strikes
+
+
+def make_score(seed, num_notes=30, num_chords=10, **fields):
+    """Returns a random score: double stops, rests, chords of one to four pitches, parts that end apart."""
+    rng = np.random.default_rng(seed)
+    melody = _random_voice(rng, num_notes, 57, 90, 2)
+    chords = _random_voice(rng, num_chords, 36, 57, 4)
+    return Score(
+        melody=tuple(Note(start, duration, pitch) for start, duration, pitches in melody for pitch in pitches),
+        chords=tuple(Chord(*strike) for strike in chords),
+        **fields,
+    )
+
+
+@pytest.fixture(scope="session")
+def random_scores():
+    """Thirty random scores; some lack one part."""
+    both = [make_score(seed, name=f"tune {seed}") for seed in range(26)]
+    return both + [make_score(26, num_chords=0), make_score(27, num_notes=0), make_score(28, 1, 0), make_score(29, 1, 40)]
+
+
+@pytest.fixture(scope="session")
+def nottingham_folder():
+    """The folder of the 1,034 Nottingham tunes."""
+    folder = SHARED_DATA / "nottingham-midi"
+    if not folder.is_dir():
+        pytest.skip(f"the Nottingham MIDI files are not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nottingham_scores(nottingham_folder):
+    """The 1,034 Nottingham tunes by name."""
+    return {path.stem: read_midi(path) for path in sorted(nottingham_folder.glob("*.mid"))}
+
+
+@pytest.fixture(scope="session")
+def lee2017_file():
+    """The published tokens of Lee et al."""
+    file = SHARED_DATA / "nottingham-lee2017" / "tokens.npz"
+    if not file.is_file():
+        pytest.skip(f"the lee2017 tokens are not at {file}")
+    return file

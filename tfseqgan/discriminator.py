@@ -1,0 +1,158 @@
+"""D: the convolutional network that tells real sequences from generated ones (the paper, section 3.3)."""
+
+import collections
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.embedding import TokenEmbedding, check_token_features
+from tfseqgan.returns import masked_mean, sequence_mask
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class Highway(keras.layers.Layer):
+    """Mixes its input with a transform of it: y = g ⊙ relu(W x + b) + (1 − g) ⊙ x, with g = σ(U x + c).
+
+    The gate's bias starts at −2, so that the layer starts close to the identity.
+
+    Example:
+        >>> Highway()(np.ones([2, 5], np.float32)).shape
+        TensorShape([2, 5])
+
+    Reference:
+        Srivastava et al. 2015, "Highway Networks", equation 3.
+    """
+
+    def build(self, input_shape):
+        """Creates the transform and the gate, as wide as the input."""
+        width = input_shape[-1]
+        self.transform = keras.layers.Dense(width, activation="relu", name="transform")
+        self.gate = keras.layers.Dense(width, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2.0), name="gate")
+        self.transform.build(input_shape)
+        self.gate.build(input_shape)
+
+    def call(self, inputs):
+        """float [B, F] → float [B, F]."""
+        gate = self.gate(inputs)
+        return gate * self.transform(inputs) + (1 - gate) * inputs
+
+    def compute_output_shape(self, input_shape):
+        """The input's own shape."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class Discriminator(keras.Model):
+    """A binary classifier of token sequences: embedding, convolutions, maximum over time, one highway layer, one logit.
+
+        fₖ = relu(maxₜ mₜ · conv_k(E[y])ₜ),   D(y) = σ(w · dropout(highway(f)) + b)
+
+    The convolutions look back only (causal), so that what a filter sees at step t is a matter of the tokens up to t; steps behind the end of a
+    sequence count for nothing. `compile` and `fit` train it as any Keras classifier on (tokens, 1 for real and 0 for generated).
+
+    Args:
+        vocabulary_size: V, the number of token ids.
+        token_features: int32 [V, P], the parts of each token (`Tokenizer.token_features`), or None for the table embedding.
+        embedding_dim: length of a token's vector; the paper's is 32.
+        filters: filters of each branch.
+        kernel_sizes: width of each branch in tokens; branches of equal width are computed as one. The paper's are five of width 20.
+        dropout: share of the highway layer's output dropped in training.
+        l2_weight: λ of the penalty λ/2 · ‖w‖² on the output layer's weights; the paper's is 0.2.
+        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+
+    Example:
+        >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+        >>> discriminator(np.array([[3, 4, 5], [6, 2, 0]])).shape
+        TensorShape([2])
+
+    Reference:
+        Bjare & Meredith, section 3.3; Yu et al. 2016, section 3.3; Kim 2014.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        token_features=None,
+        *,
+        embedding_dim=64,
+        filters=100,
+        kernel_sizes=(1, 2, 3, 4, 6, 8, 12, 16, 20),
+        dropout=0.25,
+        l2_weight=0.0,
+        end_token_id=2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.supports_jit = False  # XLA is slower here on a CPU; compile(jit_compile=True) still asks for it
+        self.vocabulary_size = vocabulary_size
+        self.token_features = check_token_features(token_features, vocabulary_size)
+        self.embedding_dim = embedding_dim
+        self.filters = filters
+        self.kernel_sizes = tuple(kernel_sizes)
+        self.dropout_rate = dropout
+        self.l2_weight = l2_weight
+        self.end_token_id = end_token_id
+        uniform = keras.initializers.RandomUniform(-1.0, 1.0)
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, self.token_features, uniform, name="embedding")
+        branches = collections.Counter(self.kernel_sizes)
+        self.convolutions = [
+            keras.layers.Conv1D(filters * count, width, padding="causal", kernel_initializer="he_normal", name=f"width_{width}")
+            for width, count in branches.items()
+        ]
+        self.highway = Highway(name="highway")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.output_layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(l2_weight / 2), name="logit")
+        self.accuracy_metric = keras.metrics.Mean(name="accuracy")
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates every weight, once; the constructor does it, since the vocabulary's size is all that it takes."""
+        if self.built:
+            return
+        features = (None, self.filters * len(self.kernel_sizes))
+        self.embedding.build()
+        for convolution in self.convolutions:
+            convolution.build((None, None, self.embedding_dim))
+        self.highway.build(features)
+        self.output_layer.build(features)
+
+    def call(self, tokens, training=False):
+        """Returns the logit of "real": int [B, T] → float [B]; D(y) is its sigmoid."""
+        vectors = self.embedding(tokens)  # [B, T, D]
+        mask = sequence_mask(tokens, self.end_token_id)[:, :, None]  # [B, T, 1]
+        unheard = (1 - mask) * vectors.dtype.min
+        # The maximum commutes with the ReLU, so that it runs over the raw responses and the ReLU over one number a filter.
+        responses = [tf.reduce_max(convolution(vectors) * mask + unheard, axis=1) for convolution in self.convolutions]
+        features = tf.nn.relu(tf.concat(responses, axis=1))  # [B, F]
+        return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)  # [B]
+
+    def compute_output_shape(self, input_shape):
+        """Shape [B, T] → [B]."""
+        return (input_shape[0],)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean cross-entropy of the labels `y` (1 real, 0 generated) in nats, plus the penalty on the output layer."""
+        labels = tf.cast(tf.reshape(y, tf.shape(y_pred)), y_pred.dtype)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=y_pred)  # [B]
+        weights = tf.ones_like(losses) if sample_weight is None else tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
+        self.accuracy_metric.update_state((y_pred > 0) == (labels > 0.5), sample_weight=weights)
+        return masked_mean(losses, weights) + tf.add_n(self.losses)
+
+    def seed_dropout(self, seed):
+        """Starts the dropout's random numbers anew from two integers, so that a run repeats."""
+        if self.dropout_rate:
+            self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
+
+    def get_config(self):
+        """Returns what makes the same model again, as plain values."""
+        return super().get_config() | {
+            "vocabulary_size": self.vocabulary_size,
+            "token_features": None if self.token_features is None else self.token_features.tolist(),
+            "embedding_dim": self.embedding_dim,
+            "filters": self.filters,
+            "kernel_sizes": list(self.kernel_sizes),
+            "dropout": self.dropout_rate,
+            "l2_weight": self.l2_weight,
+            "end_token_id": self.end_token_id,
+        }

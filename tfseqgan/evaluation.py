@@ -1,0 +1,189 @@
+"""Table 1's columns and what goes with them: dropout off, fresh samples, held-out tunes, a standard error beside every mean (section 4)."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan import metrics
+from tfseqgan.policy import Policy
+
+
+def check_tokens(tokens, vocabulary_size, argument="data"):
+    """Returns token rows as int32 [N, T], checked.
+
+    Args:
+        tokens: integers [N, T].
+        vocabulary_size: V; every token must lie in 0 … V − 1.
+        argument: how the caller calls them, for the message.
+
+    Raises:
+        ValueError: if the shape, the type or a value is wrong.
+
+    Example:
+        >>> check_tokens([[1, 2, 0]], vocabulary_size=3).dtype
+        dtype('int32')
+    """
+    tokens = np.asarray(tokens)
+    if tokens.ndim != 2 or not tokens.size or not np.issubdtype(tokens.dtype, np.integer):
+        raise ValueError(
+            f"{argument} must be integer tokens [sequences, length], at least one; received {tokens.dtype} of shape {tokens.shape}. "
+            "Tokenizer.windows makes such an array."
+        )
+    if tokens.min() < 0 or tokens.max() >= vocabulary_size:
+        raise ValueError(
+            f"{argument} holds tokens from {tokens.min()} to {tokens.max()}, expected 0 to {vocabulary_size - 1} (vocabulary_size is {vocabulary_size}). "
+            "Tokenize it with the tokenizer that the model was made for."
+        )
+    return tokens.astype(np.int32)
+
+
+def check_models(generator, discriminator=None):
+    """Raises ValueError unless generator and discriminator speak of the same vocabulary and end token."""
+    if discriminator is None:
+        return
+    for name in ("vocabulary_size", "end_token_id"):
+        ours, theirs = getattr(generator, name), getattr(discriminator, name)
+        if ours != theirs:
+            raise ValueError(
+                f"The generator's {name} is {ours} and the discriminator's {theirs}; expected the same. Make both from one tokenizer."
+            )
+
+
+@tf.function(reduce_retracing=True)
+def _row_log_probs(generator, tokens):
+    return tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1)  # [B]
+
+
+def sequence_nlls(generator, tokens, batch_size=128):
+    """Returns the NLL of every sequence in nats, dropout off.
+
+    Args:
+        generator: a `Generator`.
+        tokens: int32 [N, T].
+        batch_size: rows at a time.
+
+    Returns:
+        NumPy float64 [N], −log p(y) of each row, summed over its tokens.
+
+    Example:
+        >>> from tfseqgan.generator import Generator
+        >>> sequence_nlls(Generator(vocabulary_size=7, embedding_dim=4, units=8), np.array([[3, 4, 2, 0]])).shape
+        (1,)
+    """
+    batches = [tokens[start : start + batch_size] for start in range(0, len(tokens), batch_size)]
+    return -np.concatenate([_row_log_probs(generator, tf.constant(batch, tf.int32)).numpy() for batch in batches]).astype(np.float64)
+
+
+def mean_nll(generator, tokens, batch_size=128):
+    """Returns H(p_data, p_gen) of some sequences, dropout off: int32 [N, T] → a float in nats per token."""
+    return float(sequence_nlls(generator, tokens, batch_size).sum() / metrics.sequence_lengths(tokens, generator.end_token_id).sum())
+
+
+def draw(generator, num_sequences, length, seed, batch_size=512):
+    """Returns fresh samples at temperature 1 and their NLL.
+
+    Args:
+        generator: a `Generator`.
+        num_sequences: N.
+        length: T.
+        seed: an integer or a pair of integers.
+        batch_size: rows at a time; the samples do not depend on it.
+
+    Returns:
+        tokens NumPy int32 [N, T] and −log p(y) of each row, NumPy float64 [N].
+    """
+    first, second = seed if isinstance(seed, tuple) else (seed, 0)
+    policy, tokens, nlls = Policy(generator), [], []
+    for start in range(0, num_sequences, batch_size):
+        trajectory = policy.sample(min(batch_size, num_sequences - start), length, (first, second + start))
+        tokens.append(trajectory.tokens.numpy())
+        nlls.append(-tf.reduce_sum(trajectory.log_probs, axis=1).numpy().astype(np.float64))
+    return np.concatenate(tokens), np.concatenate(nlls)
+
+
+def judge(discriminator, tokens, batch_size=128):
+    """Returns the discriminator's logits, dropout off: int32 [N, T] → NumPy float64 [N]."""
+    return discriminator.predict(tokens, batch_size=batch_size, verbose=0).astype(np.float64)
+
+
+def _generator_columns(generator, data, samples, sample_nlls, references, batch_size):
+    """Returns nll, bleu and entropy with their standard errors."""
+    end = generator.end_token_id
+    nll, nll_error = metrics.mean_per_token(sequence_nlls(generator, data, batch_size), metrics.sequence_lengths(data, end))
+    entropy, entropy_error = metrics.mean_per_token(sample_nlls, metrics.sequence_lengths(samples, end))
+    bleu, bleu_error = metrics.mean_and_standard_error(metrics.bleu(samples, references, end))
+    return {
+        "nll": nll, "nll_stderr": nll_error, "bleu": bleu, "bleu_stderr": bleu_error, "entropy": entropy, "entropy_stderr": entropy_error,
+    }  # fmt: skip
+
+
+def discriminator_columns(discriminator, data, samples, batch_size=128):
+    """Returns reward_mean, reward_std, precision, recall and auc of a discriminator on real against generated sequences.
+
+    Args:
+        discriminator: a `Discriminator`.
+        data: int32 [N, T], real sequences that it was not trained on.
+        samples: int32 [M, T], fresh generated ones.
+        batch_size: rows at a time.
+
+    Returns:
+        A dict of floats.
+    """
+    real, generated = judge(discriminator, data, batch_size), judge(discriminator, samples, batch_size)
+    rewards = 1 / (1 + np.exp(-generated))
+    reward, reward_error = metrics.mean_and_standard_error(rewards)
+    return {
+        "reward_mean": reward,
+        "reward_stderr": reward_error,
+        "reward_std": float(rewards.std()),
+        "precision": metrics.precision(real, generated),
+        "recall": metrics.recall(real),
+        "auc": metrics.auc(real, generated),
+    }
+
+
+def evaluate(generator, discriminator, data, *, num_samples=None, references=None, batch_size=128, seed=0):
+    """Returns Table 1's columns by name, on held-out data against fresh samples, dropout off.
+
+    | key | what | unit |
+    |---|---|---|
+    | `nll` | H(p_data, p_gen): mean NLL of `data` | nats per token |
+    | `bleu` | mean sentence BLEU of the samples against all `references` | 0 to 1 |
+    | `entropy` | H(p_gen): mean NLL of the samples | nats per token |
+    | `reward_mean`, `reward_std` | R̄_T and S_T: mean and spread of D over the samples | probability |
+    | `precision`, `recall` | p_d and r_d at D > 0.5; precision is NaN where nothing is judged real | share |
+    | `auc` | probability that D ranks a real sequence above a generated one | 0.5 is chance |
+    | `…_stderr` | the standard error of that mean, over sequences | as the mean |
+    | `num_real`, `num_generated` | how many sequences it was computed from | |
+
+    Args:
+        generator: a `Generator`.
+        discriminator: a `Discriminator`, or None to leave its columns out.
+        data: int32 [N, T], sequences that neither model was trained on.
+        num_samples: how many sequences to sample; as many as `data` has by default.
+        references: int32 [M, S] for BLEU; `data` by default.
+        batch_size: rows at a time; changes nothing but speed and memory.
+        seed: an integer for the samples.
+
+    Returns:
+        A dict of floats and counts.
+
+    Raises:
+        ValueError: if the models do not fit each other or the data.
+
+    Example:
+        >>> from tfseqgan.generator import Generator
+        >>> columns = evaluate(Generator(vocabulary_size=7, embedding_dim=4, units=8), None, np.array([[3, 4, 5, 2], [3, 6, 2, 0]]))
+        >>> sorted(columns)[:4], columns["num_real"]
+        (['bleu', 'bleu_stderr', 'entropy', 'entropy_stderr'], 2)
+
+    Reference:
+        Bjare & Meredith, section 4 and Table 1.
+    """
+    check_models(generator, discriminator)
+    data = check_tokens(data, generator.vocabulary_size)
+    references = data if references is None else check_tokens(references, generator.vocabulary_size, "references")
+    samples, sample_nlls = draw(generator, num_samples or len(data), data.shape[1], seed)
+    columns = _generator_columns(generator, data, samples, sample_nlls, references, batch_size)
+    if discriminator is not None:
+        columns |= discriminator_columns(discriminator, data, samples, batch_size)
+    return columns | {"num_real": len(data), "num_generated": len(samples)}

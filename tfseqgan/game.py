@@ -1,0 +1,90 @@
+"""The two players and what they are paid: compiled steps that train each of them."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.baselines import initial_state
+from tfseqgan.generator import Generator
+from tfseqgan.policy import Policy
+from tfseqgan.pretraining import apply_gradients
+from tfseqgan.returns import masked_mean
+
+
+def frozen_copy(generator):
+    """Returns a generator with the same weights that is not trained: the prior π₀."""
+    copy = Generator.from_config(generator.get_config())
+    copy.set_weights(generator.get_weights())
+    copy.trainable = False
+    return copy
+
+
+class Game:
+    """The two players, the objective, and the compiled steps that train each of them.
+
+    Args:
+        generator: a compiled `Generator`.
+        discriminator: a compiled `Discriminator`.
+        objective: an `Objective`.
+        reward: function of tokens, int32 [B, T] → float [B], added to the objective's reward, or None.
+    """
+
+    def __init__(self, generator, discriminator, objective, reward=None):
+        self.generator, self.discriminator, self.objective, self.reward = generator, discriminator, objective, reward
+        self.policy = Policy(generator)
+        self.prior = Policy(frozen_copy(generator)) if objective.kl_weight else None
+        self.baseline_state = tf.Variable(initial_state(), trainable=False)
+
+    def state(self):
+        """Returns everything that changes while the game goes on, by name, for the checkpoint."""
+        optimizers = {"generator_optimizer": self.generator.optimizer, "discriminator_optimizer": self.discriminator.optimizer}
+        prior = {"prior": self.prior.generator} if self.prior else {}
+        return {"generator": self.generator, "discriminator": self.discriminator, "baseline": self.baseline_state, **optimizers, **prior}
+
+    @tf.function(reduce_retracing=True)
+    def logits(self, tokens):
+        """Returns the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
+        return self.discriminator(tokens, training=False)
+
+    def rewards(self, tokens, logits):
+        """Returns R(y): the objective's reward of the logits, plus the reward of the tokens. float32 [B]."""
+        rewards = self.objective.reward(logits)
+        if self.reward is None:
+            return rewards
+        extra = tf.convert_to_tensor(self.reward(tokens.numpy()), tf.float32)
+        if extra.shape != rewards.shape or not np.isfinite(extra).all():
+            raise ValueError(
+                f"reward must return one finite number a sequence, shape {tuple(rewards.shape)}; received shape {tuple(extra.shape)}, "
+                f"{'finite' if np.isfinite(extra).all() else 'not finite'}. It is called with NumPy int32 tokens [B, T]."
+            )
+        return rewards + extra
+
+    @tf.function(reduce_retracing=True)
+    def generator_step(self, tokens, rewards):
+        """Moves the generator along the policy gradient: tokens int32 [B, T], rewards float32 [B] → its figures."""
+        mask = self.policy.mask(tokens)
+        credit = self.objective.credit(rewards, mask, self.objective.discount)  # [B, T]
+        prior_log_probs = self.prior.log_prob(tokens) if self.prior else None
+        with tf.GradientTape() as tape:
+            log_probs = self.policy.log_prob(tokens)  # [B, T]
+            result = self.objective.loss(log_probs, credit, mask, prior_log_probs, self.baseline_state)
+        self.baseline_state.assign(result.baseline_state)
+        norm = apply_gradients(self.generator, result.loss, tape)
+        variance = masked_mean(result.advantages**2, mask) - masked_mean(result.advantages, mask) ** 2
+        return {
+            "generator_loss": result.loss,
+            "kl": masked_mean(log_probs - prior_log_probs, mask) if self.prior else tf.constant(math.nan),
+            "advantage_std": tf.sqrt(tf.maximum(variance, 0)),
+            "gradient_norm": norm,
+        }
+
+    @tf.function(reduce_retracing=True)
+    def discriminator_step(self, real, generated):
+        """Moves the discriminator to tell real from generated, both int32 [B/2, T]; returns its loss, float []."""
+        labels = tf.concat([tf.ones(tf.shape(real)[0]), tf.zeros(tf.shape(generated)[0])], axis=0)
+        with tf.GradientTape() as tape:
+            logits = self.discriminator(tf.concat([real, generated], axis=0), training=True)
+            loss = self.discriminator.compute_loss(y=labels, y_pred=logits)
+        apply_gradients(self.discriminator, loss, tape)
+        return loss

@@ -1,0 +1,211 @@
+"""G: the LSTM that writes sequences, one token after the other (the paper, sections 3.1 and 4)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.embedding import TokenEmbedding, check_token_features
+from tfseqgan.returns import masked_mean, sequence_mask
+from tfseqgan.sampling import check_sampling, next_tokens, row_seeds, row_uniforms
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class Generator(keras.Model):
+    """A language model over tokens: p(y) = Π_t p(yₜ | y₍<t₎), by an embedding, one LSTM and a projection to logits.
+
+    `compile` and `fit` do maximum likelihood on an array of token rows; `generate` samples; `fit_adversarial` trains it as a policy.
+    Given `token_features` a token's vector is the sum of its parts' vectors and one of its own, and the same vectors, behind a
+    projection, give the logits. Without them it is the paper's generator: a table, an LSTM, a dense layer.
+
+    Args:
+        vocabulary_size: V, the number of token ids.
+        token_features: int32 [V, P], the parts of each token (`Tokenizer.token_features`), or None for the table embedding.
+        embedding_dim: length of a token's vector; the paper's is 32.
+        units: LSTM units.
+        dropout: share of the embedding and of the LSTM's output dropped in `fit`; never when sampling or in a policy gradient.
+        pad_token_id: what stands behind the end of a sequence.
+        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+
+    Example:
+        >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
+        >>> generator(np.array([[3, 4, 5]])).shape
+        TensorShape([1, 3, 7])
+
+    Reference:
+        Bjare & Meredith, sections 3.1 and 4; Yu et al. 2016, section 3.
+    """
+
+    def __init__(
+        self, vocabulary_size, token_features=None, *, embedding_dim=128, units=512, dropout=0.0, pad_token_id=0, end_token_id=2, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU; compile(jit_compile=True) still asks for it
+        self.vocabulary_size = vocabulary_size
+        self.token_features = check_token_features(token_features, vocabulary_size)
+        self.embedding_dim = embedding_dim
+        self.units = units
+        self.dropout_rate = dropout
+        self.pad_token_id = pad_token_id
+        self.end_token_id = end_token_id
+        self.embedding = TokenEmbedding(
+            vocabulary_size, embedding_dim, self.token_features, keras.initializers.RandomNormal(stddev=0.1), name="embedding"
+        )
+        self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.projection = keras.layers.Dense(vocabulary_size if token_features is None else embedding_dim, name="projection")
+        self.nll_metric = keras.metrics.Mean(name="nll")
+        self.build()
+
+    def build(self, input_shape=None):
+        """Creates every weight, once; the constructor does it, since the vocabulary's size is all that it takes."""
+        if self.built:
+            return
+        self.embedding.build()
+        self.lstm.build((None, None, self.embedding_dim))
+        self.projection.build((None, None, self.units))
+        self.opening = self.add_weight(shape=(self.embedding_dim,), initializer="zeros", name="opening")
+        if self.token_features is not None:
+            self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+
+    def call(self, tokens, training=False):
+        """Returns the logits of every token given the tokens before it: int [B, T] → float [B, T, V].
+
+        Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 a learned opening vector.
+        """
+        table = self.embedding.table()  # [V, D]
+        inputs = self._shift(tf.gather(table, tokens))  # [B, T, D]
+        outputs = self.lstm(self.dropout(inputs, training=training), training=training)  # [B, T, units]
+        return self._logits(self.dropout(outputs, training=training), table)  # [B, T, V]
+
+    def _shift(self, vectors):
+        """Puts the opening vector first and drops the last: [B, T, D] → [B, T, D]."""
+        opening = tf.broadcast_to(self.opening, [tf.shape(vectors)[0], 1, self.embedding_dim])
+        return tf.concat([opening, vectors[:, :-1]], axis=1)
+
+    def _logits(self, outputs, table):
+        """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → [..., V]."""
+        projected = self.projection(outputs)
+        if self.token_features is None:
+            return projected
+        # One flat matrix product: the gradient of the einsum for this is over twenty times slower on a CPU.
+        flat = tf.matmul(tf.reshape(projected, [-1, self.embedding_dim]), table, transpose_b=True)
+        return tf.reshape(flat, tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0)) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        """Shape [B, T] → [B, T, V]."""
+        return (*input_shape, self.vocabulary_size)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean NLL of the tokens `x` in nats per token, over the tokens that count.
+
+            −Σ_b Σ_t mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
+        """
+        x = tf.cast(x, tf.int32)
+        mask = sequence_mask(x, self.end_token_id)  # [B, T]
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=x, logits=y_pred)  # [B, T]
+        self.nll_metric.update_state(nll, sample_weight=mask)
+        return masked_mean(nll, mask)
+
+    def seed_dropout(self, seed):
+        """Starts the dropout's random numbers anew from two integers, so that a run repeats."""
+        if self.dropout_rate:
+            self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
+
+    def generate(self, num_sequences, length=100, *, temperature=1.0, top_k=None, top_p=None, prompt=None, seed=None):
+        """Samples sequences, all in one compiled loop.
+
+        A row depends on its seed and its place alone, not on how many rows are drawn with it.
+
+        Args:
+            num_sequences: B, how many.
+            length: T, tokens a sequence at the most; rows that end earlier are padded.
+            temperature: divides the logits; 1 samples from the model, lower is safer, 0 is not allowed.
+            top_k: keep only the k likeliest tokens of each step, or None.
+            top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or None.
+            prompt: int tokens [P] or [B, P] that every sequence begins with, or None; an empty one is none.
+            seed: an integer for the same sequences again, or None for new ones.
+
+        Returns:
+            NumPy int32 [B, T].
+
+        Raises:
+            ValueError: if an argument is out of range.
+
+        Example:
+            >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8, end_token_id=None)
+            >>> generator.generate(2, length=5, prompt=[3], seed=0)[:, 0].tolist()
+            [3, 3]
+        """
+        check_sampling(num_sequences, length, temperature, top_k, top_p)
+        prompt = self._prompt(prompt, num_sequences, length)
+        seeds = row_seeds(seed, num_sequences)
+        tokens, _ = self.sample(seeds, length, tf.constant(temperature, tf.float32), top_k, top_p, prompt)
+        return tokens.numpy()
+
+    def _prompt(self, prompt, num_sequences, length):
+        """Returns a prompt as int32 [B, P], checked, or None."""
+        if prompt is None:
+            return None
+        prompt = np.asarray(prompt)
+        if not prompt.size:
+            return None
+        fits = prompt.shape[:-1] in ((), (1,), (num_sequences,)) and np.issubdtype(prompt.dtype, np.integer) and prompt.shape[-1] <= length
+        if prompt.ndim == 0 or not fits or not 0 <= prompt.min() <= prompt.max() < self.vocabulary_size:
+            raise ValueError(
+                f"prompt must be token ids 0 to {self.vocabulary_size - 1}, [P] or [num_sequences, P], with P ≤ length = {length} and "
+                f"num_sequences = {num_sequences}; received {prompt.dtype} of shape {prompt.shape}, {prompt.min()} to {prompt.max()}. Encode a prompt "
+                "with the tokenizer that the generator was trained with."
+            )
+        return tf.constant(np.broadcast_to(prompt, (num_sequences, prompt.shape[-1])), tf.int32)
+
+    @tf.function(reduce_retracing=True)
+    def sample(self, seeds, length, temperature=None, top_k=None, top_p=None, prompt=None):
+        """Samples one sequence a seed; the graph behind `generate` and `Policy.sample`.
+
+        Args:
+            seeds: int32 [B, 2], one pair a row.
+            length: T, a Python integer.
+            temperature: float32 [] or None for 1.
+            top_k: as in `generate`.
+            top_p: as in `generate`.
+            prompt: int32 [B, P] or None.
+
+        Returns:
+            tokens int32 [B, T], padded behind the end, and log_probs float32 [B, T]: log p(yₜ | y₍<t₎) of the model itself, at
+            temperature 1 and unfiltered; 0 behind the end.
+        """
+        rows = tf.shape(seeds)[0]
+        table = self.embedding.table()  # [V, D]
+        uniforms = row_uniforms(seeds, length)  # [T, B]
+
+        def step(t, vectors, h, c, alive, tokens, log_probs):
+            output, (h, c) = self.lstm.cell(vectors, [h, c], training=False)
+            log_p = tf.nn.log_softmax(tf.cast(self._logits(output, table), tf.float32))  # [B, V]
+            drawn = next_tokens(log_p, uniforms[t], temperature, top_k, top_p)  # [B]
+            if prompt is not None:
+                prompted = prompt[:, tf.minimum(t, tf.shape(prompt)[1] - 1)]
+                drawn = tf.where(t < tf.shape(prompt)[1], prompted, drawn)
+            log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, drawn, batch_dims=1), 0.0))
+            tokens = tokens.write(t, tf.where(alive, drawn, self.pad_token_id))
+            if self.end_token_id is not None:
+                alive = alive & (drawn != self.end_token_id)
+            return t + 1, tf.gather(table, drawn), h, c, alive, tokens, log_probs
+
+        zeros = tf.zeros([rows, self.units])
+        opening = tf.broadcast_to(self.opening, [rows, self.embedding_dim])
+        arrays = tf.TensorArray(tf.int32, length), tf.TensorArray(tf.float32, length)
+        start = (tf.constant(0), opening, zeros, zeros, tf.ones([rows], tf.bool), *arrays)
+        *_, tokens, log_probs = tf.while_loop(lambda t, *_: t < length, step, start, parallel_iterations=1)
+        return tf.transpose(tokens.stack()), tf.transpose(log_probs.stack())  # [B, T]
+
+    def get_config(self):
+        """Returns what makes the same model again, as plain values."""
+        return super().get_config() | {
+            "vocabulary_size": self.vocabulary_size,
+            "token_features": None if self.token_features is None else self.token_features.tolist(),
+            "embedding_dim": self.embedding_dim,
+            "units": self.units,
+            "dropout": self.dropout_rate,
+            "pad_token_id": self.pad_token_id,
+            "end_token_id": self.end_token_id,
+        }

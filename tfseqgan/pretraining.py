@@ -1,0 +1,156 @@
+"""Maximum likelihood, the start of every model of the paper (section 4), in a loop that repeats and goes on bit for bit."""
+
+import secrets
+
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.callbacks import progress
+from tfseqgan.checkpointing import Checkpoints, Journal
+from tfseqgan.evaluation import check_tokens, mean_nll
+from tfseqgan.rounds import derive_seed, index_stream, play_rounds
+
+_ORDER, _DROPOUT = range(2)
+
+
+def check_compiled(model):
+    """Raises ValueError unless a model has an optimizer; creates the optimizer's variables, so that they can be restored."""
+    if getattr(model, "optimizer", None) is None:
+        name = type(model).__name__.lower()
+        raise ValueError(f"The {name} is not compiled: an optimizer is expected. Call {name}.compile('adam') first.")
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def check_batch(tokens, batch_size, argument="batch_size"):
+    """Raises ValueError unless there are at least as many sequences as a batch takes."""
+    if not 1 <= batch_size <= len(tokens):
+        raise ValueError(
+            f"{argument} is {batch_size} and the data holds {len(tokens)} sequences; expected 1 to {len(tokens)}. "
+            "Lower the batch size, or bring more data (a smaller window length gives more windows)."
+        )
+
+
+def apply_gradients(model, loss, tape):
+    """Moves a model down its loss through its own optimizer, which also clips; returns the gradient's norm before clipping, float []."""
+    gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
+    model.optimizer.apply(gradients, model.trainable_variables)
+    return tf.linalg.global_norm(gradients)
+
+
+class BestWeights(tf.Module):
+    """A copy of a model's weights at the epoch with the lowest validation NLL.
+
+    Args:
+        model: a built Keras model.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.copies = [tf.Variable(weight, trainable=False) for weight in model.trainable_variables]
+
+    def take(self):
+        """Copies the model's weights."""
+        for copy, weight in zip(self.copies, self.model.trainable_variables):
+            copy.assign(weight)
+
+    def give_back(self):
+        """Sets the model's weights to the copies."""
+        for copy, weight in zip(self.copies, self.model.trainable_variables):
+            weight.assign(copy)
+
+
+def _make_step(generator):
+    """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float []."""
+
+    @tf.function(reduce_retracing=True)
+    def step(tokens):
+        with tf.GradientTape() as tape:
+            loss = generator.compute_loss(x=tokens, y_pred=generator(tokens, training=True))
+        apply_gradients(generator, loss, tape)
+        return loss
+
+    return step
+
+
+def pretrain(
+    generator,
+    data,
+    *,
+    epochs=20,
+    batch_size=32,
+    validation_data=None,
+    patience=None,
+    checkpoint_dir=None,
+    checkpoint_every=1,
+    callbacks=(),
+    seed=None,
+    verbose="auto",
+):
+    """Trains a generator by maximum likelihood; with validation data it ends with the weights of its best epoch.
+
+    The same as `generator.fit`, but a run with a seed repeats bit for bit on a CPU, and one with a `checkpoint_dir` goes on after a stop as
+    if it had not stopped.
+
+    Args:
+        generator: a compiled `Generator`.
+        data: int32 [N, T] token rows (`Tokenizer.windows`).
+        epochs: passes over the data.
+        batch_size: rows a step; the last step of an epoch takes what is left.
+        validation_data: int32 [M, T], or None to keep the last epoch's weights.
+        patience: stop after so many epochs without a better validation NLL, or None.
+        checkpoint_dir: folder for checkpoints; a run that finds its own there goes on from it.
+        checkpoint_every: epochs from one checkpoint to the next.
+        callbacks: Keras callbacks.
+        seed: an integer for the same run again, or None.
+        verbose: 0 silent, 1 one live line, 2 a line an epoch, "auto" to choose.
+
+    Returns:
+        keras.callbacks.History with `nll` (training, dropout on) and `val_nll` (dropout off), in nats per token.
+
+    Raises:
+        ValueError: if the generator is not compiled, the data does not fit it, or the checkpoint belongs to another run.
+
+    Example:
+        >>> from tfseqgan.generator import Generator
+        >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
+        >>> generator.compile("adam")
+        >>> history = pretrain(generator, np.array([[3, 4, 2], [3, 5, 2]]), epochs=2, batch_size=2, seed=0, verbose=0)
+        >>> history.epoch
+        [0, 1]
+
+    Reference:
+        Bjare & Meredith, section 4 (the NLL model).
+    """
+    check_compiled(generator)
+    data = check_tokens(data, generator.vocabulary_size)
+    check_batch(data, batch_size)
+    if validation_data is not None:
+        validation_data = check_tokens(validation_data, generator.vocabulary_size, "validation_data")
+    settings = {"stage": "pretrain", "batch_size": batch_size, "seed": seed, "num_sequences": len(data), "validates": validation_data is not None}
+    journal, best = Journal(settings), BestWeights(generator)
+    checkpoints = Checkpoints(checkpoint_dir, journal, generator=generator, optimizer=generator.optimizer, best=best.copies)
+    seed, step = secrets.randbits(31) if seed is None else seed, _make_step(generator)
+
+    def play(epoch):
+        generator.seed_dropout(derive_seed(seed, _DROPOUT, epoch))
+        order = index_stream(len(data), len(data), seed, _ORDER, epoch)
+        losses = [step(tf.constant(data[order[start : start + batch_size]])) for start in range(0, len(data), batch_size)]
+        logs = {"nll": float(np.mean(losses))}
+        if validation_data is not None:
+            logs["val_nll"] = mean_nll(generator, validation_data)
+            earlier = journal.history.get("val_nll", [])
+            if logs["val_nll"] < min(earlier, default=np.inf):
+                best.take()
+            if patience is not None and epoch - int(np.argmin([*earlier, logs["val_nll"]])) >= patience:
+                generator.stop_training = True
+        return logs
+
+    shown = progress(0, epochs, ["nll", "val_nll"], verbose, title="epoch")
+    history = play_rounds(
+        play, 0, epochs, model=generator, journal=journal, checkpoints=checkpoints, checkpoint_every=checkpoint_every, callbacks=[*shown, *callbacks]
+    )
+    if validation_data is not None and history.epoch:
+        best.give_back()
+    return history

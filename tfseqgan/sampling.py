@@ -1,0 +1,110 @@
+"""From log-probabilities and uniform numbers to tokens: temperature, top-k, top-p, and the inverse of the cumulative distribution.
+
+Every row draws its own uniform numbers from its own seed, so that a row's sequence does not depend on what it is sampled with.
+"""
+
+import secrets
+
+import numpy as np
+import tensorflow as tf
+
+
+def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
+    """Raises ValueError, naming the argument, unless sequences can be sampled so."""
+    if num_sequences < 1 or length < 1:
+        raise ValueError(f"num_sequences and length must be 1 or more, received {num_sequences} and {length}.")
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be a positive number, received {temperature}. For the likeliest tokens pass top_k=1.")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be 1 or more, received {top_k}. Pass None to keep every token.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must lie in (0, 1], received {top_p}. Pass None to keep every token.")
+
+
+def row_seeds(seed, num_sequences):
+    """Returns one seed pair a row: (seed, 0), (seed, 1), …
+
+    Args:
+        seed: an integer, a pair of integers (rows count on from the second), or None for a random one.
+        num_sequences: B.
+
+    Returns:
+        int32 [B, 2].
+
+    Example:
+        >>> row_seeds(7, 2).numpy().tolist(), row_seeds((7, 5), 2).numpy().tolist()
+        ([[7, 0], [7, 1]], [[7, 5], [7, 6]])
+    """
+    first, second = seed if isinstance(seed, tuple) else (secrets.randbits(31) if seed is None else seed, 0)
+    seeds = np.empty((num_sequences, 2), np.uint32)
+    seeds[:, 0] = first % 2**32
+    seeds[:, 1] = (second + np.arange(num_sequences)) % 2**32
+    return tf.constant(seeds.view(np.int32))
+
+
+def row_uniforms(seeds, length):
+    """Returns uniform numbers in [0, 1), each row's from its own seed: int32 [B, 2] → float32 [T, B]."""
+
+    def draw(seed):
+        return tf.random.stateless_uniform([length], seed, alg="philox")
+
+    return tf.transpose(tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([length], tf.float32)))  # [T, B]
+
+
+def keep_top_k(logits, top_k):
+    """Returns logits with all but the k largest of each row at −∞; ties with the k-th are kept.
+
+    Example:
+        >>> keep_top_k(tf.constant([[1.0, 3.0, 2.0]]), 2).numpy().tolist()
+        [[-inf, 3.0, 2.0]]
+    """
+    top_k = tf.minimum(top_k, tf.shape(logits)[-1])
+    smallest = tf.math.top_k(logits, top_k).values[..., -1:]  # [B, 1]
+    return tf.where(logits >= smallest, logits, -np.inf)
+
+
+def keep_top_p(logits, top_p):
+    """Returns logits with all at −∞ but the likeliest that together reach probability p.
+
+    Example:
+        >>> keep_top_p(tf.constant([[3.0, 2.0, 1.0]]), 0.7).numpy().tolist()
+        [[3.0, 2.0, -inf]]
+
+    Reference:
+        Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
+    """
+    falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
+    before = tf.cumsum(tf.nn.softmax(falling), axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
+    smallest = tf.reduce_min(tf.where(before < top_p, falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
+    return tf.where(logits >= smallest, logits, -np.inf)
+
+
+def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
+    """Draws one token a row by the inverse of its cumulative distribution.
+
+        y = min {v : Σ_{w≤v} p(w) > u}
+
+    Args:
+        log_p: float32 [B, V], log-probabilities.
+        uniforms: float32 [B] in [0, 1).
+        temperature: float32 [] that divides the log-probabilities, or None for 1.
+        top_k: an integer or None.
+        top_p: a number in (0, 1] or None.
+
+    Returns:
+        int32 [B].
+
+    Example:
+        >>> next_tokens(tf.math.log(tf.constant([[0.2, 0.5, 0.3]] * 3)), tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
+        [0, 1, 2]
+    """
+    if temperature is not None:
+        log_p = log_p / temperature
+    if top_k is not None:
+        log_p = keep_top_k(log_p, top_k)
+    if top_p is not None:
+        log_p = keep_top_p(log_p, top_p)
+    weights = tf.exp(log_p - tf.reduce_max(log_p, axis=-1, keepdims=True))  # [B, V]
+    cumulative = tf.cumsum(weights, axis=-1)
+    passed = cumulative <= uniforms[:, None] * cumulative[:, -1:]  # [B, V]
+    return tf.minimum(tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1), tf.shape(log_p)[-1] - 1)

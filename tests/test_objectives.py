@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from worlds import expected_gradient, generator_world, gradient_of_j, relative_error, tabular_world
+from worlds import expected_gradient, generator_world, gradient_of_j, random_generator, relative_error, tabular_world
 
 from tfseqgan import objectives
 from tfseqgan.baselines import BASELINES, BatchMean, LeaveOneOut, NoBaseline
@@ -55,7 +55,8 @@ def batch_mean_factor(world, num_sequences):
 
 def test_the_worlds_hold_every_sequence_once():
     assert [len(world.tokens) for world in (*WORLDS.values(), *LONG_WORLDS.values())] == [27, 15, 16, 5]
-    for world in (*WORLDS.values(), *LONG_WORLDS.values(), generator_world(), generator_world(end_token_id=2)):
+    generators = [random_generator(0), random_generator(0, end_token_id=2)]
+    for world in (*WORLDS.values(), *LONG_WORLDS.values(), *map(generator_world, generators)):
         assert float(tf.reduce_sum(world.probabilities())) == pytest.approx(1, abs=1e-6)
 
 
@@ -101,7 +102,7 @@ def test_where_sequences_may_end_the_batch_mean_scales_late_steps_down_more():
 )
 @every_recipe
 def test_a_real_generator_has_the_same_expected_gradient_to_float32(recipe, baseline, end_token_id, factor):
-    objective, world = RECIPES[recipe](baseline=BASELINES[baseline]), generator_world(end_token_id=end_token_id)
+    objective, world = RECIPES[recipe](baseline=BASELINES[baseline]), generator_world(random_generator(0, end_token_id=end_token_id))
     found = -expected_gradient(world, loss_of(objective), num_sequences=2)
     assert relative_error(found, factor * gradient_of_j(world, objective)) < 1e-5
 
@@ -154,7 +155,7 @@ def gradient_variance(world, loss):
     return probabilities @ np.sum(gradients**2, axis=1) - np.sum((probabilities @ gradients) ** 2)
 
 
-@pytest.mark.parametrize("alpha, adds", [(0.01, True), (0.1, True), (0.7, False), (1.0, False)])
+@pytest.mark.parametrize("alpha, adds", [(0.01, True), (0.7, False), (1.0, False)])
 def test_equation_2s_minus_1_is_a_constant_baseline_which_adds_variance_or_takes_it_away(alpha, adds):
     world, objective = WORLDS["fixed length"], merl(alpha, baseline=NoBaseline())
     ratio = gradient_variance(world, equation_2(objective)) / gradient_variance(world, loss_of(objective))
@@ -163,16 +164,16 @@ def test_equation_2s_minus_1_is_a_constant_baseline_which_adds_variance_or_takes
 
 @pytest.mark.parametrize("baseline", [BatchMean(), LeaveOneOut()])
 def test_a_batch_baseline_cancels_equation_2s_minus_1(baseline):
-    objective, log_probs, mask = merl(baseline=baseline), tf.constant(-np.random.default_rng(0).exponential(size=(4, 6))), tf.ones([4, 6])
-    credit = tf.constant(np.random.default_rng(1).normal(size=(4, 6)))
+    rng = np.random.default_rng(0)
+    log_probs, credit = tf.constant(-rng.exponential(size=(4, 6))), tf.constant(rng.normal(size=(4, 6)))
     minus_1 = credit - tf.range(6, 0, -1, tf.float64)
-    with_it, without = (objective.loss(log_probs, worth, mask).advantages.numpy() for worth in (minus_1, credit))
+    with_it, without = (merl(baseline=baseline).loss(log_probs, worth, tf.ones([4, 6])).advantages.numpy() for worth in (minus_1, credit))
     assert np.abs(without).max() > 1 and with_it == pytest.approx(without, abs=1e-12)
 
 
 def test_the_entropy_term_sums_over_time_and_not_over_the_batch():
     log_probs = -np.random.default_rng(0).exponential(size=(4, 6))
-    found = merl(0.7).action_values(tf.zeros([4, 6], tf.float64), tf.constant(log_probs), tf.ones([4, 6])).numpy()
+    found = merl(0.7).action_values(tf.zeros([4, 6], tf.float64), tf.constant(log_probs), tf.ones([4, 6], tf.float64)).numpy()
     over_time = [[sum(-0.7 * log_probs[b, k] for k in range(t, 6)) for t in range(6)] for b in range(4)]
     over_the_batch = -0.7 * np.cumsum(log_probs[::-1], axis=0)[::-1]
     assert found == pytest.approx(np.array(over_time))
@@ -190,12 +191,12 @@ def test_summing_over_the_batch_as_the_reference_code_does_gives_another_gradien
     assert relative_error(-expected_gradient(world, loss, num_sequences=2), truth) > 0.1
 
 
-def random_batch(dtype=np.float64):
+def random_batch():
     """Returns log_probs, credit, mask, prior_log_probs of four rows that end at 6, 2, 4 and 1 of six steps; noise stands behind the ends."""
     rng = np.random.default_rng(2)
-    log_probs, prior = -rng.exponential(size=(2, 4, 6)).astype(dtype)
-    mask = (np.arange(6) < np.array([[6], [2], [4], [1]])).astype(dtype)
-    return log_probs, rng.normal(size=(4, 6)).astype(dtype), mask, prior
+    log_probs, prior = -rng.exponential(size=(2, 4, 6))
+    mask = (np.arange(6) < np.array([[6], [2], [4], [1]])).astype(np.float64)
+    return log_probs, rng.normal(size=(4, 6)), mask, prior
 
 
 def twin_action_values(credit, log_probs, mask, prior, alpha, beta, gamma):
@@ -221,7 +222,7 @@ def twin_baseline(name, values, mask, b, t, state):
 def test_the_loss_is_the_equation_number_by_number(baseline, gamma):
     log_probs, credit, mask, prior = random_batch()
     objective = Objective(baseline=BASELINES[baseline], entropy_weight=0.7, kl_weight=0.6, discount=gamma)
-    found = objective.loss(tf.constant(log_probs), tf.constant(credit), tf.constant(mask), tf.constant(prior), tf.constant([0.3, 0.5], tf.float64))
+    found = objective.loss(*map(tf.constant, (log_probs, credit, mask, prior, np.array([0.3, 0.5]))))
     values = twin_action_values(credit, log_probs, mask, prior, 0.7, 0.6, gamma)
     advantages = np.zeros((4, 6))
     for b, t in np.argwhere(mask):
@@ -234,8 +235,8 @@ def test_what_stands_behind_the_end_counts_for_nothing():
     log_probs, credit, mask, prior = random_batch()
     objective = merl(0.7, kl_weight=0.6, discount=0.9)
     noisy = [np.where(mask == 1, values, values - 5) for values in (log_probs, credit, prior)]
-    one = objective.loss(tf.constant(log_probs), tf.constant(credit), tf.constant(mask), tf.constant(prior))
-    other = objective.loss(tf.constant(noisy[0]), tf.constant(noisy[1]), tf.constant(mask), tf.constant(noisy[2]))
+    one = objective.loss(*map(tf.constant, (log_probs, credit, mask, prior)))
+    other = objective.loss(*map(tf.constant, (*noisy[:2], mask, noisy[2])))
     assert float(one.loss) == float(other.loss)
 
 

@@ -60,7 +60,10 @@ def list_sequences(vocabulary_size, length, end_token_id=None):
 
 
 def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
-    """Returns a world whose policy is a table: one float64 logit for each prefix and token. The padding has logits too, which must not count."""
+    """Returns a world whose policy is a table: one float64 logit for each prefix and token.
+
+    The padding behind an end has log-probabilities too, which must not count.
+    """
     rng = np.random.default_rng(seed)
     tokens, mask = list_sequences(vocabulary_size, length, end_token_id)
     prefixes = sorted({tuple(row[:t]) for row in tokens.tolist() for t in range(length)}, key=lambda prefix: (len(prefix), prefix))
@@ -85,12 +88,12 @@ def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8):
     return generator
 
 
-def generator_world(seed=0, length=3, end_token_id=None):
+def generator_world(generator, length=3):
     """Returns a world whose policy is a real generator, in float32; its variable is the recurrent kernel of the LSTM."""
-    generator = random_generator(seed, end_token_id=end_token_id)
+    end_token_id = generator.end_token_id
     tokens, mask = list_sequences(generator.vocabulary_size, length, end_token_id)
-    prior = Policy(random_generator(seed + 1, end_token_id=end_token_id)).log_prob(tokens)
-    logits = tf.constant(2 * np.random.default_rng(seed).normal(size=len(tokens)), tf.float32)
+    prior = Policy(random_generator(1, generator.vocabulary_size, end_token_id)).log_prob(tokens)
+    logits = tf.constant(2 * np.random.default_rng(2).normal(size=len(tokens)), tf.float32)
 
     def everything():
         return Batch(Policy(generator).log_prob(tokens), tf.constant(mask, tf.float32), prior, logits)

@@ -32,7 +32,8 @@ class NoBaseline:
 class BatchMean:
     """Subtracts the mean over the sequences still going: bₜ = Σ_b mₜ Q̂ₜ / Σ_b mₜ.
 
-    The mean contains the sample itself, so that the expected gradient is (N − 1)/N times the true one, N sequences being averaged.
+    The mean contains the sample itself, so that the expected gradient is (N − 1)/N times the true one, N sequences being averaged. Where
+    sequences may end, a step that they reach with probability p is scaled by 1 − (1 − (1 − p)ᴺ)/(N p), late steps the most.
 
     Example:
         >>> BatchMean()(tf.constant([[1.0], [3.0]]), tf.ones([2, 1]), initial_state())[0].numpy().tolist()

@@ -1,6 +1,7 @@
 """What a run shows and writes while it goes on: a progress line, a CSV file, scalars for TensorBoard. All are Keras callbacks."""
 
 import csv
+import io
 import os
 import sys
 import time
@@ -8,6 +9,8 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+
+from tfseqgan.files import write_atomically
 
 
 class Progress(keras.callbacks.Callback):
@@ -81,11 +84,11 @@ class MetricsCSV(keras.callbacks.Callback):
         title: the name of the first column.
 
     Example:
-        >>> import tempfile
-        >>> path = os.path.join(tempfile.mkdtemp(), "metrics.csv")
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "metrics.csv")
         >>> table = MetricsCSV(path)
         >>> table.on_epoch_begin(0); table.on_epoch_end(0, {"nll": 2.5})
-        >>> print(open(path).read().split())
+        >>> path.read_text().split()
         ['round,nll', '0,2.5']
     """
 
@@ -93,25 +96,33 @@ class MetricsCSV(keras.callbacks.Callback):
         super().__init__()
         self.path, self.title, self.opened = path, title, False
 
+    def on_train_begin(self, logs=None):
+        """Looks at the file anew, since another run may have written to it."""
+        self.opened = False
+
     def on_epoch_begin(self, epoch, logs=None):
         """Drops the rows of this round and later ones, once."""
         if not self.opened and os.path.exists(self.path):
             with open(self.path, newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.DictReader(file) if int(row[self.title]) < epoch]
-            self._write("w", rows)
+            write_atomically(self.path, self._text(rows, header=True).encode())
         self.opened = True
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the round's row."""
         row = {self.title: epoch} | {key: float(value) for key, value in (logs or {}).items()}
-        self._write("a", [row])
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            file.write(self._text([row], header=file.tell() == 0))
 
-    def _write(self, mode, rows):
-        with open(self.path, mode, newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0] if rows else [], lineterminator="\n")
-            if rows and file.tell() == 0:
-                writer.writeheader()
-            writer.writerows(rows)
+    @staticmethod
+    def _text(rows, header):
+        """Returns rows as lines of CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0] if rows else [], lineterminator="\n")
+        if rows and header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
 
 
 class Scalars(keras.callbacks.Callback):
@@ -137,3 +148,4 @@ class Scalars(keras.callbacks.Callback):
         """Closes the file."""
         if self.writer:
             self.writer.close()
+            self.writer = None

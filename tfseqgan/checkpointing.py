@@ -1,9 +1,47 @@
 """Everything that a run needs in order to go on exactly where it stopped."""
 
+import errno
 import json
+import logging
 import os
+import shutil
+import zlib
+from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+
+_log = logging.getLogger("tfseqgan")
+
+
+def checksum(values):
+    """Returns a number that changes when any of some integers does, or None for None; to name in a run's settings what is too long to list.
+
+    Example:
+        >>> checksum([[1, 2]]) == checksum([[1, 2]]), checksum([[1, 2]]) == checksum([[2, 1]])
+        (True, False)
+    """
+    return None if values is None else zlib.crc32(np.asarray(values, np.int32).tobytes())
+
+
+def model_settings(**models):
+    """Returns what a checkpoint fixes about models, as plain values by name: their parts and the kind of their optimizer.
+
+    Args:
+        **models: compiled models by name.
+
+    Example:
+        >>> from tfseqgan.generator import Generator
+        >>> generator = Generator(vocabulary_size=7, units=8)
+        >>> generator.compile("adam")
+        >>> model_settings(generator=generator)["generator.units"], model_settings(generator=generator)["generator.optimizer"]
+        (8, 'Adam')
+    """
+    settings = {}
+    for name, model in models.items():
+        config = model.get_config() | {"optimizer": type(model.optimizer).__name__, "token_features": checksum(model.token_features)}
+        settings |= {f"{name}.{key}": value for key, value in config.items() if key not in ("name", "trainable", "dtype")}
+    return settings
 
 
 class Journal(tf.train.experimental.PythonState):
@@ -69,13 +107,42 @@ class Checkpoints:
             self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
 
     def restore(self):
-        """Takes the newest checkpoint over everything; returns whether there was one."""
-        if self.manager is None or self.manager.latest_checkpoint is None:
-            return False
-        self.manager.checkpoint.restore(self.manager.latest_checkpoint).assert_existing_objects_matched()
-        return True
+        """Takes the newest whole checkpoint over everything; returns whether there was one.
+
+        Raises:
+            ValueError: if the checkpoint belongs to a run with other settings, or none of those in the folder is whole.
+        """
+        kept = [] if self.manager is None else self.manager.checkpoints
+        for path in reversed(kept):
+            try:
+                self.manager.checkpoint.restore(path).assert_existing_objects_matched()
+                return True
+            except ValueError:  # of `Journal.deserialize`
+                raise
+            except Exception as error:  # TensorFlow reports damage as IndexError, DataLossError, NotFoundError and more
+                _log.warning("The checkpoint %s is damaged (%s).", path, str(error).splitlines()[0])
+        if kept:
+            raise ValueError(f"No checkpoint in {self.manager.directory} is whole; expected one at least. Restore the folder, or begin a new run.")
+        return False
 
     def save(self):
-        """Writes a checkpoint, then drops the oldest one."""
-        if self.manager is not None:
+        """Writes a checkpoint, then drops the oldest one.
+
+        Raises:
+            OSError: if the disk is full or cannot be written; the checkpoints that were there before are untouched.
+        """
+        if self.manager is None:
+            return
+        try:
             self.manager.save()
+        except tf.errors.OpError as error:
+            self._drop_partial()
+            code = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
+            raise OSError(code, os.strerror(code), self.manager.directory) from error
+
+    def _drop_partial(self):
+        """Removes what a checkpoint that could not be written left behind."""
+        kept = {os.path.basename(path) for path in self.manager.checkpoints}
+        for path in Path(self.manager.directory).glob("ckpt-*"):
+            if path.name.split(".")[0] not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

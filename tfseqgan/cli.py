@@ -1,9 +1,14 @@
 """The command line: tfseqgan train, sample, evaluate. TensorFlow is imported when a command needs it, so that --help answers at once."""
 
+import argparse
+import contextlib
 import dataclasses
+import errno
 import logging
 import os
+import shlex
 import sys
+import tempfile
 
 from absl import app
 from absl import logging as absl_logging
@@ -17,7 +22,10 @@ _TYPES = {"int": int, "float": float, "str": str, "str | None": str, "float | No
 
 def _widths(text):
     """Reads a list of whole numbers such as 1,2,4."""
-    return tuple(int(part) for part in text.split(","))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 1,2,4, received {text!r}") from error
 
 
 def _add_settings(parser):
@@ -25,15 +33,21 @@ def _add_settings(parser):
     group = parser.add_argument_group("settings", "each replaces the preset's; the values shown are those of --preset default")
     for field in dataclasses.fields(Settings):
         type_name = getattr(field.type, "__name__", str(field.type))
-        reader = _widths if type_name == "tuple" else _TYPES[type_name]
-        shown = "" if field.default is None else f" [{','.join(map(str, field.default)) if type_name == 'tuple' else field.default}]"
-        group.add_argument(f"--{field.name}", type=reader, metavar=type_name.removesuffix(" | None").upper(), help=field.metadata["help"] + shown)
+        is_list, metavar = type_name == "tuple", type_name.removesuffix(" | None").upper()
+        shown = "" if field.default is None else f" [{','.join(map(str, field.default)) if is_list else field.default}]"
+        reader = _widths if is_list else _TYPES[type_name]
+        group.add_argument(f"--{field.name}", type=reader, metavar="INT,INT,…" if is_list else metavar, help=field.metadata["help"] + shown)
 
 
 def _add_train(commands):
-    parser = commands.add_parser("train", help="train a sequence GAN and write tunes", description="Trains on a corpus, prints Table 1's columns, writes tunes.")
+    parser = commands.add_parser(
+        "train",
+        help="train a sequence GAN and write tunes",
+        usage="%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] [--overwrite | --resume] [--SETTING VALUE ...]",
+        description="Trains on a corpus, prints Table 1's columns, writes tunes.",
+    )
     parser.add_argument("--data", help="a folder of MIDI files, or Lee et al.'s tokens.npz; the tunes that tfseqgan composes itself by default")
-    parser.add_argument("--out", required=True, help="the run's folder; must be new")
+    parser.add_argument("--out", required=True, help="the run's folder; a new or empty one, but for --resume and --overwrite")
     parser.add_argument("--preset", choices=list(PRESETS), help="quick: minutes on two cores; default: best known; paper: Bjare & Meredith's")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier run in --out")
     parser.add_argument("--resume", action="store_true", help="go on with the stopped run in --out, with its settings")
@@ -45,14 +59,15 @@ def _add_sample(commands):
     parser = commands.add_parser("sample", help="write tunes of a trained generator as MIDI", description="Writes tunes of a trained generator as MIDI files.")
     parser.add_argument("--model", required=True, help="a run's folder")
     parser.add_argument("--out", required=True, help="the folder for the MIDI files")
-    parser.add_argument("--num", type=int, default=4, help="how many tunes [4]")
-    parser.add_argument("--stage", choices=["generator", "pretrained"], default="generator", help="the generator at the end of the run, or before adversarial training")
+    parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
+    stage = "the generator at the end of the run, or before adversarial training [generator]"
+    parser.add_argument("--stage", choices=["generator", "pretrained"], default="generator", help=stage)
     parser.add_argument("--length", type=int, default=512, help="tokens a tune at the most [512]")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 is safer, above 1 bolder [1.0]")
     parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens of each step")
     parser.add_argument("--top_p", type=float, help="keep only the likeliest tokens that hold this probability")
     parser.add_argument("--seed", type=int, help="for the same tunes again")
-    parser.add_argument("--overwrite", action="store_true", help="replace tunes in --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace tunes of the same names in --out")
     parser.set_defaults(run=_sample)
 
 
@@ -61,8 +76,9 @@ def _add_evaluate(commands):
     parser.add_argument("--model", required=True, help="a run's folder")
     parser.add_argument("--data", help="other data than the run's own")
     parser.add_argument("--num_samples", type=int, help="sequences to sample; as many as there are held-out windows by default")
-    parser.add_argument("--seed", type=int, default=0, help="of the samples [0]")
+    parser.add_argument("--seed", type=int, help="of the samples; the run's own by default, which gives its evaluation.json again")
     parser.add_argument("--out", help="a JSON file for the figures")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
     parser.set_defaults(run=_evaluate)
 
 
@@ -83,68 +99,118 @@ def _overrides(args):
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _resumed(args, config):
-    """Returns the settings and data of the run to go on with, of which only the number of rounds may be changed."""
-    saved = config["settings"] | {"kernel_sizes": tuple(config["settings"]["kernel_sizes"])}
+def _resumed(args, saved, config):
+    """Returns the settings of the run to go on with, of which only the number of rounds may be raised."""
     given = _overrides(args)
-    changed = [f"--{name} (saved {saved[name]}, given {value})" for name, value in given.items() if saved[name] != value and name != "rounds"]
-    changed += ["--preset"] * (args.preset is not None) + ["--data"] * (args.data is not None and args.data != config["data_path"])
+    changed = [f"--{name} (saved {getattr(saved, name)}, given {value})" for name, value in given.items() if getattr(saved, name) != value]
+    changed = [flag for flag in changed if not flag.startswith("--rounds ")]
+    changed += ["--preset"] * (args.preset is not None)
+    changed += [f"--data (saved {config['data_path']})"] * (args.data is not None and os.path.abspath(args.data) != config["data_path"])
     if changed:
         raise ValueError(f"A run goes on with its own settings: leave out {', '.join(changed)}. Only --rounds may be changed.")
-    return Settings(**saved | {"rounds": given.get("rounds", saved["rounds"])}), config["data_path"]
+    rounds = given.get("rounds", saved.rounds)
+    if rounds < saved.rounds:
+        raise ValueError(f"--rounds is {rounds} and the run was begun with {saved.rounds}; expected as many or more. Leave out --rounds to finish it.")
+    return dataclasses.replace(saved, rounds=rounds)
 
 
 def _train(args):
-    from tfseqgan import runs
-
     if args.resume and args.overwrite:
         raise ValueError("--resume and --overwrite contradict each other: pass one of them.")
-    out = runs.check_folder(args.out, args.overwrite, args.resume)
-    config = runs.read_json(out / "config.json") if args.resume else None
-    settings, data_path = _resumed(args, config) if args.resume else (resolve(args.preset or "default", **_overrides(args)), args.data)
+    settings = resolve(args.preset or "default", **_overrides(args))  # a wrong flag shows before TensorFlow's long start
+    runs = _import_runs()
+    out, data_path, config = runs.check_folder(args.out, args.overwrite, args.resume), args.data, None
+    if args.resume:
+        saved, config = runs.read_config(out)
+        settings, data_path = _resumed(args, saved, config), config["data_path"]
     rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
-    print(runs.format_table(rows))
-    print(f"Tunes: {out / 'samples'}   Figures: {out / 'metrics.csv'}   More tunes: tfseqgan sample --model {out} --out tunes")
+    folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2
+    print(f"""{runs.format_table(rows)}
+
+Hear:   {out / "samples"} holds {settings.num_tunes} tunes that any MIDI player plays; more: tfseqgan sample --model {folder} --out more_tunes
+See:    {out / "metrics.csv"}, {out / "evaluation.json"}; curves: tensorboard --logdir {folder}
+Go on:  tfseqgan train --resume --out {folder} --rounds {more}""")
 
 
 def _sample(args):
-    from tfseqgan import runs
-
+    if os.path.exists(args.out) and not os.path.isdir(args.out):
+        raise ValueError(f"{args.out} is a file; expected a folder for the MIDI files. Choose another --out.")
     if os.path.isdir(args.out) and any(os.scandir(args.out)) and not args.overwrite:
         raise ValueError(f"{args.out} is not empty; expected a new folder, so that no tune is lost. Pass --overwrite or another --out.")
-    tunes = runs.sample_tunes(
-        args.model, args.num, stage=args.stage, length=args.length, temperature=args.temperature, top_k=args.top_k, top_p=args.top_p, seed=args.seed
-    )
-    print(*runs.write_tunes(tunes, args.out), sep="\n")
+    runs = _import_runs()
+    sampling = {name: getattr(args, name) for name in ("stage", "length", "temperature", "top_k", "top_p", "seed")}
+    print(*runs.write_tunes(runs.sample_tunes(args.model, args.num_tunes, **sampling), args.out), sep="\n")
 
 
 def _evaluate(args):
-    from tfseqgan import runs
-
+    if args.out and os.path.exists(args.out) and not args.overwrite:
+        raise ValueError(f"{args.out} exists; expected a new file, so that no figure is lost. Pass --overwrite or another --out.")
+    runs = _import_runs()
     rows = runs.evaluate_run(args.model, args.data, num_samples=args.num_samples, seed=args.seed)
     print(runs.format_table(rows))
     if args.out:
         runs.write_json(args.out, rows)
 
 
+def _import_runs():
+    """Returns the module `runs`, and with it TensorFlow, whose notes on loading (no GPU here, oneDNN is on) would bury the command's own words."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            from tfseqgan import runs
+        except ImportError:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+    return runs
+
+
+def _explain(error):
+    """Returns what an error of the system means and what to do about it."""
+    what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({what}); expected room for the next file. What was finished before is kept. Free some space"
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"A file cannot be used ({what}); expected leave to read and write it. Choose another folder, or change its rights"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+        return f"A path is not what it should be ({what}). Check the paths of the command"
+    return f"A file cannot be read or written ({what}). Check the disk and the paths of the command"
+
+
+def _how_to_go_on(args):
+    """Returns the words on how to go on with a run that was stopped, empty where there is none."""
+    begun = args.run is _train and os.path.exists(os.path.join(args.out, "checkpoints"))
+    return f" Go on from the last checkpoint: tfseqgan train --resume --out {shlex.quote(args.out)}" if begun else ""
+
+
 def _main(args):
     """Runs a command; what the user can mend is one clear message and exit code 2."""
     logging.getLogger("tfseqgan").setLevel(logging.INFO)
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
     try:
         args.run(args)
-    except (ValueError, OSError, FloatingPointError) as error:
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f"\ntfseqgan: Stopped.{_how_to_go_on(args)}", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         if args.debug:
             raise
-        print(f"tfseqgan: {error}", file=sys.stderr)
+        message = f"{_explain(error)}.{_how_to_go_on(args)}" if isinstance(error, OSError) else str(error)
+        print(f"tfseqgan: {message}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ntfseqgan: stopped. 'tfseqgan train --resume --out …' goes on from the last checkpoint.", file=sys.stderr)
-        return 130
     return 0
 
 
 def run():
     """The entry point of the command `tfseqgan`."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on missing GPUs would bury the command's own words
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout.reconfigure(errors="replace")  # a terminal or a file that cannot show a bar or a Greek letter is no reason to stop
     app.run(_main, flags_parser=_parse)

@@ -100,6 +100,8 @@ class Discriminator(keras.Model):
             keras.layers.Conv1D(filters * count, width, padding="causal", kernel_initializer="he_normal", name=f"width_{width}")
             for width, count in branches.items()
         ]
+        for convolution in self.convolutions:
+            setattr(self, convolution.name, convolution)  # tf.train.Checkpoint follows attributes and does not look into a model's lists
         self.highway = Highway(name="highway")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.output_layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(l2_weight / 2), name="logit")

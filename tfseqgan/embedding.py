@@ -59,6 +59,8 @@ class TokenEmbedding(keras.layers.Layer):
         self.own = self._add_table("own", self.vocabulary_size)
         columns = [] if self.token_features is None else self.token_features.T
         self.parts = [self._add_table(f"part_{index}", int(column.max()) + 1) for index, column in enumerate(columns)]
+        for part in self.parts:
+            setattr(self, part.name, part)  # tf.train.Checkpoint follows attributes and does not look into a layer's lists
 
     def _add_table(self, name, rows):
         initializer = self.initializer.__class__.from_config(self.initializer.get_config())

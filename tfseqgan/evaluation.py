@@ -36,6 +36,17 @@ def check_tokens(tokens, vocabulary_size, argument="data"):
     return tokens.astype(np.int32)
 
 
+def check_counts(**counts):
+    """Raises ValueError, naming the argument, unless every count is a whole number of 1 or more.
+
+    Example:
+        >>> check_counts(rounds=3)
+    """
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"{name} must be a whole number of 1 or more, received {count!r}.")
+
+
 def check_models(generator, discriminator=None):
     """Raises ValueError unless generator and discriminator speak of the same vocabulary and end token."""
     if discriminator is None:
@@ -168,7 +179,7 @@ def evaluate(generator, discriminator, data, *, num_samples=None, references=Non
         A dict of floats and counts.
 
     Raises:
-        ValueError: if the models do not fit each other or the data.
+        ValueError: if the models do not fit each other or the data, or a number is out of range.
 
     Example:
         >>> from tfseqgan.generator import Generator
@@ -182,7 +193,9 @@ def evaluate(generator, discriminator, data, *, num_samples=None, references=Non
     check_models(generator, discriminator)
     data = check_tokens(data, generator.vocabulary_size)
     references = data if references is None else check_tokens(references, generator.vocabulary_size, "references")
-    samples, sample_nlls = draw(generator, num_samples or len(data), data.shape[1], seed)
+    num_samples = len(data) if num_samples is None else num_samples
+    check_counts(num_samples=num_samples, batch_size=batch_size)
+    samples, sample_nlls = draw(generator, num_samples, data.shape[1], seed)
     columns = _generator_columns(generator, data, samples, sample_nlls, references, batch_size)
     if discriminator is not None:
         columns |= discriminator_columns(discriminator, data, samples, batch_size)

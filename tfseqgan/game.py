@@ -52,10 +52,10 @@ class Game:
         rewards = self.objective.reward(logits)
         if self.reward is None:
             return rewards
-        extra = tf.convert_to_tensor(self.reward(tokens.numpy()), tf.float32)
+        extra = np.asarray(self.reward(tokens.numpy()), np.float32)
         if extra.shape != rewards.shape or not np.isfinite(extra).all():
             raise ValueError(
-                f"reward must return one finite number a sequence, shape {tuple(rewards.shape)}; received shape {tuple(extra.shape)}, "
+                f"reward must return one finite number a sequence, shape {tuple(rewards.shape)}; received shape {extra.shape}, "
                 f"{'finite' if np.isfinite(extra).all() else 'not finite'}. It is called with NumPy int32 tokens [B, T]."
             )
         return rewards + extra

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfseqgan.embedding import TokenEmbedding, check_token_features
 from tfseqgan.returns import masked_mean, sequence_mask
-from tfseqgan.sampling import check_sampling, next_tokens, row_seeds, row_uniforms
+from tfseqgan.sampling import ROWS, check_sampling, next_tokens, row_seeds, row_uniforms
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -87,7 +87,7 @@ class Generator(keras.Model):
         projected = self.projection(outputs)
         if self.token_features is None:
             return projected
-        # One flat matrix product: the gradient of the einsum for this is over twenty times slower on a CPU.
+        # One flat matrix product: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
         flat = tf.matmul(tf.reshape(projected, [-1, self.embedding_dim]), table, transpose_b=True)
         return tf.reshape(flat, tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0)) + self.bias
 
@@ -114,7 +114,8 @@ class Generator(keras.Model):
     def generate(self, num_sequences, length=100, *, temperature=1.0, top_k=None, top_p=None, prompt=None, seed=None):
         """Samples sequences, all in one compiled loop.
 
-        A row depends on its seed and its place alone, not on how many rows are drawn with it.
+        A row depends on its seed and its place alone, not on how many rows are drawn with it. Without a prompt a sequence is a window like those of the
+        training data, which may begin in the middle of a tune; for whole tunes pass `prompt=[tokenizer.start_token_id]`.
 
         Args:
             num_sequences: B, how many.
@@ -149,8 +150,8 @@ class Generator(keras.Model):
         prompt = np.asarray(prompt)
         if not prompt.size:
             return None
-        fits = prompt.shape[:-1] in ((), (1,), (num_sequences,)) and np.issubdtype(prompt.dtype, np.integer) and prompt.shape[-1] <= length
-        if prompt.ndim == 0 or not fits or not 0 <= prompt.min() <= prompt.max() < self.vocabulary_size:
+        fits = prompt.ndim == 1 or prompt.ndim == 2 and len(prompt) in (1, num_sequences)
+        if not fits or not np.issubdtype(prompt.dtype, np.integer) or prompt.shape[-1] > length or not 0 <= prompt.min() <= prompt.max() < self.vocabulary_size:
             raise ValueError(
                 f"prompt must be token ids 0 to {self.vocabulary_size - 1}, [P] or [num_sequences, P], with P ≤ length = {length} and "
                 f"num_sequences = {num_sequences}; received {prompt.dtype} of shape {prompt.shape}, {prompt.min()} to {prompt.max()}. Encode a prompt "
@@ -159,40 +160,61 @@ class Generator(keras.Model):
         return tf.constant(np.broadcast_to(prompt, (num_sequences, prompt.shape[-1])), tf.int32)
 
     @tf.function(reduce_retracing=True)
-    def sample(self, seeds, length, temperature=None, top_k=None, top_p=None, prompt=None):
-        """Samples one sequence a seed; the graph behind `generate` and `Policy.sample`.
+    def sample(self, seeds, length, temperature=None, top_k=None, top_p=None, prompt=None, prompt_lengths=None):
+        """Samples one sequence a seed; the graph behind `generate`, `Policy.sample` and the exported samplers.
 
         Args:
             seeds: int32 [B, 2], one pair a row.
             length: T, a Python integer.
-            temperature: float32 [] or None for 1.
-            top_k: as in `generate`.
-            top_p: as in `generate`.
-            prompt: int32 [B, P] or None.
+            temperature: float32 [] or [B], or None for 1.
+            top_k: int32 [] or [B], 0 for all tokens, or None.
+            top_p: float32 [] or [B], or None.
+            prompt: int32 [B, P], or None.
+            prompt_lengths: int32 [B], how much of each row's prompt counts, or None for all of it.
 
         Returns:
             tokens int32 [B, T], padded behind the end, and log_probs float32 [B, T]: log p(yₜ | y₍<t₎) of the model itself, at
             temperature 1 and unfiltered; 0 behind the end.
         """
-        rows = tf.shape(seeds)[0]
-        table = self.embedding.table()  # [V, D]
         uniforms = row_uniforms(seeds, length)  # [T, B]
+
+        def choose(t, log_p):
+            drawn = next_tokens(log_p, uniforms[t], temperature, top_k, top_p)  # [B]
+            if prompt is None:
+                return drawn
+            size = tf.shape(prompt)[1]
+            prompted = tf.gather(tf.pad(prompt, [[0, 0], [0, 1]]), tf.minimum(t, size), axis=1)  # [B]
+            return tf.where(t < (size if prompt_lengths is None else prompt_lengths), prompted, drawn)
+
+        return self.unroll(tf.shape(seeds)[0], length, choose)
+
+    def unroll(self, rows, length, choose):
+        """Writes sequences step by step; the loop under sampling and scoring, plain TensorFlow operations without the LSTM layer.
+
+        Args:
+            rows: B, an integer or int32 [].
+            length: T, an integer or int32 [].
+            choose: function of the step t, int32 [], and log p(· | y₍<t₎), float32 [B, V], that returns yₜ, int32 [B].
+
+        Returns:
+            As `sample`.
+        """
+        table = self.embedding.table()  # [V, D]
+        spare = -rows % ROWS
 
         def step(t, vectors, h, c, alive, tokens, log_probs):
             output, (h, c) = self.lstm.cell(vectors, [h, c], training=False)
-            log_p = tf.nn.log_softmax(tf.cast(self._logits(output, table), tf.float32))  # [B, V]
-            drawn = next_tokens(log_p, uniforms[t], temperature, top_k, top_p)  # [B]
-            if prompt is not None:
-                prompted = prompt[:, tf.minimum(t, tf.shape(prompt)[1] - 1)]
-                drawn = tf.where(t < tf.shape(prompt)[1], prompted, drawn)
-            log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, drawn, batch_dims=1), 0.0))
-            tokens = tokens.write(t, tf.where(alive, drawn, self.pad_token_id))
+            log_p = tf.nn.log_softmax(tf.cast(self._logits(output, table), tf.float32))[:rows]  # [B, V]
+            chosen = choose(t, log_p)  # [B]
+            log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, chosen, batch_dims=1), 0.0))
+            tokens = tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
             if self.end_token_id is not None:
-                alive = alive & (drawn != self.end_token_id)
-            return t + 1, tf.gather(table, drawn), h, c, alive, tokens, log_probs
+                alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)
+            vectors = tf.ensure_shape(tf.gather(table, tf.pad(chosen, [[0, spare]])), opening.shape)  # [B + spare, D]
+            return t + 1, vectors, h, c, alive, tokens, log_probs
 
-        zeros = tf.zeros([rows, self.units])
-        opening = tf.broadcast_to(self.opening, [rows, self.embedding_dim])
+        zeros = tf.zeros([rows + spare, self.units])
+        opening = tf.broadcast_to(self.opening, [rows + spare, self.embedding_dim])
         arrays = tf.TensorArray(tf.int32, length), tf.TensorArray(tf.float32, length)
         start = (tf.constant(0), opening, zeros, zeros, tf.ones([rows], tf.bool), *arrays)
         *_, tokens, log_probs = tf.while_loop(lambda t, *_: t < length, step, start, parallel_iterations=1)

@@ -42,8 +42,9 @@ class Objective:
 
         J(θ) = E_π[R(y)] + α H(π) − β KL(π‖π₀),
 
-    times (N − 1)/N where the baseline is the mean over a batch of N. The paper's Eq. 2 also subtracts 1 at every step: that term's
-    expectation is zero, E[∇ log π · c] = c ∇ Σ π = 0 for any constant c, and it would only add variance, so it is left out.
+    times (N − 1)/N where the baseline is the mean over a batch of N. The paper's Eq. 2 also subtracts 1 at every step to come: where all
+    sequences have one length that is a constant c with E[∇ log π · c] = c ∇ Σ π = 0, a baseline that adds or removes variance as chance
+    has it; where sequences may end it would be a price of 1 on every token. So it is left out, and the baseline is chosen by name.
 
     Args:
         reward: function of the discriminator's logits, float [B] → [B] (`tfseqgan.rewards`).
@@ -70,7 +71,9 @@ class Objective:
     def __post_init__(self):
         for name in ("entropy_weight", "kl_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be 0 or more, received {getattr(self, name)}. A negative weight would reward what it should cost.")
+                raise ValueError(
+                    f"{name} must be 0 or more, received {getattr(self, name)}. A negative weight would reward what it should cost."
+                )
         if not 0 <= self.discount <= 1:
             raise ValueError(f"discount must lie in [0, 1], received {self.discount}. 1 is the paper's.")
 
@@ -95,8 +98,13 @@ class Objective:
 
         Returns:
             float [B, T], 0 behind the end.
+
+        Raises:
+            ValueError: if kl_weight is not 0 and there is no prior.
         """
         costs = -self.entropy_weight * log_probs
+        if self.kl_weight and prior_log_probs is None:
+            raise ValueError(f"prior_log_probs is missing: kl_weight is {self.kl_weight}, expected log π₀ of the same tokens, [B, T].")
         if self.kl_weight:
             costs -= self.kl_weight * (log_probs - prior_log_probs)
         return credit * mask + reward_to_go(costs, mask, self.discount)  # [B, T]
@@ -226,7 +234,9 @@ def get_objective(objective):
     if isinstance(objective, Objective):
         return objective
     if not isinstance(objective, str):
-        raise TypeError(f"objective must be an Objective or a recipe's name, received {type(objective).__name__}. Try merl(entropy_weight=0.01).")
+        raise TypeError(
+            f"objective must be an Objective or a recipe's name, received {type(objective).__name__}. Try merl(entropy_weight=0.01)."
+        )
     if objective not in RECIPES:
         raise ValueError(f"There is no recipe {objective!r}; expected one of {', '.join(RECIPES)}, or an Objective.")
     return RECIPES[objective]()

@@ -1,14 +1,14 @@
 """Maximum likelihood, the start of every model of the paper (section 4), in a loop that repeats and goes on bit for bit."""
 
-import secrets
+import math
 
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.callbacks import progress
-from tfseqgan.checkpointing import Checkpoints, Journal
-from tfseqgan.evaluation import check_tokens, mean_nll
-from tfseqgan.rounds import derive_seed, index_stream, play_rounds
+from tfseqgan.checkpointing import Checkpoints, Journal, checksum, model_settings
+from tfseqgan.evaluation import check_counts, check_tokens, mean_nll
+from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 
 _ORDER, _DROPOUT = range(2)
 
@@ -28,6 +28,23 @@ def check_batch(tokens, batch_size, argument="batch_size"):
         raise ValueError(
             f"{argument} is {batch_size} and the data holds {len(tokens)} sequences; expected 1 to {len(tokens)}. "
             "Lower the batch size, or bring more data (a smaller window length gives more windows)."
+        )
+
+
+def check_finite(place, figures, *models):
+    """Raises FloatingPointError unless figures and weights are finite numbers; called before a checkpoint could keep them.
+
+    Args:
+        place: where in the run, for the message.
+        figures: dict of floats.
+        *models: Keras models.
+    """
+    finite = all(tf.reduce_all(tf.math.is_finite(weight)) for model in models for weight in model.trainable_variables)
+    if not finite or not all(map(math.isfinite, figures.values())):
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        raise FloatingPointError(
+            f"Training diverged in {place}: {shown}, weights {'finite' if finite else 'not finite'}; finite numbers are expected. "
+            "The last checkpoint is intact. Lower the learning rate or clip the gradient (global_clipnorm=5.0)."
         )
 
 
@@ -110,7 +127,8 @@ def pretrain(
         keras.callbacks.History with `nll` (training, dropout on) and `val_nll` (dropout off), in nats per token.
 
     Raises:
-        ValueError: if the generator is not compiled, the data does not fit it, or the checkpoint belongs to another run.
+        ValueError: if the generator is not compiled, the data does not fit it, a number is out of range, or the checkpoint belongs to another run.
+        FloatingPointError: if the training diverges.
 
     Example:
         >>> from tfseqgan.generator import Generator
@@ -128,29 +146,36 @@ def pretrain(
     check_batch(data, batch_size)
     if validation_data is not None:
         validation_data = check_tokens(validation_data, generator.vocabulary_size, "validation_data")
-    settings = {"stage": "pretrain", "batch_size": batch_size, "seed": seed, "num_sequences": len(data), "validates": validation_data is not None}
+    check_counts(checkpoint_every=checkpoint_every, patience=1 if patience is None else patience)
+    settings = {
+        "stage": "pretrain", "batch_size": batch_size, "seed": seed, "data_checksum": checksum(data),
+        "validation_data_checksum": checksum(validation_data), **model_settings(generator=generator),
+    }  # fmt: skip
     journal, best = Journal(settings), BestWeights(generator)
     checkpoints = Checkpoints(checkpoint_dir, journal, generator=generator, optimizer=generator.optimizer, best=best.copies)
-    seed, step = secrets.randbits(31) if seed is None else seed, _make_step(generator)
+    seed, step = resolve_seed(seed), _make_step(generator)
 
     def play(epoch):
         generator.seed_dropout(derive_seed(seed, _DROPOUT, epoch))
         order = index_stream(len(data), len(data), seed, _ORDER, epoch)
         losses = [step(tf.constant(data[order[start : start + batch_size]])) for start in range(0, len(data), batch_size)]
         logs = {"nll": float(np.mean(losses))}
+        check_finite(f"epoch {epoch}", logs, generator)
         if validation_data is not None:
             logs["val_nll"] = mean_nll(generator, validation_data)
-            earlier = journal.history.get("val_nll", [])
-            if logs["val_nll"] < min(earlier, default=np.inf):
+            if logs["val_nll"] < min(journal.history.get("val_nll", []), default=math.inf):
                 best.take()
-            if patience is not None and epoch - int(np.argmin([*earlier, logs["val_nll"]])) >= patience:
-                generator.stop_training = True
         return logs
+
+    def out_of_patience():
+        nlls = journal.history.get("val_nll", [])
+        return patience is not None and len(nlls) - 1 - np.argmin(nlls or [0]) >= patience
 
     shown = progress(0, epochs, ["nll", "val_nll"], verbose, title="epoch")
     history = play_rounds(
-        play, 0, epochs, model=generator, journal=journal, checkpoints=checkpoints, checkpoint_every=checkpoint_every, callbacks=[*shown, *callbacks]
-    )
+        play, epochs, model=generator, journal=journal, checkpoints=checkpoints, checkpoint_every=checkpoint_every,
+        callbacks=[*shown, *callbacks], finished=out_of_patience,
+    )  # fmt: skip
     if validation_data is not None and history.epoch:
         best.give_back()
     return history

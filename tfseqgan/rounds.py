@@ -1,7 +1,26 @@
 """One round after another: callbacks, history, checkpoints, and going on after a stop. What a round does is its caller's."""
 
+import secrets
+
 import keras
 import numpy as np
+
+
+def resolve_seed(seed):
+    """Returns a run's seed: the one given, checked, or a random one for None.
+
+    Raises:
+        ValueError: unless it is None or a whole number of 0 or more.
+
+    Example:
+        >>> resolve_seed(7)
+        7
+    """
+    if seed is None:
+        return secrets.randbits(31)
+    if not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"seed must be a whole number of 0 or more, or None for a random one; received {seed!r}.")
+    return seed
 
 
 def derive_seed(seed, *path):
@@ -15,10 +34,10 @@ def derive_seed(seed, *path):
         A pair of integers below 2³².
 
     Example:
-        >>> derive_seed(0, 1, 2) == derive_seed(0, 1, 2), derive_seed(0, 1, 2) == derive_seed(0, 2, 1)
-        (True, False)
+        >>> derive_seed(0, 1, 2) == derive_seed(0, 1, 2), derive_seed(0, 1, 2) == derive_seed(0, 2, 1), derive_seed(0, 1) == derive_seed(0, 1, 0)
+        (True, False, False)
     """
-    return tuple(int(word) for word in np.random.SeedSequence([seed, *path]).generate_state(2))
+    return tuple(int(word) for word in np.random.SeedSequence(seed, spawn_key=path).generate_state(2))
 
 
 def index_stream(count, size, seed, *path):
@@ -37,23 +56,23 @@ def index_stream(count, size, seed, *path):
         >>> sorted(index_stream(6, 3, 0).tolist())
         [0, 0, 1, 1, 2, 2]
     """
-    random = np.random.default_rng([seed, *path])
+    random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=path))
     passes = [random.permutation(size) for _ in range(-(-count // size))]
     return np.concatenate(passes)[:count]
 
 
-def play_rounds(play, first, last, *, model, journal, checkpoints, checkpoint_every=10, callbacks=()):
+def play_rounds(play, last, *, model, journal, checkpoints, checkpoint_every=10, callbacks=(), finished=lambda: False):
     """Plays rounds and keeps their books; goes on from the newest checkpoint where there is one.
 
     Args:
         play: function of a round's number that trains and returns its figures, a dict of floats.
-        first: number of the first round.
         last: the round to end before.
         model: the model that callbacks see, whose `stop_training` ends the run.
-        journal: the run's `Journal`.
+        journal: the run's `Journal`, which knows the first round.
         checkpoints: the run's `Checkpoints`.
         checkpoint_every: rounds from one checkpoint to the next; the last round is always kept.
         callbacks: Keras callbacks; their epochs are rounds.
+        finished: whether the journal calls for no further round, asked before each; so that a run that ended early stays ended when it is resumed.
 
     Returns:
         keras.callbacks.History with the figures of all rounds, those before a stop included.
@@ -61,18 +80,16 @@ def play_rounds(play, first, last, *, model, journal, checkpoints, checkpoint_ev
     history = keras.callbacks.History()
     callbacks = keras.callbacks.CallbackList([history, *callbacks], model=model, epochs=last, verbose=0)
     model.stop_training = False
-    if not checkpoints.restore():
-        journal.next_round = first
+    checkpoints.restore()
     callbacks.on_train_begin()
     history.epoch, history.history = list(journal.rounds), {key: list(values) for key, values in journal.history.items()}
-    for number in range(journal.next_round, last):
+    while journal.next_round < last and not model.stop_training and not finished():
+        number = journal.next_round
         callbacks.on_epoch_begin(number)
         logs = play(number)
         journal.write(number, logs)
         callbacks.on_epoch_end(number, logs)
-        if (number + 1) % checkpoint_every == 0 or number + 1 == last or model.stop_training:
+        if (number + 1) % checkpoint_every == 0 or number + 1 == last or model.stop_training or finished():
             checkpoints.save()
-        if model.stop_training:
-            break
     callbacks.on_train_end()
     return history

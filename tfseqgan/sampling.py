@@ -9,6 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 
+ROWS = 16
+"""Sampling computes a multiple of so many rows: the last rows of a matrix product of another height are summed in another order (measured with
+TensorFlow 2.21 on a CPU), so that a sequence's log-probabilities would depend on its batch in their last bits."""
+
+
 def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
     """Raises ValueError, naming the argument, unless sequences can be sampled so."""
     if num_sequences < 1 or length < 1:
@@ -54,17 +59,33 @@ def row_uniforms(seeds, length):
 def keep_top_k(logits, top_k):
     """Returns logits with all but the k largest of each row at −∞; ties with the k-th are kept.
 
+    Args:
+        logits: float [B, V].
+        top_k: int32 [] or [B]; 0 keeps a row whole.
+
+    Returns:
+        float [B, V].
+
     Example:
         >>> keep_top_k(tf.constant([[1.0, 3.0, 2.0]]), 2).numpy().tolist()
         [[-inf, 3.0, 2.0]]
     """
-    top_k = tf.minimum(top_k, tf.shape(logits)[-1])
-    smallest = tf.math.top_k(logits, top_k).values[..., -1:]  # [B, 1]
-    return tf.where(logits >= smallest, logits, -np.inf)
+    size = tf.shape(logits)[1]
+    rank = tf.where(top_k > 0, tf.minimum(top_k, size), size) - 1
+    falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
+    smallest = tf.gather(falling, tf.broadcast_to(rank, tf.shape(logits)[:1]), batch_dims=1)  # [B]
+    return tf.where(logits >= smallest[:, None], logits, -np.inf)
 
 
 def keep_top_p(logits, top_p):
-    """Returns logits with all at −∞ but the likeliest that together reach probability p.
+    """Returns logits with all at −∞ but the likeliest that together reach probability p; ties with the last of them are kept.
+
+    Args:
+        logits: float [B, V].
+        top_p: float32 [] or [B] in (0, 1]; 1 keeps a row whole.
+
+    Returns:
+        float [B, V].
 
     Example:
         >>> keep_top_p(tf.constant([[3.0, 2.0, 1.0]]), 0.7).numpy().tolist()
@@ -73,9 +94,10 @@ def keep_top_p(logits, top_p):
     Reference:
         Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
     """
+    top_p = tf.reshape(tf.convert_to_tensor(top_p, logits.dtype), [-1, 1])  # [B, 1]
     falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
     before = tf.cumsum(tf.nn.softmax(falling), axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
-    smallest = tf.reduce_min(tf.where(before < top_p, falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
+    smallest = tf.reduce_min(tf.where((before < top_p) | (top_p >= 1), falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
     return tf.where(logits >= smallest, logits, -np.inf)
 
 
@@ -87,9 +109,9 @@ def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
     Args:
         log_p: float32 [B, V], log-probabilities.
         uniforms: float32 [B] in [0, 1).
-        temperature: float32 [] that divides the log-probabilities, or None for 1.
-        top_k: an integer or None.
-        top_p: a number in (0, 1] or None.
+        temperature: float32 [] or [B] that divides the log-probabilities, or None for 1.
+        top_k: int32 [] or [B], 0 for all, or None.
+        top_p: float32 [] or [B] in (0, 1], or None.
 
     Returns:
         int32 [B].
@@ -99,11 +121,11 @@ def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
         [0, 1, 2]
     """
     if temperature is not None:
-        log_p = log_p / temperature
+        log_p = log_p / tf.reshape(temperature, [-1, 1])
     if top_k is not None:
-        log_p = keep_top_k(log_p, top_k)
+        log_p = tf.cond(tf.reduce_any(top_k > 0), lambda: keep_top_k(log_p, top_k), lambda: log_p)
     if top_p is not None:
-        log_p = keep_top_p(log_p, top_p)
+        log_p = tf.cond(tf.reduce_any(top_p < 1), lambda: keep_top_p(log_p, top_p), lambda: log_p)
     weights = tf.exp(log_p - tf.reduce_max(log_p, axis=-1, keepdims=True))  # [B, V]
     cumulative = tf.cumsum(weights, axis=-1)
     passed = cumulative <= uniforms[:, None] * cumulative[:, -1:]  # [B, V]

@@ -155,6 +155,7 @@ class _Fiddle:
     high: int
 
     def pitch(self, step):
+        """Returns the MIDI pitch of a step of the scale, step 0 being the tonic."""
         octave, degree = divmod(step, _OCTAVE)
         return self.tonic + 12 * octave + _INTERVALS[self.mode][degree]
 

@@ -2,18 +2,17 @@
 
 import dataclasses
 import math
-import secrets
 
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.callbacks import progress
-from tfseqgan.checkpointing import Checkpoints, Journal
-from tfseqgan.evaluation import check_models, check_tokens, discriminator_columns, draw, mean_nll
+from tfseqgan.checkpointing import Checkpoints, Journal, checksum, model_settings
+from tfseqgan.evaluation import check_counts, check_models, check_tokens, discriminator_columns, draw, mean_nll
 from tfseqgan.game import Game
 from tfseqgan.objectives import get_objective
-from tfseqgan.pretraining import check_batch, check_compiled
-from tfseqgan.rounds import derive_seed, index_stream, play_rounds
+from tfseqgan.pretraining import check_batch, check_compiled, check_finite
+from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 
 _SAMPLE, _POOL, _ORDER, _DROPOUT, _VALIDATION = range(5)
 _SHOWN = ["reward_mean", "entropy", "val_nll", "generator_loss", "discriminator_accuracy"]
@@ -49,11 +48,8 @@ class Match:
         steps = [self.train_generator(number, step) for step in range(self.generator_steps)]
         logs = {key: float(np.mean([float(step[key]) for step in steps])) for key in steps[0]}
         logs["discriminator_loss"] = self.train_discriminator(number)
-        if not math.isfinite(logs["entropy"] + logs["reward_mean"]):
-            raise FloatingPointError(
-                f"Training diverged in round {number}: entropy {logs['entropy']}, reward_mean {logs['reward_mean']}; finite numbers are expected. "
-                "The last checkpoint is intact. Lower the learning rate or clip the gradient (global_clipnorm=5.0)."
-            )
+        figures = {key: logs[key] for key in ("entropy", "reward_mean", "discriminator_loss")}
+        check_finite(f"round {number}", figures, self.game.generator, self.game.discriminator)
         return logs | (self.validate(number) if self.validation_data is not None else {})
 
     def train_generator(self, number, step):
@@ -95,11 +91,13 @@ class Match:
         return {"val_nll": nll} | {f"val_{key}": columns[key] for key in ("precision", "recall", "auc")}
 
 
-def _check_counts(**counts):
-    """Raises ValueError unless every count is a whole number of 1 or more."""
-    for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a whole number of 1 or more, received {count!r}.")
+def _check_players(generator, discriminator):
+    """Raises ValueError unless the two fit each other and each has an optimizer of its own."""
+    check_models(generator, discriminator)
+    check_compiled(generator)
+    check_compiled(discriminator)
+    if generator.optimizer is discriminator.optimizer:
+        raise ValueError("Generator and discriminator were compiled with the same optimizer object; expected one each. Make a second optimizer.")
 
 
 def fit_adversarial(
@@ -172,7 +170,8 @@ def fit_adversarial(
 
     Raises:
         ValueError: if a model is not compiled, the models or the data do not fit each other, there is less data than a batch, a number is out of
-            range, or the checkpoint belongs to another run.
+            range, a reward of the tokens is not one finite number a sequence, or the checkpoint belongs to another run.
+        FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
         >>> import tfseqgan as sg
@@ -188,9 +187,7 @@ def fit_adversarial(
     Reference:
         Bjare & Meredith, sections 3 and 4; Yu et al. 2016, algorithm 1.
     """
-    check_models(generator, discriminator)
-    check_compiled(generator)
-    check_compiled(discriminator)
+    _check_players(generator, discriminator)
     data = check_tokens(data, generator.vocabulary_size)
     check_batch(data, batch_size)
     check_batch(data, discriminator_batch_size // 2, "half of discriminator_batch_size")
@@ -201,15 +198,22 @@ def fit_adversarial(
         "generator_steps": generator_steps, "discriminator_steps": discriminator_steps, "batch_size": batch_size,
         "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
     }  # fmt: skip
-    _check_counts(rounds=rounds, checkpoint_every=checkpoint_every, **counts)
+    check_counts(rounds=rounds, checkpoint_every=checkpoint_every, **counts)
+    if discriminator_pretraining_rounds:
+        check_counts(discriminator_pretraining_rounds=discriminator_pretraining_rounds)
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
-    journal = Journal({"stage": "adversarial", "seed": seed, "first_round": first, "shape": data.shape, **counts, **objective.summary()}, first)
+    settings = {
+        "stage": "adversarial", "seed": seed, "first_round": first, "data_checksum": checksum(data),
+        "validation_data_checksum": checksum(validation_data), "token_reward": reward and getattr(reward, "__name__", type(reward).__name__),
+        **counts, **objective.summary(), **model_settings(generator=generator, discriminator=discriminator),
+    }  # fmt: skip
+    journal = Journal(settings, first)
     game = Game(generator, discriminator, objective, reward)
     match = Match(
         game, data, validation_data, generator_steps, discriminator_steps, batch_size, discriminator_batch_size, pool_size,
-        discriminator_pretraining_rounds, validation_freq, secrets.randbits(31) if seed is None else seed,
+        discriminator_pretraining_rounds, validation_freq, resolve_seed(seed),
     )  # fmt: skip
     return play_rounds(
-        match.play, first, rounds, model=generator, journal=journal, checkpoints=Checkpoints(checkpoint_dir, journal, **game.state()),
+        match.play, rounds, model=generator, journal=journal, checkpoints=Checkpoints(checkpoint_dir, journal, **game.state()),
         checkpoint_every=checkpoint_every, callbacks=[*progress(first, rounds, _SHOWN, verbose), *callbacks],
     )  # fmt: skip

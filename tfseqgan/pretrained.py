@@ -1,0 +1,92 @@
+"""Trained models in a folder, with their tokenizer and the hash of every file: to keep, to send, to load again."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+
+from tfseqgan.discriminator import Discriminator
+from tfseqgan.evaluation import check_models
+from tfseqgan.files import write_atomically
+from tfseqgan.generator import Generator
+from tfseqgan.tokenizer import Tokenizer
+
+_MANIFEST = "manifest.json"
+
+
+class Pretrained(NamedTuple):
+    """What a folder of trained models holds.
+
+    Attributes:
+        generator: a `Generator`.
+        tokenizer: the `Tokenizer` of its vocabulary.
+        discriminator: a `Discriminator`, or None where there is none.
+    """
+
+    generator: Generator
+    tokenizer: Tokenizer
+    discriminator: Discriminator | None
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_pretrained(folder, generator, tokenizer, discriminator=None):
+    """Writes a generator, its tokenizer and, where there is one, its discriminator, as `.keras` and JSON files.
+
+    Args:
+        folder: made where it does not exist; earlier models there are replaced.
+        generator: a `Generator`.
+        tokenizer: the `Tokenizer` of its vocabulary.
+        discriminator: a `Discriminator`, or None.
+
+    Raises:
+        ValueError: if the parts do not fit each other.
+        OSError: if a file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> tokenizer = Tokenizer([(24, (4,), (0,), 0, (), ())])
+        >>> folder = tempfile.mkdtemp()
+        >>> save_pretrained(folder, Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8), tokenizer)
+        >>> from_pretrained(folder).generator.units
+        8
+    """
+    check_models(generator, discriminator)
+    if tokenizer.vocabulary_size != generator.vocabulary_size:
+        raise ValueError(f"The tokenizer knows {tokenizer.vocabulary_size} tokens and the generator {generator.vocabulary_size}; expected the same.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder / "tokenizer.json")
+    models = {"generator.keras": generator} | ({} if discriminator is None else {"discriminator.keras": discriminator})
+    for name, model in models.items():
+        model.save(folder / name)
+    hashes = {name: _sha256(folder / name) for name in ("tokenizer.json", *models)}
+    write_atomically(folder / _MANIFEST, (json.dumps(hashes, indent=1) + "\n").encode())
+
+
+def from_pretrained(folder):
+    """Loads what `save_pretrained` wrote, after checking every file by its hash. No pickle, no code from the folder.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        `Pretrained`.
+
+    Raises:
+        ValueError: if the folder holds no models, or a file is missing or not the one that was saved.
+    """
+    folder = Path(folder)
+    try:
+        hashes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} holds no trained models ({error}); expected a folder written by save_pretrained or a finished run.") from error
+    for name, expected in hashes.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+            raise ValueError(f"{folder / name} is missing or changed; expected sha256 {expected}. Fetch the folder again.")
+    discriminator = keras.models.load_model(folder / "discriminator.keras") if "discriminator.keras" in hashes else None
+    return Pretrained(keras.models.load_model(folder / "generator.keras"), Tokenizer.load(folder / "tokenizer.json"), discriminator)

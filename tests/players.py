@@ -53,6 +53,29 @@ def make_tokens(seed, rows, length=T):
     return tokens
 
 
+def lengths(tokens):
+    """Returns how many tokens of each row count, the first end included."""
+    return [list(row).index(END) + 1 if END in row else len(row) for row in tokens]
+
+
+def sigmoid(x):
+    """Returns 1 / (1 + exp(−x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def log_softmax(logits):
+    """Returns log-probabilities along the last axis."""
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def embedding_twin(layer):
+    """Returns the vector of every token: its own plus those of its parts."""
+    table = np.array(layer.own)
+    for column, part in zip(FEATURES.T, layer.parts):
+        table = table + np.array(part)[column]
+    return table
+
+
 def snapshot(*models):
     """Returns copies of the weights of models and of the variables of their optimizers."""
     variables = [variable for model in models for variable in model.weights]
@@ -115,8 +138,8 @@ def play(folder, recipe="moving average", interruption=None, *, weights_seed=1, 
     interruption = interruption or Interruption()
     generator, discriminator = make_players(weights_seed)
     defaults = {
-        "rounds": 3, "discriminator_pretraining_rounds": 2, "generator_steps": 2, "validation_data": make_tokens(1, 4), "checkpoint_every": 1,
-        "seed": 3,
+        "rounds": 3, "discriminator_pretraining_rounds": 2, "generator_steps": 2, "validation_data": make_tokens(1, 4),
+        "checkpoint_every": 1, "seed": 3,
     }  # fmt: skip
     history = sg.fit_adversarial(
         generator, discriminator, make_tokens(0, 7), RECIPES[recipe], discriminator_steps=3, batch_size=3, discriminator_batch_size=4,

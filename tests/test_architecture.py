@@ -17,7 +17,7 @@ FLOORS = {
     "players": "embedding generator discriminator policy",
     "objectives": "rewards credit baselines objectives",
     "training": "evaluation callbacks checkpointing rounds pretraining game training",
-    "delivery": "presets runs cli",
+    "delivery": "presets runs pretrained export cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
 FOLDER = Path(tfseqgan.__file__).parent
@@ -92,7 +92,10 @@ def test_the_music_floor_imports_no_tensorflow(name):
 
 
 def test_reading_and_tokenizing_leave_tensorflow_unloaded():
-    code = "import sys, tfseqgan; tfseqgan.read_midi; tfseqgan.Tokenizer; tfseqgan.metrics; print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"
+    code = (
+        "import sys, tfseqgan; tfseqgan.read_midi; tfseqgan.Tokenizer; tfseqgan.metrics\n"
+        "print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -20,7 +20,18 @@ from tfseqgan.midi import read_midi
 from tfseqgan.presets import Settings
 
 COMMAND = [sys.executable, "-c", "from tfseqgan.cli import run; run()"]
-FLAGS = ["length", "embedding_dim", "units", "epochs", "filters", "discriminator_steps", "batch_size", "num_tunes", "validation_freq", "seed"]
+FLAGS = [
+    "length",
+    "embedding_dim",
+    "units",
+    "epochs",
+    "filters",
+    "discriminator_steps",
+    "batch_size",
+    "num_tunes",
+    "validation_freq",
+    "seed",
+]
 FLAGS += ["pretraining_batch_size", "discriminator_embedding_dim", "discriminator_batch_size", "discriminator_samples", "dropout"]
 FLAGS += ["discriminator_pretraining_rounds"]
 SMALL = ["--kernel_sizes", "1,2", *(f"--{name}={getattr(TINY, name)}" for name in FLAGS)]
@@ -110,10 +121,12 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
         (["train", "--out", "x", "--preset", "best"], "invalid choice: 'best'"),
         (["train", "--out", "x", "--kernel_sizes", "1,b"], "expected whole numbers such as 1,2,4, received '1,b'"),
         (["sample", "--out", "x"], "required: --model"),
+        (["sample", "--mod", "x", "--out", "x"], "required: --model"),
         (["evaluate"], "required: --model"),
     ],
 )
-def test_a_wrong_command_line_ends_with_usage_and_code_2(tfseqgan, arguments, words):
+def test_a_wrong_command_line_ends_with_usage_and_code_2(tfseqgan, monkeypatch, arguments, words):
+    monkeypatch.setattr(cli, "_import_runs", lambda: pytest.fail("the command line was taken"))
     code, out, err = tfseqgan(*arguments)
     assert code == 2 and out == "" and err.startswith("usage: tfseqgan") and words in err.splitlines()[-1]
 
@@ -275,13 +288,17 @@ def test_a_debugger_gets_the_traceback(tfseqgan, tmp_path):
         tfseqgan("--debug", "train", "--resume", "--out", tmp_path)
 
 
-def test_bad_files_among_the_data_are_named_and_counted(tfseqgan, tmp_path, tunes):
+def test_bad_files_among_the_data_are_named_and_counted(tfseqgan, tmp_path, tunes, caplog):
     data = Path(shutil.copytree(tunes, tmp_path / "data"))
     (data / "broken.mid").write_bytes(b"hello")
     (data / "cut.mid").write_bytes((data / "00.mid").read_bytes()[:60])
-    code, out, err = tfseqgan("train", "--data", data, "--out", tmp_path / "run", *SMALL, "--epochs", 0, "--rounds", 0)
+    code, out, _ = tfseqgan("train", "--data", data, "--out", tmp_path / "run", *SMALL, "--epochs", 0, "--rounds", 0)
     assert code == 0 and "untrained" in out
-    assert [entry["file"] for entry in runs.read_json(tmp_path / "run" / "config.json")["data"]["skipped_files"]] == ["broken.mid", "cut.mid"]
+    assert "2 of the 10 MIDI files" in caplog.text and "broken.mid (" in caplog.text and "cut.mid (" in caplog.text
+    assert [entry["file"] for entry in runs.read_json(tmp_path / "run" / "config.json")["data"]["skipped_files"]] == [
+        "broken.mid",
+        "cut.mid",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ MODELS = {
     "generator without an end": lambda seed=1: make_generator(seed, end_token_id=None, dropout=0.0),
     "discriminator of parts": make_discriminator,
     "discriminator of a table": lambda seed=1: make_discriminator(seed, token_features=None),
-    "discriminator with two branches alike": lambda seed=1: make_discriminator(seed, kernel_sizes=(2, 3, 2), end_token_id=None, dropout=0.0),
+    "discriminator with two branches alike": lambda seed=1: make_discriminator(seed, kernel_sizes=(2, 3, 2), end_token_id=None),
 }
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])

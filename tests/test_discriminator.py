@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from players import END, FEATURES, V, make_discriminator, make_tokens
-from test_generator import embedding_twin, lengths, sigmoid
+from players import END, FEATURES, V, embedding_twin, lengths, make_discriminator, make_tokens, sigmoid
 
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])

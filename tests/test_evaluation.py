@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-from players import PAD, T, V, make_discriminator, make_generator, make_tokens
-from test_generator import lengths, log_softmax, sigmoid
+from players import PAD, T, V, lengths, log_softmax, make_discriminator, make_generator, make_tokens, sigmoid
 
 from tfseqgan import Discriminator, evaluate
 from tfseqgan.evaluation import draw, judge, mean_nll, sequence_nlls

@@ -1,6 +1,5 @@
 """Claims about tfseqgan.export."""
 
-import functools
 import json
 import os
 import re
@@ -115,10 +114,18 @@ def test_the_c_api_gives_the_tokens_that_generate_gives_where_no_tensorflow_is_i
     for (name, asked), answer in zip(questions, answers, strict=True):
         expected, answer = ask(signatures[name], asked), as_arrays(signatures[name].structured_outputs, answer)
         for key, value in expected.items():  # a session merges operations, so that its log-probabilities are rounded otherwise
-            compare = np.testing.assert_array_equal if value.dtype == np.int32 else functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
-            compare(answer[key], value)
+            rounding = {"rtol": 0, "atol": 0} if value.dtype == np.int32 else {"rtol": 1e-4, "atol": 1e-5}
+            np.testing.assert_allclose(answer[key], value, **rounding)
     generated = exported.generator.generate(9, LENGTH, prompt=PROMPT, seed=7)
     assert as_arrays(["lengths", "log_probs", "tokens"], answers[0])["tokens"].tolist() == generated.tolist()
+
+
+def test_saved_model_cli_samples_the_tokens_that_generate_gives(exported, tmp_path):
+    flags = ["--dir", str(exported.folder), "--tag_set", "serve", "--signature_def", "sample", "--outdir", str(tmp_path)]
+    question = "seed=[[7,0],[7,1]];temperature=[1.0,1.0];top_k=[0,0];top_p=[1.0,1.0]"
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run", *flags, "--input_exprs", question]
+    subprocess.run(command, capture_output=True, check=True)
+    assert np.load(tmp_path / "tokens.npy").tolist() == exported.generator.generate(2, LENGTH, prompt=PROMPT, seed=7).tolist()
 
 
 # ---- a row is its own
@@ -141,7 +148,7 @@ def test_256_rows_at_once_are_256_single_rows_bit_for_bit(exported, name):
     together = ask(signature, inputs)
     alone = [ask(signature, rows_of(inputs, [row])) for row in range(256)]
     assert_same(together, {key: np.concatenate([answer[key] for answer in alone]) for key in together})
-    assert len(np.unique(together["tokens"], axis=0)) > 200
+    assert len(np.unique(together["tokens"], axis=0)) > 100
 
 
 @pytest.mark.parametrize("name", DRAWING)
@@ -356,14 +363,15 @@ def test_the_graph_holds_plain_operations_alone_tied_to_no_device(exported):
     graph = read_meta_graph(exported.folder).graph_def
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     operations = {node.op for node in nodes}
-    shapes = "Reshape Shape StridedSlice Pack Unpack ConcatV2 Tile Pad PadV2 ExpandDims Squeeze BroadcastTo Transpose Fill Range Slice Split EnsureShape"
-    numbers = """Add AddV2 Sub Mul RealDiv FloorMod FloorDiv Neg Exp Log Sigmoid Tanh Relu LogSoftmax Softmax Max Min Sum All Any Prod Maximum Minimum
-    Cumsum Cast Less LessEqual Greater GreaterEqual Equal NotEqual LogicalAnd LogicalOr LogicalNot SelectV2 Select BitwiseXor MatMul BiasAdd Conv2D
-    GatherV2 GatherNd ReverseV2 TopKV2 OnesLike ZerosLike Sign Rsqrt Square AddN"""
+    shapes = """Reshape Shape StridedSlice Pack Unpack ConcatV2 Tile Pad PadV2 ExpandDims Squeeze BroadcastTo Transpose Fill Range Slice Split
+    EnsureShape GatherV2 TopKV2 ReverseV2"""
+    numbers = """AddV2 Sub Mul RealDiv FloorMod Neg Exp Sigmoid Tanh Relu LogSoftmax Softmax Max Min Sum All Any Prod Maximum Minimum Cumsum Cast
+    Less LessEqual Greater GreaterEqual Equal NotEqual LogicalAnd LogicalOr LogicalNot SelectV2 BitwiseXor MatMul BiasAdd Conv2D"""
     control = """Const Placeholder Identity IdentityN NoOp Assert If StatelessIf While StatelessWhile PartitionedCall StatefulPartitionedCall
-    TensorListReserve TensorListFromTensor TensorListGetItem TensorListSetItem TensorListStack TensorListLength"""
-    state = "VarHandleOp ReadVariableOp AssignVariableOp SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename StringJoin StaticRegexFullMatch VarIsInitializedOp DisableCopyOnRead"
-    random = "StatelessRandomUniformV2 StatelessRandomUniformFullIntV2 StatelessRandomGetKeyCounter LeftShift RightShift BitwiseOr BitwiseAnd Bitcast"
+    TensorListReserve TensorListFromTensor TensorListGetItem TensorListSetItem TensorListStack"""
+    state = """VarHandleOp ReadVariableOp AssignVariableOp VarIsInitializedOp DisableCopyOnRead SaveV2 RestoreV2 MergeV2Checkpoints
+    ShardedFilename StringJoin StaticRegexFullMatch Select"""
+    random = "StatelessRandomUniformV2 StatelessRandomUniformFullIntV2 StatelessRandomGetKeyCounter LeftShift BitwiseOr"
     assert operations - set(" ".join([shapes, numbers, control, state, random]).split()) == set()
     assert not [node.name for node in nodes if "GPU" in node.device]
 
@@ -501,6 +509,18 @@ def test_a_graph_that_is_refused_leaves_nothing(tmp_path, players, monkeypatch):
     generator, _, tokenizer = players
     monkeypatch.setattr(export_module, "_BANNED_OPS", ("MatMul",))
     with pytest.raises(ValueError, match=r"The graph holds MatMul \("):
+        export_saved_model(generator, tokenizer, tmp_path / "model", length=2)
+    assert listing(tmp_path / "model") == []
+
+
+def test_a_compiled_function_is_found_in_what_was_saved(tmp_path, players, monkeypatch):
+    generator, _, tokenizer = players
+
+    def sample(seeds, *_):
+        return seeds * 2, tf.cast(seeds, tf.float32)
+
+    monkeypatch.setattr(generator, "sample", tf.function(sample, jit_compile=True))
+    with pytest.raises(ValueError, match="The graph holds XLA-compiled .*sample"):
         export_saved_model(generator, tokenizer, tmp_path / "model", length=2)
     assert listing(tmp_path / "model") == []
 

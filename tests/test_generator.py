@@ -4,29 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from players import END, FEATURES, PAD, V, make_generator, make_tokens, snapshot
+from players import END, FEATURES, PAD, V, embedding_twin, lengths, log_softmax, make_generator, make_tokens, sigmoid, snapshot
 
 from tfseqgan.evaluation import mean_nll, sequence_nlls
 from tfseqgan.sampling import row_seeds
 
 TOKENS = make_tokens(4, rows=6)
 both_embeddings = pytest.mark.parametrize("features", [FEATURES, None], ids=["parts", "table"])
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def log_softmax(logits):
-    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-
-
-def embedding_twin(layer):
-    """Returns the vector of every token: its own plus those of its parts."""
-    table = np.array(layer.own)
-    for column, part in zip(FEATURES.T, layer.parts):
-        table = table + np.array(part)[column]
-    return table
 
 
 def generator_twin(generator, tokens):
@@ -44,11 +28,6 @@ def generator_twin(generator, tokens):
         logits.append(projected @ table.T + np.array(generator.bias) if tied else projected)
         vectors = table[tokens[:, t]]
     return np.stack(logits, axis=1)
-
-
-def lengths(tokens):
-    """Returns how many tokens of each row count, the first end included."""
-    return [list(row).index(END) + 1 if END in row else len(row) for row in tokens]
 
 
 def shaken(features=FEATURES, **options):

@@ -78,12 +78,13 @@ def test_an_unknown_preset_is_told_the_known_ones():
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("seed", -1), ("seed", 2**32), ("length", 0), ("units", 1.5), ("units", "512"), ("validation_fraction", 0.0), ("validation_fraction", 1.0),
-        ("rare", "keep"), ("embedding", "sum"), ("schedule", "linear"), ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan), ("epochs", -1),
-        ("patience", 0), ("pretraining_learning_rate", 0.0), ("generator_learning_rate", math.inf), ("kernel_sizes", ()), ("kernel_sizes", (1, 0)),
-        ("kernel_sizes", (1.5,)), ("kernel_sizes", 3), ("l2_weight", -1.0), ("objective", "seqgan"), ("reward", "d"), ("baseline", "mean"),
+        ("seed", -1), ("seed", 2**32), ("length", 0), ("units", 1.5), ("units", "512"), ("num_tunes", 0), ("validation_freq", 0),
+        ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("rare", "keep"), ("embedding", "sum"), ("schedule", "linear"),
+        ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan), ("epochs", -1), ("patience", 0), ("pretraining_learning_rate", 0.0),
+        ("generator_learning_rate", math.inf), ("kernel_sizes", ()), ("kernel_sizes", (1, 0)), ("kernel_sizes", (1.5,)),
+        ("kernel_sizes", 3), ("l2_weight", -1.0), ("objective", "seqgan"), ("reward", "d"), ("baseline", "mean"),
         ("entropy_weight", -0.1), ("entropy_weight", math.inf), ("kl_weight", math.nan), ("discount", 1.1), ("rounds", -1),
-        ("discriminator_batch_size", 1), ("discriminator_pretraining_rounds", -1), ("num_tunes", 0), ("validation_freq", 0),
+        ("discriminator_batch_size", 1), ("discriminator_pretraining_rounds", -1),
     ],
 )  # fmt: skip
 def test_a_setting_out_of_range_is_named_with_what_was_expected(name, value):

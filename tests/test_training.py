@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from players import (
-    END, RECIPES, T, V, Interrupted, Interruption, assert_same, make_discriminator, make_generator, make_players, make_tokens, play, snapshot,
+    END, RECIPES, T, V, Interrupted, Interruption, assert_same, make_discriminator, make_generator, make_players, make_tokens, play,
+    snapshot,
 )  # fmt: skip
 
 import tfseqgan as sg
@@ -46,7 +47,7 @@ def fit(generator, discriminator, **options):
 @pytest.mark.parametrize("every, rounds", [(1, ROUNDS), (2, [0, 2])])
 def test_a_run_interrupted_in_every_round_goes_on_bit_for_bit(tmp_path, every, rounds, whole):
     for number, where in zip(rounds, itertools.cycle(PLACES)):
-        resumes = any(tmp_path.glob("checkpoints/*.index"))  # players that go on have weights of their own, which the checkpoint must replace
+        resumes = any(tmp_path.glob("checkpoints/*.index"))  # then the players have weights of their own, which the checkpoint must replace
         with pytest.raises(Interrupted):
             play(tmp_path, interruption=Interruption(number, where), weights_seed=20 if resumes else 1, checkpoint_every=every)
     assert resumes
@@ -74,9 +75,9 @@ def test_a_killed_process_loses_nothing(tmp_path, whole):
     assert_runs_equal(whole, play(tmp_path, weights_seed=9))
 
 
-def test_a_seed_repeats_bit_for_bit_and_another_differs(tmp_path, whole):
-    assert_runs_equal(whole, play(tmp_path))
-    one, other = (fit(*make_players(), rounds=1, seed=seed).history for seed in (4, 5))
+def test_a_seed_repeats_bit_for_bit_and_another_differs():
+    one, same, other = (fit(*make_players(), rounds=1, seed=seed).history for seed in (4, 4, 5))
+    assert_same(one, same)
     assert all(one[name] != other[name] for name in ("reward_mean", "entropy", "discriminator_loss", "gradient_norm"))
 
 
@@ -230,7 +231,8 @@ def test_figures_of_a_round_are_those_of_its_samples():
     log_p = tf.gather(tf.nn.log_softmax(writer(seen[0])), seen[0], batch_dims=2).numpy()
     mask = np.cumsum(seen[0] == END, axis=1) - (seen[0] == END) == 0
     np.testing.assert_allclose(history["entropy"][0], -log_p[mask].mean(), rtol=1e-5)
-    np.testing.assert_allclose([history["reward_mean"][0], history["reward_std"][0]], [probabilities.mean(), probabilities.std()], rtol=1e-5)
+    np.testing.assert_allclose(history["reward_mean"][0], probabilities.mean(), rtol=1e-5)
+    np.testing.assert_allclose(history["reward_std"][0], probabilities.std(), rtol=1e-4)
     assert seen[0].shape == (5, T) and seen[0].dtype == np.int32
 
 
@@ -251,7 +253,7 @@ def discriminator_batches(**options):
             taken.append((real.numpy(), generated.numpy()))
             return tf.constant(0.0)
 
-    players = make_players()
+    players = make_generator(end_token_id=None), make_discriminator(end_token_id=None)  # whole sequences: two alike by chance are rare
     match = Match(
         **{
             "game": Spy(Game(*players, sg.reinforce())), "data": TRAIN.astype(np.int32), "validation_data": None, "generator_steps": 1,
@@ -355,8 +357,8 @@ def finished_run(tmp_path_factory):
 def test_other_models_are_not_filled_from_its_checkpoint(finished_run):
     generator, discriminator = make_generator(units=7), make_discriminator(kernel_sizes=(2, 4))
     generator.compile("sgd"), discriminator.compile("adam")
-    differences = r"discriminator.kernel_sizes: saved \[2, 3\], now \[2, 4\]; generator.optimizer: saved 'Adam', now 'SGD'; generator.units: saved 6, now 7"
-    with pytest.raises(ValueError, match=differences):
+    sizes, optimizer, units = r"kernel_sizes: saved \[2, 3\], now \[2, 4\]", "optimizer: saved 'Adam', now 'SGD'", "units: saved 6, now 7"
+    with pytest.raises(ValueError, match=f"discriminator.{sizes}; generator.{optimizer}; generator.{units}"):
         fit(generator, discriminator, checkpoint_dir=finished_run)
 
 
@@ -385,7 +387,7 @@ def test_a_checkpoint_of_maximum_likelihood_is_not_taken_for_an_adversarial_one(
         ("discriminator_pretraining_rounds must be", {"discriminator_pretraining_rounds": -1}),
         ("seed must be a whole number of 0 or more", {"seed": -3}),
         ("There is no recipe 'ppo'; expected one of reinforce", {"objective": "ppo"}),
-        (r"reward must return one finite number a sequence, shape \(3,\); received shape \(3, 5\), finite", {"reward": lambda tokens: tokens}),
+        (r"reward must return one finite number .* shape \(3,\); received shape \(3, 5\), finite", {"reward": lambda tokens: tokens}),
         (r"reward must return .* received shape \(\), finite", {"reward": lambda tokens: 1.0}),
         (r"reward must return .* received shape \(\), not finite", {"reward": lambda tokens: None}),
         (r"reward must return .* received shape \(3,\), not finite", {"reward": lambda tokens: [0.0, np.nan, 0.0]}),

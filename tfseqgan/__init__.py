@@ -7,7 +7,7 @@ The floor plan, in the order of the paper; a module imports only modules above i
     3 players      embedding generator discriminator policy
     4 objectives   rewards credit baselines objectives
     5 training     evaluation callbacks checkpointing rounds pretraining game training
-    6 delivery     presets runs cli
+    6 delivery     presets runs pretrained export cli
 
 Names are imported when they are first used, so that `tfseqgan --help` and the music floor start without TensorFlow.
 """

@@ -122,7 +122,9 @@ class Checkpoints:
             except Exception as error:  # TensorFlow reports damage as IndexError, DataLossError, NotFoundError and more
                 _log.warning("The checkpoint %s is damaged (%s).", path, str(error).splitlines()[0])
         if kept:
-            raise ValueError(f"No checkpoint in {self.manager.directory} is whole; expected one at least. Restore the folder, or begin a new run.")
+            raise ValueError(
+                f"No checkpoint in {self.manager.directory} is whole; expected one at least. Restore the folder, or begin a new run."
+            )
         return False
 
     def save(self):

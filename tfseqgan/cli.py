@@ -1,7 +1,6 @@
 """The command line: tfseqgan train, sample, evaluate. TensorFlow is imported when a command needs it, so that --help answers at once."""
 
 import argparse
-import contextlib
 import dataclasses
 import errno
 import logging
@@ -42,13 +41,18 @@ def _add_settings(parser):
 def _add_train(commands):
     parser = commands.add_parser(
         "train",
+        allow_abbrev=False,
         help="train a sequence GAN and write tunes",
         usage="%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] [--overwrite | --resume] [--SETTING VALUE ...]",
         description="Trains on a corpus, prints Table 1's columns, writes tunes.",
     )
-    parser.add_argument("--data", help="a folder of MIDI files, or Lee et al.'s tokens.npz; the tunes that tfseqgan composes itself by default")
+    parser.add_argument(
+        "--data", help="a folder of MIDI files, or Lee et al.'s tokens.npz; the tunes that tfseqgan composes itself by default"
+    )
     parser.add_argument("--out", required=True, help="the run's folder; a new or empty one, but for --resume and --overwrite")
-    parser.add_argument("--preset", choices=list(PRESETS), help="quick: minutes on two cores; default: best known; paper: Bjare & Meredith's")
+    parser.add_argument(
+        "--preset", choices=list(PRESETS), help="quick: minutes on two cores; default: best known; paper: Bjare & Meredith's"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier run in --out")
     parser.add_argument("--resume", action="store_true", help="go on with the stopped run in --out, with its settings")
     _add_settings(parser)
@@ -56,7 +60,12 @@ def _add_train(commands):
 
 
 def _add_sample(commands):
-    parser = commands.add_parser("sample", help="write tunes of a trained generator as MIDI", description="Writes tunes of a trained generator as MIDI files.")
+    parser = commands.add_parser(
+        "sample",
+        allow_abbrev=False,
+        help="write tunes of a trained generator as MIDI",
+        description="Writes tunes of a trained generator as MIDI files.",
+    )
     parser.add_argument("--model", required=True, help="a run's folder")
     parser.add_argument("--out", required=True, help="the folder for the MIDI files")
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
@@ -72,7 +81,12 @@ def _add_sample(commands):
 
 
 def _add_evaluate(commands):
-    parser = commands.add_parser("evaluate", help="print Table 1's columns of a run", description="Prints Table 1's columns on held-out tunes.")
+    parser = commands.add_parser(
+        "evaluate",
+        allow_abbrev=False,
+        help="print Table 1's columns of a run",
+        description="Prints Table 1's columns on held-out tunes.",
+    )
     parser.add_argument("--model", required=True, help="a run's folder")
     parser.add_argument("--data", help="other data than the run's own")
     parser.add_argument("--num_samples", type=int, help="sequences to sample; as many as there are held-out windows by default")
@@ -84,7 +98,9 @@ def _add_evaluate(commands):
 
 def _parse(argv):
     """Returns the parsed command line; exits with code 2 where it is wrong."""
-    parser = argparse_flags.ArgumentParser(prog="tfseqgan", description="Sequence GANs trained by reinforcement learning, for symbolic music.", allow_abbrev=False)
+    parser = argparse_flags.ArgumentParser(
+        prog="tfseqgan", description="Sequence GANs trained by reinforcement learning, for symbolic music.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -110,7 +126,9 @@ def _resumed(args, saved, config):
         raise ValueError(f"A run goes on with its own settings: leave out {', '.join(changed)}. Only --rounds may be changed.")
     rounds = given.get("rounds", saved.rounds)
     if rounds < saved.rounds:
-        raise ValueError(f"--rounds is {rounds} and the run was begun with {saved.rounds}; expected as many or more. Leave out --rounds to finish it.")
+        raise ValueError(
+            f"--rounds is {rounds} and the run was begun with {saved.rounds}; expected as many or more. Leave out --rounds to finish it."
+        )
     return dataclasses.replace(saved, rounds=rounds)
 
 
@@ -135,7 +153,7 @@ Go on:  tfseqgan train --resume --out {folder} --rounds {more}""")
 def _sample(args):
     if os.path.exists(args.out) and not os.path.isdir(args.out):
         raise ValueError(f"{args.out} is a file; expected a folder for the MIDI files. Choose another --out.")
-    if os.path.isdir(args.out) and any(os.scandir(args.out)) and not args.overwrite:
+    if os.path.isdir(args.out) and os.listdir(args.out) and not args.overwrite:
         raise ValueError(f"{args.out} is not empty; expected a new folder, so that no tune is lost. Pass --overwrite or another --out.")
     runs = _import_runs()
     sampling = {name: getattr(args, name) for name in ("stage", "length", "temperature", "top_k", "top_p", "seed")}

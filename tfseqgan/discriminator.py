@@ -123,9 +123,9 @@ class Discriminator(keras.Model):
         """Returns the logit of "real": int [B, T] → float [B]; D(y) is its sigmoid."""
         vectors = self.embedding(tokens)  # [B, T, D]
         mask = sequence_mask(tokens, self.end_token_id)[:, :, None]  # [B, T, 1]
-        unheard = (1 - mask) * vectors.dtype.min
-        # The maximum commutes with the ReLU, so that it runs over the raw responses and the ReLU over one number a filter.
-        responses = [tf.reduce_max(convolution(vectors) * mask + unheard, axis=1) for convolution in self.convolutions]
+        # The maximum commutes with the ReLU, so that it runs over the raw responses and the ReLU over one number a filter. A masked response
+        # is 0, which is what the ReLU makes of a feature that no other response raises above it.
+        responses = [tf.reduce_max(convolution(vectors) * mask, axis=1) for convolution in self.convolutions]
         features = tf.nn.relu(tf.concat(responses, axis=1))  # [B, F]
         return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)  # [B]
 

@@ -116,40 +116,50 @@ def judge(discriminator, tokens, batch_size=128):
     return discriminator.predict(tokens, batch_size=batch_size, verbose=0).astype(np.float64)
 
 
-def _generator_columns(generator, data, samples, sample_nlls, references, batch_size):
-    """Returns nll, bleu and entropy with their standard errors."""
-    end = generator.end_token_id
-    nll, nll_error = metrics.mean_per_token(sequence_nlls(generator, data, batch_size), metrics.sequence_lengths(data, end))
-    entropy, entropy_error = metrics.mean_per_token(sample_nlls, metrics.sequence_lengths(samples, end))
-    bleu, bleu_error = metrics.mean_and_standard_error(metrics.bleu(samples, references, end))
-    return {
-        "nll": nll, "nll_stderr": nll_error, "bleu": bleu, "bleu_stderr": bleu_error, "entropy": entropy, "entropy_stderr": entropy_error,
-    }  # fmt: skip
-
-
-def discriminator_columns(discriminator, data, samples, batch_size=128):
-    """Returns reward_mean, reward_std, precision, recall and auc of a discriminator on real against generated sequences.
+def discriminator_columns(real_logits, generated_logits):
+    """Returns reward_mean, reward_std, precision, recall and auc of a discriminator's judgements.
 
     Args:
-        discriminator: a `Discriminator`.
-        data: int32 [N, T], real sequences that it was not trained on.
-        samples: int32 [M, T], fresh generated ones.
-        batch_size: rows at a time.
+        real_logits: float [N], of real sequences that it was not trained on.
+        generated_logits: float [M], of fresh generated ones.
 
     Returns:
         A dict of floats.
     """
-    real, generated = judge(discriminator, data, batch_size), judge(discriminator, samples, batch_size)
-    rewards = 1 / (1 + np.exp(-generated))
+    rewards = 1 / (1 + np.exp(-generated_logits))
     reward, reward_error = metrics.mean_and_standard_error(rewards)
     return {
         "reward_mean": reward,
         "reward_stderr": reward_error,
         "reward_std": float(rewards.std()),
-        "precision": metrics.precision(real, generated),
-        "recall": metrics.recall(real),
-        "auc": metrics.auc(real, generated),
+        "precision": metrics.precision(real_logits, generated_logits),
+        "recall": metrics.recall(real_logits),
+        "auc": metrics.auc(real_logits, generated_logits),
     }
+
+
+def make_columns(data, nlls, samples, sample_nlls, references, logits=(), end_token_id=None):
+    """Returns the columns that `evaluate` describes, from what the models said of the sequences.
+
+    Args:
+        data: int32 [N, T], real sequences.
+        nlls: float64 [N], −log p(y) of each, summed over its tokens.
+        samples: int32 [M, T], generated sequences.
+        sample_nlls: float64 [M].
+        references: int32 [R, S], for BLEU.
+        logits: the discriminator's logits of `data` and of `samples`, float [N] and [M], or nothing.
+        end_token_id: the id that ends a sequence, or None.
+
+    Returns:
+        A dict of floats and counts.
+    """
+    nll, nll_error = metrics.mean_per_token(nlls, metrics.sequence_lengths(data, end_token_id))
+    entropy, entropy_error = metrics.mean_per_token(sample_nlls, metrics.sequence_lengths(samples, end_token_id))
+    bleu, bleu_error = metrics.mean_and_standard_error(metrics.bleu(samples, references, end_token_id))
+    columns = {
+        "nll": nll, "nll_stderr": nll_error, "bleu": bleu, "bleu_stderr": bleu_error, "entropy": entropy, "entropy_stderr": entropy_error,
+    }  # fmt: skip
+    return columns | (discriminator_columns(*logits) if logits else {}) | {"num_real": len(data), "num_generated": len(samples)}
 
 
 def evaluate(generator, discriminator, data, *, num_samples=None, references=None, batch_size=128, seed=0):
@@ -196,7 +206,6 @@ def evaluate(generator, discriminator, data, *, num_samples=None, references=Non
     num_samples = len(data) if num_samples is None else num_samples
     check_counts(num_samples=num_samples, batch_size=batch_size)
     samples, sample_nlls = draw(generator, num_samples, data.shape[1], seed)
-    columns = _generator_columns(generator, data, samples, sample_nlls, references, batch_size)
-    if discriminator is not None:
-        columns |= discriminator_columns(discriminator, data, samples, batch_size)
-    return columns | {"num_real": len(data), "num_generated": len(samples)}
+    nlls = sequence_nlls(generator, data, batch_size)
+    logits = [judge(discriminator, tokens, batch_size) for tokens in (data, samples)] if discriminator is not None else ()
+    return make_columns(data, nlls, samples, sample_nlls, references, logits, generator.end_token_id)

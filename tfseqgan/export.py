@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
 from tfseqgan.evaluation import check_models
-from tfseqgan.sampling import ROWS, next_tokens, row_uniforms
+from tfseqgan.files import write_json
+from tfseqgan.sampling import next_tokens, row_uniforms, whole_rows
 
 _BANNED_OPS = ("Cudnn", "PyFunc", "Multinomial", "Random", "TruncatedNormal", "StatefulUniform", "StatefulStandardNormal", "Rng")
 _GOLDEN = -1640531527  # 2³² over the golden ratio, as int32: spreads the seeds of a row's candidates
@@ -59,7 +59,8 @@ def _check_tokens(generator, name, tokens):
 def _known_tokens(generator, tokens):
     """Returns the tokens of a request, int32 [B, S], or fails it."""
     [tokens] = _shaped(_TOKENS, tokens)
-    with tf.control_dependencies([_check_tokens(generator, "tokens", tokens), _require(tf.shape(tokens)[1] > 0, "tokens: must hold 1 token or more")]):
+    checks = [_check_tokens(generator, "tokens", tokens), _require(tf.shape(tokens)[1] > 0, "tokens: must hold 1 token or more")]
+    with tf.control_dependencies(checks):
         return tf.identity(tokens)
 
 
@@ -75,7 +76,7 @@ def _check_draws(temperature, top_k, top_p):
 def _judge(discriminator, tokens):
     """Returns the logits and probabilities of tokens, int32 [B, S] → float32 [B] each, computed in whole blocks of rows as sampling is."""
     rows = tf.shape(tokens)[0]
-    logits = discriminator(tf.pad(tokens, [[0, -rows % ROWS], [0, 0]]), training=False)
+    logits = discriminator(whole_rows(tokens), training=False)
     return logits[:rows], tf.sigmoid(logits)[:rows]  # a vector's last elements are computed by another exp than the others
 
 
@@ -172,11 +173,10 @@ def check_graph(graph_def):
         )
 
 
-def _read_graph(folder):
-    """Returns the graph of a SavedModel with its functions."""
-    saved_model = saved_model_pb2.SavedModel()
-    saved_model.ParseFromString((folder / "saved_model.pb").read_bytes())
-    return saved_model.meta_graphs[0].graph_def
+def _check_saved(folder):
+    """Loads a SavedModel and raises ValueError if a signature holds what a server cannot run or repeat."""
+    for signature in tf.saved_model.load(str(folder)).signatures.values():
+        check_graph(signature.graph.as_graph_def())
 
 
 def _write_warmup(folder):
@@ -191,12 +191,11 @@ def _write_warmup(folder):
     for name, value in example.items():
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value, _INPUTS[name].dtype))
     log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
-    (folder / "assets.extra").mkdir()
     with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         writer.write(log.SerializeToString())
 
 
-def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=None, length=512, prompt=(), num_candidates=8):
+def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=None, length=512, prompt=(), num_candidates=8, card=None):
     """Writes a generator as a SavedModel that TensorFlow Serving serves, in `path/version`, whole or not at all.
 
     | signature | inputs | outputs |
@@ -207,7 +206,8 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
     | `discriminate` | `tokens` int32 [B, S] | `logits` [B], `probabilities` [B] of being real |
     | `sample_best` | as `sample` | as `sample` and `logits`: of K draws a row one is kept, as likely as D's odds |
 
-    The same seed gives the same tokens as `generator.generate`, whatever a row is batched with. The assets hold the tokenizer's JSON.
+    The same seed gives the same tokens as `generator.generate`, whatever a row is batched with. `assets/` holds the tokenizer's JSON, `assets.extra/`
+    the card, which `SavedSampler` reads, and warm-up requests where `tensorflow-serving-api` is installed.
 
     Args:
         generator: a `Generator`.
@@ -218,6 +218,7 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
         length: T, the tokens of every sample.
         prompt: token ids that every sample begins with: `[tokenizer.start_token_id]` for whole tunes.
         num_candidates: K of `sample_best`.
+        card: what else there is to say of the model, a dict of plain values: how it was trained, what it scored.
 
     Returns:
         The folder that was written, `path/version`.
@@ -235,7 +236,8 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
     if tokenizer.vocabulary_size != generator.vocabulary_size:
         raise ValueError(f"The tokenizer knows {tokenizer.vocabulary_size} tokens and the generator {generator.vocabulary_size}; expected the same.")
     if len(prompt) > length or not all(0 <= token < generator.vocabulary_size for token in prompt):
-        raise ValueError(f"prompt must be at most {length} token ids of 0 to {generator.vocabulary_size - 1}, received {prompt}. Encode it with the tokenizer.")
+        last = generator.vocabulary_size - 1
+        raise ValueError(f"prompt must be at most {length} token ids of 0 to {last}, received {prompt}. Encode it with the tokenizer.")
     signatures = _generator_signatures(generator, length, tuple(prompt))
     if discriminator is not None:
         signatures |= _discriminator_signatures(generator, discriminator, length, tuple(prompt), num_candidates)
@@ -246,7 +248,10 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
         tokenizer.save(partial / "tokenizer.json")
         module = Sampler([generator, discriminator] if discriminator else [generator], partial / "tokenizer.json")
         tf.saved_model.save(module, str(partial / "model"), signatures=signatures)
-        check_graph(_read_graph(partial / "model"))
+        _check_saved(partial / "model")
+        (partial / "model" / "assets.extra").mkdir()
+        facts = {"end_token_id": generator.end_token_id, "prompt": [int(token) for token in prompt], "num_candidates": num_candidates}
+        write_json(partial / "model" / "assets.extra" / "card.json", (card or {}) | facts)
         _write_warmup(partial / "model")
         os.rename(partial / "model", target)
     except tf.errors.OpError as error:

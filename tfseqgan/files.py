@@ -1,5 +1,6 @@
 """Files that are either written whole or left as they were."""
 
+import json
 import os
 from pathlib import Path
 
@@ -35,3 +36,24 @@ def write_atomically(path, data):
         temporary.unlink(missing_ok=True)
         error.filename, error.filename2 = str(path), None  # the user knows this name, not the temporary one
         raise
+
+
+def write_json(path, content):
+    """Writes plain values as a JSON file, whole or not at all; NaN, which JSON lacks, becomes null.
+
+    Args:
+        path: the file to write; its folder must exist.
+        content: dicts, lists, strings, numbers, None.
+
+    Raises:
+        OSError: if the file cannot be written; the file that was there before is untouched.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "figures.json")
+        >>> write_json(path, {"precision": float("nan")})
+        >>> json.loads(path.read_text())
+        {'precision': None}
+    """
+    plain = json.loads(json.dumps(content), parse_constant=lambda name: None)
+    write_atomically(path, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())

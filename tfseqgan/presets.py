@@ -56,7 +56,9 @@ class Settings:
     embedding_dim: int = _setting(128, "length of a token's vector in the generator", "1 or more")
     units: int = _setting(512, "LSTM units", "1 or more")
     dropout: float = _setting(0.3, "of the generator in maximum likelihood", "0 to below 1")
-    epochs: int = _setting(22, "of maximum likelihood, of which the best one is kept; 0 starts adversarial training from scratch", "0 or more")
+    epochs: int = _setting(
+        22, "of maximum likelihood, of which the best one is kept; 0 starts adversarial training from scratch", "0 or more"
+    )
     patience: int = _setting(6, "epochs without a better validation NLL before stopping", "1 or more")
     pretraining_batch_size: int = _setting(32, "windows in a maximum-likelihood step", "1 or more")
     pretraining_learning_rate: float = _setting(4e-3, "of maximum likelihood (Adam)", "above 0")
@@ -70,9 +72,13 @@ class Settings:
     discriminator_learning_rate: float = _setting(3e-4, "of the discriminator (Adam)", "above 0")
 
     objective: str = _setting(
-        "kl_control", "reinforce, reinforce_with_baseline, merl or kl_control", ("reinforce", "reinforce_with_baseline", "merl", "kl_control")
+        "kl_control",
+        "reinforce, reinforce_with_baseline, merl or kl_control",
+        ("reinforce", "reinforce_with_baseline", "merl", "kl_control"),
     )
-    reward: str | None = _setting(None, "probability, log, logit or none (default: the objective's)", ("probability", "log", "logit", "none"))
+    reward: str | None = _setting(
+        None, "probability, log, logit or none (default: the objective's)", ("probability", "log", "logit", "none")
+    )
     baseline: str | None = _setting(
         None,
         "none, batch_mean, leave_one_out or moving_average (default: the objective's)",

@@ -75,7 +75,11 @@ class Windows:
 
     def summary(self):
         """Returns what config.json says of the data."""
-        sizes = {"train_windows": len(self.train), "validation_windows": len(self.validation), "vocabulary_size": self.tokenizer.vocabulary_size}
+        sizes = {
+            "train_windows": len(self.train),
+            "validation_windows": len(self.validation),
+            "vocabulary_size": self.tokenizer.vocabulary_size,
+        }
         skipped = [{"file": file, "reason": reason} for file, reason in self.skipped]
         return {"name": self.name, "sha256": self.sha256, **sizes, "skipped_files": skipped}
 
@@ -110,9 +114,13 @@ def open_data(path, settings, tokenizer=None):
     if path is not None and Path(path).suffix == ".npz":
         published = load_lee2017(path)
         if tokenizer not in (None, published.tokenizer):
-            raise ValueError(f"{path} has a vocabulary of its own; expected tunes that the run's tokenizer can read. Pass a folder of MIDI files.")
+            raise ValueError(
+                f"{path} has a vocabulary of its own; expected tunes that the run's tokenizer can read. Pass a folder of MIDI files."
+            )
         if published.train.shape[1] != settings.length:
-            raise ValueError(f"{path} holds windows of {published.train.shape[1]} tokens and length is {settings.length}; expected the same. Change --length.")
+            raise ValueError(
+                f"{path} holds windows of {published.train.shape[1]} tokens and length is {settings.length}; expected the same. Change --length."
+            )
         return Windows(published.tokenizer, published.train, published.validation, published.name, published.sha256)
     corpus = _open_corpus(path, settings)
     tokenizer = tokenizer or Tokenizer.fit(corpus.train, minimum_count=settings.minimum_count, rare=settings.rare)
@@ -193,13 +201,17 @@ def check_folder(out, overwrite=False, resume=False):
     """
     out = Path(out)
     if resume and not (out / "config.json").is_file():
-        raise ValueError(f"{out} holds no run to go on with: expected a config.json there. Check the path, or leave out --resume to begin one.")
+        raise ValueError(
+            f"{out} holds no run to go on with: expected a config.json there. Check the path, or leave out --resume to begin one."
+        )
     if resume or not out.exists() or out.is_dir() and not any(out.iterdir()):
         return out
     if not _is_run(out):
         raise ValueError(f"{out} exists and is no run of tfseqgan; expected a new or empty folder. Choose another --out.")
     if not overwrite:
-        raise ValueError(f"{out} holds a run already; expected a new folder. Pass --resume to go on with it, --overwrite to replace it, or another --out.")
+        raise ValueError(
+            f"{out} holds a run already; expected a new folder. Pass --resume to go on with it, --overwrite to replace it, or another --out."
+        )
     return out
 
 
@@ -221,7 +233,9 @@ def read_json(path):
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ValueError(f"{path} does not exist; expected a run folder made by 'tfseqgan train'. Check the path, or finish the run.") from error
+        raise ValueError(
+            f"{path} does not exist; expected a run folder made by 'tfseqgan train'. Check the path, or finish the run."
+        ) from error
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); expected JSON. Train again into a new folder.") from error
 

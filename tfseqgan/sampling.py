@@ -10,8 +10,18 @@ import tensorflow as tf
 
 
 ROWS = 16
-"""Sampling computes a multiple of so many rows: the last rows of a matrix product of another height are summed in another order (measured with
-TensorFlow 2.21 on a CPU), so that a sequence's log-probabilities would depend on its batch in their last bits."""
+"""Sampling computes a multiple of so many rows: TensorFlow's CPU kernels (2.21) compute what is left over of a matrix product or of an exponential
+by another routine, so that a sequence would depend on its batch in the last bits of its log-probabilities, and at the border of two tokens in more."""
+
+
+def whole_rows(values):
+    """Returns values with rows of zeros added up to a multiple of `ROWS`: [B, …] → [B + spare, …].
+
+    Example:
+        >>> whole_rows(tf.ones([3, 2])).shape
+        TensorShape([16, 2])
+    """
+    return tf.pad(values, [[0, -tf.shape(values)[0] % ROWS]] + [[0, 0]] * (values.shape.rank - 1))
 
 
 def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
@@ -96,7 +106,7 @@ def keep_top_p(logits, top_p):
     """
     top_p = tf.reshape(tf.convert_to_tensor(top_p, logits.dtype), [-1, 1])  # [B, 1]
     falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
-    before = tf.cumsum(tf.nn.softmax(falling), axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
+    before = tf.cumsum(tf.nn.softmax(whole_rows(falling))[: tf.shape(logits)[0]], axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
     smallest = tf.reduce_min(tf.where((before < top_p) | (top_p >= 1), falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
     return tf.where(logits >= smallest, logits, -np.inf)
 
@@ -126,7 +136,7 @@ def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
         log_p = tf.cond(tf.reduce_any(top_k > 0), lambda: keep_top_k(log_p, top_k), lambda: log_p)
     if top_p is not None:
         log_p = tf.cond(tf.reduce_any(top_p < 1), lambda: keep_top_p(log_p, top_p), lambda: log_p)
-    weights = tf.exp(log_p - tf.reduce_max(log_p, axis=-1, keepdims=True))  # [B, V]
+    weights = tf.exp(whole_rows(log_p - tf.reduce_max(log_p, axis=-1, keepdims=True)))[: tf.shape(log_p)[0]]  # [B, V]
     cumulative = tf.cumsum(weights, axis=-1)
     passed = cumulative <= uniforms[:, None] * cumulative[:, -1:]  # [B, V]
     return tf.minimum(tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1), tf.shape(log_p)[-1] - 1)

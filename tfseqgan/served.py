@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.evaluation import check_tokens, columns
+from tfseqgan.evaluation import check_tokens, make_columns
 from tfseqgan.sampling import check_sampling, row_seeds
 from tfseqgan.tokenizer import Tokenizer
 
@@ -44,8 +44,8 @@ class SavedSampler:
             raise ValueError(f"{path} holds no exported model; expected numbered versions with a saved_model.pb, as export_saved_model writes them.")
         self.signatures = tf.saved_model.load(str(folder)).signatures
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
-        card = folder / "assets.extra" / "run.json"
-        self.run = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else None
+        self.card = json.loads((folder / "assets.extra" / "card.json").read_text(encoding="utf-8"))
+        self.end_token_id = self.card["end_token_id"]
         self.length = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
     def _call(self, name, **inputs):
@@ -101,4 +101,4 @@ class SavedSampler:
         samples, sample_nlls = self._draw_windows(num_samples or len(data), data.shape[1], seed)
         nlls = -self._over_batches("score", "log_probs", data).sum(axis=1)
         logits = [self._over_batches("discriminate", "logits", tokens) for tokens in (data, samples) if "discriminate" in self.signatures]
-        return columns(data, nlls, samples, sample_nlls, *logits, end_token_id=self.tokenizer.end_token_id)
+        return make_columns(data, nlls, samples, sample_nlls, data, logits, self.end_token_id)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfseqgan.callbacks import progress
 from tfseqgan.checkpointing import Checkpoints, Journal, checksum, model_settings
-from tfseqgan.evaluation import check_counts, check_models, check_tokens, discriminator_columns, draw, mean_nll
+from tfseqgan.evaluation import check_counts, check_models, check_tokens, discriminator_columns, draw, judge, mean_nll
 from tfseqgan.game import Game
 from tfseqgan.objectives import get_objective
 from tfseqgan.pretraining import check_batch, check_compiled, check_finite
@@ -86,7 +86,7 @@ class Match:
             return dict.fromkeys(_VALIDATION_FIGURES, math.nan)
         seed = derive_seed(*self._place(_VALIDATION, number))
         samples, _ = draw(self.game.generator, len(self.validation_data), self.data.shape[1], seed)
-        columns = discriminator_columns(self.game.discriminator, self.validation_data, samples)
+        columns = discriminator_columns(*(judge(self.game.discriminator, tokens) for tokens in (self.validation_data, samples)))
         nll = mean_nll(self.game.generator, self.validation_data)
         return {"val_nll": nll} | {f"val_{key}": columns[key] for key in ("precision", "recall", "auc")}
 

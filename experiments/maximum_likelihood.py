@@ -23,7 +23,9 @@ import keras
 import tfseqgan as sg
 from tfseqgan.evaluation import evaluate
 from tfseqgan.presets import Settings
-from tfseqgan.runs import make_models, open_data, write_json
+from tfseqgan.files import write_json
+from tfseqgan.runs import make_models
+from tfseqgan.windows import open_data
 
 SETTINGS = {
     "parts": Settings(embedding_dim=128, units=512, dropout=0.3, epochs=22, pretraining_learning_rate=4e-3),
@@ -39,7 +41,7 @@ def main():
     args = parser.parse_args()
     settings = SETTINGS[args.embedding]
     data = open_data(args.data, settings)
-    generator, _ = make_models(data.tokenizer, settings)
+    generator, _ = make_models(data, settings)
     steps = -(-len(data.train) // settings.pretraining_batch_size) * settings.epochs
     schedule = keras.optimizers.schedules.CosineDecay(settings.pretraining_learning_rate, steps)
     generator.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))

@@ -25,7 +25,9 @@ import tfseqgan as sg
 from tfseqgan.evaluation import draw, evaluate, judge
 from tfseqgan.policy import Policy
 from tfseqgan.presets import PRESETS
-from tfseqgan.runs import make_models, open_data, write_json
+from tfseqgan.files import write_json
+from tfseqgan.runs import make_models
+from tfseqgan.windows import open_data
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1"
 NUM_SAMPLES = 1400
@@ -78,7 +80,7 @@ class Experiment:
 
     def models(self, stage=None):
         """Returns fresh models, or those that a stage left behind, compiled with the paper's optimizers."""
-        generator, discriminator = make_models(self.data.tokenizer, self.settings)
+        generator, discriminator = make_models(self.data, self.settings)
         if stage:
             generator.load_weights(self.work / f"{stage}.generator.weights.h5")
             discriminator.load_weights(self.work / f"{stage}.discriminator.weights.h5")

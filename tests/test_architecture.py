@@ -17,7 +17,7 @@ FLOORS = {
     "players": "embedding generator discriminator policy",
     "objectives": "rewards credit baselines objectives",
     "training": "evaluation callbacks checkpointing rounds pretraining game training",
-    "delivery": "presets runs pretrained export cli",
+    "delivery": "presets tables windows pretrained folders export served runs cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
 FOLDER = Path(tfseqgan.__file__).parent

@@ -15,7 +15,7 @@ import pytest
 from absl import logging as absl_logging
 from test_runs import TINY, assert_same_run, write_tunes
 
-from tfseqgan import __version__, cli, runs
+from tfseqgan import __version__, cli, runs, tables
 from tfseqgan.midi import read_midi
 from tfseqgan.presets import Settings
 
@@ -156,7 +156,7 @@ def test_training_prints_progress_the_table_and_what_to_do_next(session):
     out, printed, _ = session
     lines = printed.splitlines()
     assert [line.split()[0] for line in lines[:15]] == ["epoch"] * TINY.epochs + ["round"] * 13
-    assert runs.format_table(runs.read_json(out / "evaluation.json")) in printed
+    assert tables.format_table(runs.read_json(out / "evaluation.json")) in printed
     assert [line.split(":")[0] for line in lines[-3:]] == ["Hear", "See", "Go on"]
     assert f"{out / 'samples'} holds 2 tunes" in lines[-3] and f"tfseqgan sample --model {out} --out" in lines[-3]
     assert str(out / "metrics.csv") in lines[-2] and f"tfseqgan train --resume --out {out} --rounds 24" in lines[-1]

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfseqgan import runs
+from tfseqgan import folders, pretrained, runs, tables
 from tfseqgan.datasets import load_midi
 from tfseqgan.midi import read_midi, write_midi
 from tfseqgan.presets import Settings
@@ -84,8 +84,8 @@ def spoil(path):
 
 
 def test_a_run_folder_holds_what_the_module_promises_and_nothing_else(finished):
-    assert sorted(path.name for path in finished.iterdir()) == sorted(runs._CONTENTS)
-    assert all(name in runs.__doc__ for name in runs._CONTENTS)
+    assert sorted(path.name for path in finished.iterdir()) == sorted(folders._CONTENTS)
+    assert all(name in folders.__doc__ for name in folders._CONTENTS)
     assert len(list((finished / "samples").iterdir())) == TINY.num_tunes
 
 
@@ -207,7 +207,7 @@ def test_bad_data_costs_no_earlier_run(copy, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no MIDI files"):
         train(copy, tmp_path / "empty", overwrite=True)
-    assert sorted(path.name for path in copy.iterdir()) == sorted(runs._CONTENTS)
+    assert sorted(path.name for path in copy.iterdir()) == sorted(folders._CONTENTS)
 
 
 def test_overwriting_replaces_the_run_and_leaves_what_else_lies_there(copy, tunes):
@@ -305,7 +305,7 @@ def test_a_model_that_cannot_be_saved_costs_no_earlier_one_and_leaves_no_litter(
     (tmp_path / "generator.keras").write_bytes(b"old")
     monkeypatch.setattr(keras.Model, "save", half)
     with pytest.raises(OSError) as caught:
-        runs._save_model(keras.Model(), tmp_path / "generator.keras")
+        pretrained.save_model(keras.Model(), tmp_path / "generator.keras")
     assert caught.value.filename == str(tmp_path / "generator.keras")
     assert os.listdir(tmp_path) == ["generator.keras"] and (tmp_path / "generator.keras").read_bytes() == b"old"
 
@@ -348,7 +348,7 @@ def test_nan_becomes_null_in_json(tmp_path):
 
 def test_the_table_shows_errors_in_brackets_and_a_dash_for_what_is_not_known():
     row = {"nll": 2.5, "nll_stderr": 0.01, "precision": math.nan, "reward_mean": 0.5, "reward_stderr": 0.125, "num_real": 12}
-    table = runs.format_table({"maximum likelihood": {"nll": None}, "merl": row}).splitlines()
+    table = tables.format_table({"maximum likelihood": {"nll": None}, "merl": row}).splitlines()
     assert table[0].split()[:3] == ["model", "H(data,gen)", "BLEU"]
     assert table[1].split()[2:] == ["-"] * 10
     assert table[2].split() == ["merl", "2.500", "(0.010)", "-", "-", "0.500", "(0.125)", "-", "-", "-", "-", "12", "-"]

@@ -7,7 +7,7 @@ The floor plan, in the order of the paper; a module imports only modules above i
     3 players      embedding generator discriminator policy
     4 objectives   rewards credit baselines objectives
     5 training     evaluation callbacks checkpointing rounds pretraining game training
-    6 delivery     presets runs pretrained export cli
+    6 delivery     presets tables windows pretrained folders export served runs cli
 
 Names are imported when they are first used, so that `tfseqgan --help` and the music floor start without TensorFlow.
 """
@@ -29,6 +29,10 @@ _HOMES = {
     "callbacks": ["MetricsCSV", "Scalars"],
     "pretraining": ["pretrain"],
     "training": ["fit_adversarial"],
+    "tables": ["format_table"],
+    "pretrained": ["Pretrained", "save_pretrained", "from_pretrained"],
+    "export": ["export_saved_model"],
+    "served": ["SavedSampler"],
 }
 _MODULES = ["rewards", "credit", "baselines", "metrics"]
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names} | {name: None for name in _MODULES}

@@ -1,4 +1,4 @@
-"""The command line: tfseqgan train, sample, evaluate. TensorFlow is imported when a command needs it, so that --help answers at once."""
+"""The command line: tfseqgan train, sample, evaluate, export. TensorFlow is imported when a command needs it, so that --help answers at once."""
 
 import argparse
 import dataclasses
@@ -13,7 +13,7 @@ from absl import app
 from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
-from tfseqgan import __version__
+from tfseqgan import __version__, files, tables
 from tfseqgan.presets import PRESETS, Settings, resolve
 
 _TYPES = {"int": int, "float": float, "str": str, "str | None": str, "float | None": float}
@@ -66,7 +66,7 @@ def _add_sample(commands):
         help="write tunes of a trained generator as MIDI",
         description="Writes tunes of a trained generator as MIDI files.",
     )
-    parser.add_argument("--model", required=True, help="a run's folder")
+    parser.add_argument("--model", required=True, help="a run's folder, or an exported sampler's")
     parser.add_argument("--out", required=True, help="the folder for the MIDI files")
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
     stage = "the generator at the end of the run, or before adversarial training [generator]"
@@ -80,6 +80,18 @@ def _add_sample(commands):
     parser.set_defaults(run=_sample)
 
 
+def _add_export(commands):
+    parser = commands.add_parser(
+        "export", help="write a run's sampler for TensorFlow Serving", description="Writes a run's sampler as a SavedModel, in a numbered version."
+    )
+    parser.add_argument("--model", required=True, help="a finished run's folder")
+    parser.add_argument("--out", required=True, help="the model's folder, which a server watches")
+    parser.add_argument("--version", type=int, default=1, help="the version's number, which must be new [1]")
+    parser.add_argument("--length", type=int, default=512, help="tokens of every sample [512]")
+    parser.add_argument("--num_candidates", type=int, default=8, help="draws of which sample_best keeps one [8]")
+    parser.set_defaults(run=_export)
+
+
 def _add_evaluate(commands):
     parser = commands.add_parser(
         "evaluate",
@@ -87,8 +99,8 @@ def _add_evaluate(commands):
         help="print Table 1's columns of a run",
         description="Prints Table 1's columns on held-out tunes.",
     )
-    parser.add_argument("--model", required=True, help="a run's folder")
-    parser.add_argument("--data", help="other data than the run's own")
+    parser.add_argument("--model", required=True, help="a run's folder, or an exported sampler's")
+    parser.add_argument("--data", help="other data than the run's own; an exported sampler needs the folder of its tunes")
     parser.add_argument("--num_samples", type=int, help="sequences to sample; as many as there are held-out windows by default")
     parser.add_argument("--seed", type=int, help="of the samples; the run's own by default, which gives its evaluation.json again")
     parser.add_argument("--out", help="a JSON file for the figures")
@@ -104,7 +116,7 @@ def _parse(argv):
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_sample, _add_evaluate):
+    for add in (_add_train, _add_sample, _add_evaluate, _add_export):
         add(commands)
     return parser.parse_args(argv[1:])
 
@@ -143,7 +155,7 @@ def _train(args):
         settings, data_path = _resumed(args, saved, config), config["data_path"]
     rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
     folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2
-    print(f"""{runs.format_table(rows)}
+    print(f"""{tables.format_table(rows)}
 
 Hear:   {out / "samples"} holds {settings.num_tunes} tunes that any MIDI player plays; more: tfseqgan sample --model {folder} --out more_tunes
 See:    {out / "metrics.csv"}, {out / "evaluation.json"}; curves: tensorboard --logdir {folder}
@@ -165,9 +177,14 @@ def _evaluate(args):
         raise ValueError(f"{args.out} exists; expected a new file, so that no figure is lost. Pass --overwrite or another --out.")
     runs = _import_runs()
     rows = runs.evaluate_run(args.model, args.data, num_samples=args.num_samples, seed=args.seed)
-    print(runs.format_table(rows))
+    print(tables.format_table(rows))
     if args.out:
-        runs.write_json(args.out, rows)
+        files.write_json(args.out, rows)
+
+
+def _export(args):
+    runs = _import_runs()
+    print(runs.export_run(args.model, args.out, args.version, length=args.length, num_candidates=args.num_candidates))
 
 
 def _import_runs():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,19 @@ def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def save_model(model, path):
+    """Writes a Keras model to a path whole or not at all, so that a full disk costs no earlier one."""
+    partial = path.with_name(f".partial.{path.name}")
+    try:
+        model.save(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def save_pretrained(folder, generator, tokenizer, discriminator=None):
     """Writes a generator, its tokenizer and, where there is one, its discriminator, as `.keras` and JSON files.
 
@@ -63,7 +77,7 @@ def save_pretrained(folder, generator, tokenizer, discriminator=None):
     tokenizer.save(folder / "tokenizer.json")
     models = {"generator.keras": generator} | ({} if discriminator is None else {"discriminator.keras": discriminator})
     for name, model in models.items():
-        model.save(folder / name)
+        save_model(model, folder / name)
     hashes = {name: _sha256(folder / name) for name in ("tokenizer.json", *models)}
     write_atomically(folder / _MANIFEST, (json.dumps(hashes, indent=1) + "\n").encode())
 

@@ -15,7 +15,7 @@ import pytest
 from absl import logging as absl_logging
 from test_runs import TINY, assert_same_run, write_tunes
 
-from tfseqgan import __version__, cli, runs, tables
+from tfseqgan import __version__, cli, from_pretrained, runs, tables
 from tfseqgan.midi import read_midi
 from tfseqgan.presets import Settings
 
@@ -86,14 +86,14 @@ def copy(tmp_path, session):
 
 def test_help_answers_without_tensorflow():
     code = "import sys, tfseqgan.cli as cli\ntry: cli.run()\nexcept SystemExit: print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
-    for command in ([], ["train"], ["sample"], ["evaluate"]):
+    for command in ([], ["train"], ["sample"], ["evaluate"], ["export"]):
         done = subprocess.run([sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True, check=True)
         assert done.stdout.startswith("usage: tfseqgan") and done.stdout.endswith("set()\n") and done.stderr == ""
 
 
 def test_help_names_the_commands(tfseqgan):
     code, out, _ = tfseqgan("--help")
-    assert code == 0 and all(command in out for command in ("train", "sample", "evaluate"))
+    assert code == 0 and all(command in out for command in ("train", "sample", "evaluate", "export"))
 
 
 def test_the_version_is_the_packages(tfseqgan):
@@ -123,6 +123,9 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
         (["sample", "--out", "x"], "required: --model"),
         (["sample", "--mod", "x", "--out", "x"], "required: --model"),
         (["evaluate"], "required: --model"),
+        (["export", "--model", "x"], "required: --out"),
+        (["export", "--model", "x", "--out", "y", "--vers", "2"], "unrecognized arguments: --vers 2"),
+        (["export", "--model", "x", "--out", "y", "--version", "two"], "invalid int value: 'two'"),
     ],
 )
 def test_a_wrong_command_line_ends_with_usage_and_code_2(tfseqgan, monkeypatch, arguments, words):
@@ -248,6 +251,136 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(tfseqgan, session, tmp_pa
     assert code == 2 and f"Go on with it: tfseqgan train --resume --out {out}" in err
     assert tfseqgan("train", "--resume", "--out", out)[0] == 0
     assert_same_run(out, session[0])
+
+
+# ---- export
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, session):
+    """The finished run as a sampler of 60 tokens, in the model's folder; no test may change it."""
+    folder = tmp_path_factory.mktemp("exports") / "model"
+    assert runs.export_run(session[0], folder, length=60, num_candidates=2) == folder / "1"
+    return folder
+
+
+def test_export_prints_the_version_that_it_wrote(tfseqgan, exported, session, tmp_path):
+    code, out, err = tfseqgan("export", "--model", session[0], "--out", tmp_path / "new" / "model", "--version", 12, "--length", 9)
+    assert (code, out, err) == (0, f"{tmp_path / 'new' / 'model' / '12'}\n", "") and os.listdir(tmp_path / "new" / "model") == ["12"]
+    assert sorted(os.listdir(exported / "1" / "assets")) == ["tokenizer.json"] and os.listdir(exported) == ["1"]
+
+
+def test_the_card_says_how_the_sampler_was_trained_and_what_it_scored(exported, session):
+    card, config = (json.loads(path.read_text()) for path in (exported / "1" / "assets.extra" / "card.json", session[0] / "config.json"))
+    assert card["settings"] == config["settings"] and card["versions"] == config["versions"]
+    assert card["data"] == {key: value for key, value in config["data"].items() if key != "skipped_files"}
+    assert card["evaluation"] == json.loads((session[0] / "evaluation.json").read_text())
+    assert (card["length"], card["num_candidates"], card["prompt"], card["end_token_id"]) == (60, 2, [1], 2)
+
+
+def test_no_exported_file_holds_a_path_of_this_machine(exported, session, tunes):
+    files = [path for path in exported.rglob("*") if path.is_file()]
+    names = [str(exported.parent), str(session[0].parent), str(tunes.parent), str(Path(cli.__file__).parent), sys.prefix, os.path.expanduser("~/")]
+    assert {"saved_model.pb", "tokenizer.json", "card.json", "variables.index"} <= {path.name for path in files}
+    assert [(path, name) for path in files for name in names if os.fsencode(name) in path.read_bytes()] == []
+
+
+def test_an_exported_sampler_writes_the_runs_own_tunes(tfseqgan, exported, session, tmp_path):
+    for model, out in ((exported, "a"), (exported / "1", "b"), (session[0], "c")):
+        code, printed, _ = tfseqgan("sample", "--model", model, "--num", 2, "--seed", 4, "--length", 50, "--top_p", 0.9, "--out", tmp_path / out)
+        assert code == 0 and printed.split() == [str(tmp_path / out / f"tune_{number}.mid") for number in (1, 2)]
+    for name in ("tune_1.mid", "tune_2.mid"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() == (tmp_path / "c" / name).read_bytes()
+    assert tfseqgan("sample", "--model", exported, "--num", 2, "--out", tmp_path / "whole")[0] == 0
+    assert sorted(os.listdir(tmp_path / "whole")) == ["tune_1.mid", "tune_2.mid"]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--stage", "pretrained"], "is an exported sampler, which holds no stage 'pretrained'; expected 'generator'"),
+        (["--length", 61], "length is 61 and the model was exported with 60; expected at most as many"),
+        (["--length", 0], "length must be 1 or more"),
+        (["--temperature", -1], "temperature must be a positive number, received -1.0"),
+    ],
+)
+def test_sample_refuses_what_an_exported_sampler_cannot_do(tfseqgan, exported, tmp_path, flags, words):
+    code, out, err = tfseqgan("sample", "--model", exported, "--out", tmp_path / "new", *flags)
+    assert code == 2 and out == "" and words in err and err.count("\n") == 1 and not (tmp_path / "new").exists()
+
+
+def test_evaluating_an_exported_sampler_gives_the_runs_figures_again(tfseqgan, exported, session, tunes, tmp_path, caplog):
+    code, out, err = tfseqgan("evaluate", "--model", exported, "--data", tunes, "--out", tmp_path / "again.json")
+    assert code == 0 and err == "" and "These are not the tunes" not in caplog.text
+    assert out.splitlines()[1].split() in [line.split() for line in session[1].splitlines()]
+    again, rows = (json.loads(path.read_text()) for path in (tmp_path / "again.json", session[0] / "evaluation.json"))
+    assert list(again) == ["kl_control"] and again["kl_control"] == pytest.approx(rows["kl_control"], abs=1e-6, rel=1e-6)
+
+
+def test_an_exported_sampler_is_evaluated_on_other_tunes_with_a_warning(tfseqgan, exported, tmp_path, caplog):
+    code, out, _ = tfseqgan("evaluate", "--model", exported, "--data", write_tunes(tmp_path / "other", seed=1), "--num_samples", 3)
+    assert code == 0 and out.split("\n")[1].startswith("kl_control") and "some of those held out here may have been learned" in caplog.text
+
+
+def test_an_exported_sampler_asks_for_the_tunes_that_do_not_come_with_it(tfseqgan, exported):
+    code, out, err = tfseqgan("evaluate", "--model", exported)
+    assert code == 2 and out == "" and "was trained on tunes, which does not come with it; expected --data" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", [{"settings": "mine"}, {"data": None}, {"settings": {"kernel_sizes": [1], "hue": 3}}], ids=str)
+def test_a_card_without_a_runs_settings_is_no_ground_for_figures(tfseqgan, exported, tunes, tmp_path, change):
+    path = Path(shutil.copytree(exported, tmp_path / "model")) / "1" / "assets.extra" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    code, out, err = tfseqgan("evaluate", "--model", tmp_path / "model", "--data", tunes)
+    assert code == 2 and out == "" and "was exported without the settings and data of a run" in err and err.count("\n") == 1
+
+
+def test_tunes_with_a_start_token_are_no_data_for_a_sampler_without(tfseqgan, exported, tunes, tmp_path):
+    path = Path(shutil.copytree(exported, tmp_path / "model")) / "1" / "assets.extra" / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prompt": []}))
+    code, _, err = tfseqgan("evaluate", "--model", tmp_path / "model", "--data", tunes)
+    assert code == 2 and "which do not begin with a start token" in err
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "evaluation.json", "generator.keras", "discriminator.keras"])
+def test_an_unfinished_run_is_not_exported(tfseqgan, copy, tmp_path, file):
+    (copy / file).unlink()
+    code, out, err = tfseqgan("export", "--model", copy, "--out", tmp_path / "model")
+    assert code == 2 and out == "" and file in err and err.count("\n") == 1 and not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        ([], "1 exists; expected a new version, since servers may be running this one. Pass a higher version"),
+        (["--version", 0], "version, length and num_candidates must be whole numbers of 1 or more, received 0, 512 and 8"),
+        (["--version", 2, "--length", 0], "must be whole numbers of 1 or more, received 2, 0 and 8"),
+        (["--version", 2, "--num_candidates", -1], "must be whole numbers of 1 or more, received 2, 512 and -1"),
+    ],
+)
+def test_export_refuses_a_version_that_exists_and_numbers_out_of_range(tfseqgan, exported, session, flags, words):
+    before = {path: path.stat().st_mtime_ns for path in exported.rglob("*")}
+    code, out, err = tfseqgan("export", "--model", session[0], "--out", exported, *flags)
+    assert code == 2 and out == "" and words in err and err.count("\n") == 1
+    assert {path: path.stat().st_mtime_ns for path in exported.rglob("*")} == before
+
+
+def test_a_run_without_rounds_is_exported_without_its_discriminator_and_composed_tunes_come_with_it(tfseqgan, tmp_path):
+    out, model = tmp_path / "run", tmp_path / "model"
+    assert tfseqgan("train", "--out", out, *SMALL, "--epochs", 0, "--rounds", 0)[0] == 0
+    assert tfseqgan("export", "--model", out, "--out", model, "--length", 24)[0] == 0
+    assert set(runs.SavedSampler(model).signatures) == {"serving_default", "sample", "continue", "score"}
+    assert tfseqgan("evaluate", "--model", model, "--out", tmp_path / "again.json")[0] == 0
+    saved, own = (json.loads(path.read_text()) for path in (tmp_path / "again.json", out / "evaluation.json"))
+    assert list(saved) == list(own) == ["untrained"] and saved["untrained"] == pytest.approx(own["untrained"], abs=1e-6, rel=1e-6)
+
+
+def test_a_finished_run_is_a_folder_of_pretrained_models(session):
+    found = from_pretrained(session[0])
+    for name, model in (("generator", found.generator), ("discriminator", found.discriminator)):
+        pairs = zip(model.get_weights(), runs.load_model(session[0], name).get_weights(), strict=True)
+        assert all(one.tobytes() == other.tobytes() for one, other in pairs)
+    assert found.tokenizer == runs.Tokenizer.load(session[0] / "tokenizer.json")
 
 
 def test_a_run_that_is_stopped_says_how_to_go_on(tfseqgan, copy, monkeypatch):

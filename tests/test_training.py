@@ -423,3 +423,16 @@ def test_models_of_a_table_and_sequences_without_an_end_play_too():
     generator.compile("adam"), discriminator.compile("adam")
     history = fit(generator, discriminator, objective="kl_control", generator_steps=2).history
     assert np.isfinite(history["kl"]).all()
+
+
+def test_no_rounds_train_the_discriminator_alone():
+    generator, discriminator = make_players()
+    before = generator.get_weights(), discriminator.get_weights()
+    assert fit(generator, discriminator, rounds=0, discriminator_pretraining_rounds=2).epoch == [-2, -1]
+    assert all(np.array_equal(old, new) for old, new in zip(before[0], generator.get_weights(), strict=True))
+    assert not all(np.array_equal(old, new) for old, new in zip(before[1], discriminator.get_weights(), strict=True))
+
+
+def test_a_negative_number_of_rounds_is_refused():
+    with pytest.raises(ValueError, match="rounds must be a whole number"):
+        fit(*make_players(), rounds=-1)

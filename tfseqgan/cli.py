@@ -71,7 +71,7 @@ def _add_sample(commands):
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
     stage = "the generator at the end of the run, or before adversarial training [generator]"
     parser.add_argument("--stage", choices=["generator", "pretrained"], default="generator", help=stage)
-    parser.add_argument("--length", type=int, default=512, help="tokens a tune at the most [512]")
+    parser.add_argument("--length", type=int, help="tokens a tune at the most [512, or an exported sampler's own length]")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 is safer, above 1 bolder [1.0]")
     parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens of each step")
     parser.add_argument("--top_p", type=float, help="keep only the likeliest tokens that hold this probability")
@@ -82,7 +82,10 @@ def _add_sample(commands):
 
 def _add_export(commands):
     parser = commands.add_parser(
-        "export", help="write a run's sampler for TensorFlow Serving", description="Writes a run's sampler as a SavedModel, in a numbered version."
+        "export",
+        allow_abbrev=False,
+        help="write a run's sampler for TensorFlow Serving",
+        description="Writes a run's sampler as a SavedModel, in a numbered version.",
     )
     parser.add_argument("--model", required=True, help="a finished run's folder")
     parser.add_argument("--out", required=True, help="the model's folder, which a server watches")

@@ -229,8 +229,8 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
     """
     check_models(generator, discriminator)
     target = Path(path) / str(version)
-    if type(version) is not int or version < 1 or length < 1 or num_candidates < 1:
-        raise ValueError(f"version, length and num_candidates must be whole numbers of 1 or more, received {version!r}, {length} and {num_candidates}.")
+    if not all(type(number) is int and number >= 1 for number in (version, length, num_candidates)):
+        raise ValueError(f"version, length and num_candidates must be whole numbers of 1 or more, received {version!r}, {length!r} and {num_candidates!r}.")
     if target.exists():
         raise ValueError(f"{target} exists; expected a new version, since servers may be running this one. Pass a higher version.")
     if tokenizer.vocabulary_size != generator.vocabulary_size:

@@ -105,6 +105,11 @@ def read_json(path):
         raise ValueError(f"{path} is damaged ({error}); expected JSON. Train again into a new folder.") from error
 
 
+def read_settings(content):
+    """Returns the settings that a JSON file holds; raises KeyError, TypeError or ValueError where they are not as this version writes them."""
+    return Settings(**content["settings"] | {"kernel_sizes": tuple(content["settings"]["kernel_sizes"])})
+
+
 def read_config(run):
     """Returns the settings of a run and the whole content of its config.json.
 
@@ -114,7 +119,7 @@ def read_config(run):
     path = Path(run) / "config.json"
     config = read_json(path)
     try:
-        settings = Settings(**config["settings"] | {"kernel_sizes": tuple(config["settings"]["kernel_sizes"])})
+        settings = read_settings(config)
         _ = config["data_path"], config["data"]["sha256"], config["starts_with_start_token"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(

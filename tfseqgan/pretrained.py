@@ -97,7 +97,8 @@ def from_pretrained(folder):
     folder = Path(folder)
     try:
         hashes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        _ = hashes["generator.keras"], hashes["tokenizer.json"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder} holds no trained models ({error}); expected a folder written by save_pretrained or a finished run.") from error
     for name, expected in hashes.items():
         if not (folder / name).is_file() or _sha256(folder / name) != expected:

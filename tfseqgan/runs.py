@@ -15,10 +15,9 @@ from tfseqgan.discriminator import Discriminator
 from tfseqgan.evaluation import evaluate
 from tfseqgan.export import export_saved_model
 from tfseqgan.files import write_json
-from tfseqgan.folders import check_apart, check_folder, clear_folder, load_model, read_config, read_json, write_tunes
+from tfseqgan.folders import check_apart, check_folder, clear_folder, load_model, read_config, read_json, read_settings, write_tunes
 from tfseqgan.generator import Generator
 from tfseqgan.objectives import RECIPES
-from tfseqgan.presets import Settings
 from tfseqgan.pretrained import save_model, save_pretrained
 from tfseqgan.pretraining import check_batch, pretrain
 from tfseqgan.served import SavedSampler, newest_version
@@ -54,6 +53,7 @@ def make_objective(settings):
         ValueError: if a recipe, reward or baseline has no such name.
 
     Example:
+        >>> from tfseqgan.presets import Settings
         >>> make_objective(Settings(objective="merl", entropy_weight=0.01, reward="log")).summary()["reward"]
         'log'
     """
@@ -169,14 +169,14 @@ def train_run(out, settings, data_path=None, *, overwrite=False, resumed_config=
     return rows
 
 
-def sample_tunes(run, num_tunes, *, stage="generator", length=TUNE_LENGTH, temperature=1.0, top_k=None, top_p=None, seed=None):
+def sample_tunes(run, num_tunes, *, stage="generator", length=None, temperature=1.0, top_k=None, top_p=None, seed=None):
     """Returns fresh tunes of a run's generator, from their beginning to their end.
 
     Args:
         run: the run's folder, or that of an exported sampler.
         num_tunes: how many.
         stage: of a run, "generator" for its end, "pretrained" for maximum likelihood alone.
-        length: tokens at the most; an exported sampler has a length of its own, which this may only cut.
+        length: tokens at the most: by default `TUNE_LENGTH`, or the length of an exported sampler, which has no longer ones.
         temperature: as `Generator.generate`; so are `top_k`, `top_p` and `seed`.
 
     Returns:
@@ -189,12 +189,14 @@ def sample_tunes(run, num_tunes, *, stage="generator", length=TUNE_LENGTH, tempe
         raise ValueError(f"num_tunes is {num_tunes}; expected 1 or more.")
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     if newest_version(run):
+        if stage != "generator":
+            raise ValueError(f"{run} is an exported sampler, which holds no stage {stage!r}; expected 'generator'. Name the run's folder for the other.")
         sampler = SavedSampler(run)
-        tokenizer, tokens = sampler.tokenizer, sampler.generate(num_tunes, **options)[:, :length]
+        tokenizer, tokens = sampler.tokenizer, sampler.generate(num_tunes, length, **options)
     else:
         (_, config), tokenizer = read_config(run), Tokenizer.load(Path(run) / "tokenizer.json")
         prompt = [tokenizer.start_token_id] if config["starts_with_start_token"] else None
-        tokens = load_model(run, stage).generate(num_tunes, length, prompt=prompt, **options)
+        tokens = load_model(run, stage).generate(num_tunes, TUNE_LENGTH if length is None else length, prompt=prompt, **options)
     return [tokenizer.decode(row, name=f"Tune {number}") for number, row in enumerate(tokens, 1)]
 
 
@@ -230,25 +232,33 @@ def evaluate_run(run, data_path=None, *, num_samples=None, seed=None):
             f"The run's data at {config['data_path']} has changed since: expected sha256 {config['data']['sha256']}, received {data.sha256}. "
             "Bring the old data back, or name other data by --data."
         )
-    if data.starts_with_start_token() != config["starts_with_start_token"]:
-        raise ValueError(f"{data_path}: expected sequences like the run's own, which {'begin' if config['starts_with_start_token'] else 'do not begin'} with "
-                         "a start token. Pass the kind of data that the run was trained on.")  # fmt: skip
+    _check_opening(data, data_path, config["starts_with_start_token"])
     return _evaluate_stages(run, data.validation, settings, num_samples=num_samples, seed=settings.seed if seed is None else seed)
+
+
+def _check_opening(data, data_path, starts_with_start_token):
+    """Raises ValueError unless sequences begin as those do that a model was trained on."""
+    if data.starts_with_start_token() != starts_with_start_token:
+        raise ValueError(f"{data_path}: expected sequences like the run's own, which {'begin' if starts_with_start_token else 'do not begin'} with "
+                         "a start token. Pass the kind of data that the run was trained on.")  # fmt: skip
 
 
 def _evaluate_saved(path, data_path, num_samples, seed):
     """Returns the row of an exported sampler, by its signatures, on the tunes that the settings on its card hold out of the data."""
     sampler = SavedSampler(path)
-    if "settings" not in sampler.card:
-        raise ValueError(f"{path} was exported without the settings of a run; expected a sampler exported by 'tfseqgan export'. Evaluate its run's folder.")
-    if data_path is None and sampler.card["data"]["name"] != "session":
-        raise ValueError(f"{path} was trained on {sampler.card['data']['name']}, which does not come with it; expected --data, the folder of those tunes.")
-    settings = Settings(**sampler.card["settings"] | {"kernel_sizes": tuple(sampler.card["settings"]["kernel_sizes"])})
+    try:
+        settings, name, sha256 = read_settings(sampler.card), sampler.card["data"]["name"], sampler.card["data"]["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} was exported without the settings and data of a run ({error!r}); expected a sampler exported by 'tfseqgan export'. "
+                         "Evaluate its run's folder.") from error  # fmt: skip
+    if data_path is None and name != "session":
+        raise ValueError(f"{path} was trained on {name}, which does not come with it; expected --data, the folder of those tunes.")
     data = open_data(data_path, settings, sampler.tokenizer)
-    if data.sha256 != sampler.card["data"]["sha256"]:
+    _check_opening(data, data_path, bool(sampler.card["prompt"]))
+    if data.sha256 != sha256:
         _log.warning("These are not the tunes that %s was trained on: some of those held out here may have been learned.", path)
     row = sampler.evaluate(data.validation, num_samples=num_samples, seed=settings.seed if seed is None else seed)
-    return {settings.objective if settings.rounds else "maximum likelihood": row}
+    return {settings.objective if settings.rounds else "maximum likelihood" if settings.epochs else "untrained": row}
 
 
 def export_run(run, out, version=1, *, length=TUNE_LENGTH, num_candidates=8):

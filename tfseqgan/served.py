@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.evaluation import check_tokens, make_columns
+from tfseqgan.evaluation import check_counts, check_tokens, make_columns
 from tfseqgan.sampling import check_sampling, row_seeds
 from tfseqgan.tokenizer import Tokenizer
 
@@ -24,8 +24,34 @@ def newest_version(path):
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         return path
-    versions = [folder for folder in path.glob("*") if folder.name.isdigit() and (folder / "saved_model.pb").is_file()]
+    versions = [folder for folder in path.glob("*") if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()]
     return max(versions, key=lambda folder: int(folder.name), default=None)
+
+
+def _load_signatures(folder):
+    """Returns the signatures of an exported model, or raises ValueError, naming the file, if it is damaged or not ours."""
+    try:
+        signatures = tf.saved_model.load(str(folder)).signatures
+    except Exception as error:  # a damaged file shows as OSError, OpError, ValueError, IndexError and more
+        raise ValueError(
+            f"{folder / 'saved_model.pb'} or {folder / 'variables'} is damaged ({error}); expected what export_saved_model wrote. Fetch the folder again, "
+            "or export anew."
+        ) from error
+    if missing := {"sample", "continue", "score"} - set(signatures):
+        raise ValueError(f"{folder / 'saved_model.pb'} has no signature {', '.join(sorted(missing))}; expected a model that export_saved_model wrote.")
+    return signatures
+
+
+def _load_card(path):
+    """Returns the card of an exported model, or raises ValueError, naming the file, if it is missing or damaged."""
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        _ = card["end_token_id"], card["prompt"]
+        return card
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is missing or damaged ({error!r}); expected the card that export_saved_model wrote. Fetch the folder again, or export anew."
+        ) from error
 
 
 class SavedSampler:
@@ -35,16 +61,17 @@ class SavedSampler:
         path: the model's folder, of which the newest version is taken, or one version.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none, or a file of it is damaged.
+        OSError: if its tokenizer cannot be opened.
     """
 
     def __init__(self, path):
         folder = newest_version(path)
         if folder is None:
             raise ValueError(f"{path} holds no exported model; expected numbered versions with a saved_model.pb, as export_saved_model writes them.")
-        self.signatures = tf.saved_model.load(str(folder)).signatures
+        self.signatures = _load_signatures(folder)
+        self.card = _load_card(folder / "assets.extra" / "card.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
-        self.card = json.loads((folder / "assets.extra" / "card.json").read_text(encoding="utf-8"))
         self.end_token_id = self.card["end_token_id"]
         self.length = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
@@ -56,18 +83,23 @@ class SavedSampler:
         options = {"temperature": np.full(rows, temperature, np.float32), "top_p": np.full(rows, top_p, np.float32)}
         return {"seed": seeds, "top_k": np.full(rows, top_k, np.int32), **options}
 
-    def generate(self, num_sequences, *, temperature=1.0, top_k=None, top_p=None, seed=None):
+    def generate(self, num_sequences, length=None, *, temperature=1.0, top_k=None, top_p=None, seed=None):
         """Returns samples, int32 [B, T]: what `Generator.generate` gives for the same seed and the prompt that the model was exported with.
 
         Args:
             num_sequences: B.
+            length: T, at most the length that the model was exported with, which is the default.
             temperature: as `Generator.generate`; so are `top_k`, `top_p` and `seed`.
 
         Raises:
             ValueError: if an argument is out of range.
         """
-        check_sampling(num_sequences, self.length, temperature, top_k, top_p)
-        return self._call("sample", **self._draws(row_seeds(seed, num_sequences).numpy(), temperature, top_k or 0, top_p or 1.0))["tokens"]
+        length = self.length if length is None else length
+        check_sampling(num_sequences, length, temperature, top_k, top_p)
+        if length > self.length:
+            raise ValueError(f"length is {length} and the model was exported with {self.length}; expected at most as many. Export a longer one.")
+        draws = self._draws(row_seeds(seed, num_sequences).numpy(), temperature, top_k or 0, top_p or 1.0)
+        return self._call("sample", **draws)["tokens"][:, :length]
 
     def _draw_windows(self, num_samples, width, seed, batch_size=256):
         """Returns unprompted samples cut to a window, int32 [N, width], and the NLL of each, float64 [N]."""
@@ -98,7 +130,9 @@ class SavedSampler:
         data = check_tokens(data, self.tokenizer.vocabulary_size)
         if data.shape[1] > self.length:
             raise ValueError(f"data holds windows of {data.shape[1]} tokens, the model samples {self.length}; expected at most as many. Cut shorter windows.")
-        samples, sample_nlls = self._draw_windows(num_samples or len(data), data.shape[1], seed)
+        num_samples = len(data) if num_samples is None else num_samples
+        check_counts(num_samples=num_samples)
+        samples, sample_nlls = self._draw_windows(num_samples, data.shape[1], seed)
         nlls = -self._over_batches("score", "log_probs", data).sum(axis=1)
         logits = [self._over_batches("discriminate", "logits", tokens) for tokens in (data, samples) if "discriminate" in self.signatures]
         return make_columns(data, nlls, samples, sample_nlls, data, logits, self.end_token_id)

@@ -146,7 +146,7 @@ def fit_adversarial(
         discriminator: a compiled `Discriminator` of the same vocabulary.
         data: int32 [N, T], the real sequences; samples are T long too.
         objective: an `Objective`, or a recipe's name (`tfseqgan.objectives`).
-        rounds: how many rounds.
+        rounds: how many rounds; 0 with pre-training rounds trains the discriminator alone.
         generator_steps: policy-gradient steps a round.
         discriminator_steps: discriminator steps a round.
         batch_size: sequences of a policy-gradient step.
@@ -162,7 +162,7 @@ def fit_adversarial(
         checkpoint_dir: folder for checkpoints; a run that finds its own there goes on from it, bit for bit on a CPU.
         checkpoint_every: rounds from one checkpoint to the next.
         callbacks: Keras callbacks; epochs are rounds, and the model they see is the generator.
-        seed: an integer for the same run again, or None.
+        seed: an integer for the same run again, or None, with which a resumed run draws another seed.
         verbose: 0 silent, 1 one live line, 2 a line a round, "auto" to choose.
 
     Returns:
@@ -198,9 +198,8 @@ def fit_adversarial(
         "generator_steps": generator_steps, "discriminator_steps": discriminator_steps, "batch_size": batch_size,
         "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
     }  # fmt: skip
-    check_counts(rounds=rounds, checkpoint_every=checkpoint_every, **counts)
-    if discriminator_pretraining_rounds:
-        check_counts(discriminator_pretraining_rounds=discriminator_pretraining_rounds)
+    check_counts(checkpoint_every=checkpoint_every, **counts)
+    check_counts(**{name: count for name, count in (("rounds", rounds), ("discriminator_pretraining_rounds", discriminator_pretraining_rounds)) if count})
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
     settings = {
         "stage": "adversarial", "seed": seed, "first_round": first, "data_checksum": checksum(data),

@@ -1,0 +1,29 @@
+"""The sampler that comes with the repository does what its card says."""
+
+from pathlib import Path
+
+import pytest
+
+import tfseqgan as sg
+from tfseqgan import runs
+
+SHIPPED = Path(__file__).parents[1] / "saved_models" / "nottingham"
+
+
+def test_the_shipped_sampler_takes_at_most_fifteen_megabytes():
+    assert 1e6 < sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 15e6
+
+
+def test_the_shipped_sampler_writes_tunes_that_can_be_read(tmp_path):
+    tunes = runs.sample_tunes(SHIPPED, 3, seed=1)
+    paths = runs.write_tunes(tunes, tmp_path)
+    assert [sg.read_midi(path).melody for path in paths] == [tune.melody for tune in tunes]
+    assert all(tune.chords and tune.melody for tune in tunes)
+
+
+def test_the_figures_on_the_card_are_those_of_the_exported_file(nottingham_folder):
+    card = sg.SavedSampler(SHIPPED).card
+    (row,) = runs.evaluate_run(SHIPPED, nottingham_folder).values()
+    assert row == pytest.approx(card["evaluation"]["kl_control"], rel=1e-4)
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert all(f"{row[key]:.3f}" in text for key in ("nll", "bleu", "entropy", "reward_mean", "precision", "recall", "auc"))

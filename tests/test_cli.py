@@ -270,6 +270,12 @@ def test_export_prints_the_version_that_it_wrote(tfseqgan, exported, session, tm
     assert sorted(os.listdir(exported / "1" / "assets")) == ["tokenizer.json"] and os.listdir(exported) == ["1"]
 
 
+def test_a_run_is_not_exported_into_its_own_folder(tfseqgan, session):
+    before = sorted(session[0].rglob("*"))
+    code, _, err = tfseqgan("export", "--model", session[0], "--out", session[0])
+    assert code == 2 and "run's own folder" in err and sorted(session[0].rglob("*")) == before
+
+
 def test_the_card_says_how_the_sampler_was_trained_and_what_it_scored(exported, session):
     card, config = (json.loads(path.read_text()) for path in (exported / "1" / "assets.extra" / "card.json", session[0] / "config.json"))
     assert card["settings"] == config["settings"] and card["versions"] == config["versions"]

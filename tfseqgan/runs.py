@@ -276,6 +276,8 @@ def export_run(run, out, version=1, *, length=TUNE_LENGTH, num_candidates=8):
         ValueError: if the run is not finished, or the version exists.
         OSError: if the folder cannot be written.
     """
+    if Path(out).resolve() == Path(run).resolve():
+        raise ValueError(f"--out {out} is the run's own folder; expected another one, which a server can watch. Choose another --out.")
     settings, config = read_config(run)
     tokenizer = Tokenizer.load(Path(run) / "tokenizer.json")
     rows = read_json(Path(run) / "evaluation.json")

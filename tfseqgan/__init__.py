@@ -2,7 +2,7 @@
 
 The floor plan, in the order of the paper; a module imports only modules above it:
 
-    1 music        score voices files midi events neighbours tokenizer session duplicates datasets metrics
+    1 music        score voices files midi events neighbours tokenizer harmony session duplicates datasets metrics
     2 mathematics  returns sampling
     3 players      embedding generator discriminator policy
     4 objectives   rewards credit baselines objectives

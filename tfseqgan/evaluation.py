@@ -36,15 +36,15 @@ def check_tokens(tokens, vocabulary_size, argument="data"):
     return tokens.astype(np.int32)
 
 
-def check_counts(**counts):
-    """Raises ValueError, naming the argument, unless every count is a whole number of 1 or more.
+def check_counts(least=1, **counts):
+    """Raises ValueError, naming the argument, unless every count is a whole number of `least` or more.
 
     Example:
         >>> check_counts(rounds=3)
     """
     for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a whole number of 1 or more, received {count!r}.")
+        if not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} must be a whole number of {least} or more, received {count!r}.")
 
 
 def check_models(generator, discriminator=None):

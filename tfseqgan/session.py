@@ -1,19 +1,16 @@
 """Session tunes composed by a small grammar: the corpus that the package carries without a single data file.
 
-A tune is AABB. A part is four clauses of two bars (opening, half cadence, continuation, close), a clause is harmonic functions, a
-function is a chord, and over each chord stands an anchor: the chord tone of the strong beat. Figures of a few notes lead from anchor to
-anchor, and clauses of the same letter share them. The melody is counted in scale steps from a tonic, so that moving a figure along with
-its chord is an addition, and the mode decides what is a tone and what a semitone.
+A tune is AABB. `harmony` plans a part: its chords, and over each the anchor of the strong beat. Here figures of a few notes lead from anchor to anchor,
+clauses of the same letter share them, and the kind of dance gives rhythm, endings and tempo.
 """
 
-import bisect
 import dataclasses
 import functools
 import itertools
-import math
 
 import numpy as np
 
+from tfseqgan.harmony import OCTAVE, TRIAD, choose, draw, plan_part, tune_fiddle
 from tfseqgan.score import Chord, Note, Score
 
 SESSION_RHYTHMS = ("jig", "reel", "waltz", "hornpipe")
@@ -22,36 +19,6 @@ SESSION_RHYTHMS = ("jig", "reel", "waltz", "hornpipe")
 SESSION_KEYS = ("D", "G", "A", "C", "F", "Em", "Am", "Bm", "Dm", "Gm")
 """The keys: tune i is in key ⌊i / 4⌋ mod 10, so that every 40 tunes hold each kind in each key once."""
 
-_FIDDLE_RANGE = (62, 83)  # D4 to B5: first position without the low string, which pipes and flutes share
-_TONICS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
-_OCTAVE, _TRIAD = 7, (0, 2, 4)  # in scale steps
-
-_INTERVALS = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "aeolian": (0, 2, 3, 5, 7, 8, 10),
-}
-_MODES = {
-    "D": ("major", "major", "mixolydian"), "G": ("major",), "A": ("major", "mixolydian"), "C": ("major",), "F": ("major",),
-    "Em": ("dorian", "aeolian"), "Am": ("dorian",), "Bm": ("aeolian",), "Dm": ("dorian",), "Gm": ("dorian",),
-}  # fmt: skip
-
-# Roots in scale steps that may stand for a function. The modal dominant is a step below the tonic; diminished triads are left out.
-_ROOTS = {
-    "major": {"T": (0,), "S": (3, 3, 1, 5), "D": (4,)},
-    "mixolydian": {"T": (0,), "S": (3,), "D": (6,)},
-    "dorian": {"T": (0,), "S": (3, 2), "D": (6, 6, 4)},
-    "aeolian": {"T": (0,), "S": (5, 2, 3), "D": (6, 6, 4)},
-}
-
-# Two bars each; two functions in a bar share it half and half.
-_CLAUSES = (
-    (("T", "T"), ("T", "S"), ("T", "D"), ("T", "TD"), ("T", "TS")),
-    (("T", "D"), ("S", "D"), ("TS", "D"), ("T", "SD"), ("S", "TD")),
-    (("S", "T"), ("S", "TS"), ("T", "S"), ("TD", "T"), ("D", "T")),
-    (("SD", "T"), ("TD", "T"), ("D", "T"), ("SD", "T")),
-)
 _FIRST_PARTS = ("a b a c", "a b a c", "a a' a c", "a a' b c", "a b a' c")
 _SECOND_PARTS = ("d e d c", "d d' e c", "d e d f", "d d' d c", "d e a c")  # ending as the first part did is what session tunes like best
 
@@ -113,8 +80,7 @@ _SHAPES = {
 }
 _PICK_UPS = {0: ((),), 1: ((-1,), (1,)), 2: ((-2, -1), (2, 1)), 3: ((-3, -2, -1), (3, 2, 1))}
 
-# How willingly the melody moves by so many steps: between anchors, and from the last note of a figure to the next anchor.
-_ANCHOR_MOVES = (0.4, 0.9, 1.0, 0.8, 0.4, 0.1, 0.02, 0.02)
+# How willingly the melody moves by so many steps from the last note of a figure to the next anchor.
 _SEAM_MOVES = (0.12, 1.0, 0.6, 0.2, 0.05, 0.01, 0.002, 0.001)
 _STRANDED = 0.1  # a note outside the chord before a leap
 _HEAVY = 0.4  # a note outside the chord that fills half of its figure, or stands in the middle of it
@@ -134,110 +100,6 @@ _TITLES = (
 )
 
 
-def _draw(rng, options, weights):
-    """Returns one of the options, each as likely as its weight says."""
-    sums = list(itertools.accumulate(weights))
-    return options[bisect.bisect(sums, rng.random() * sums[-1])]
-
-
-def _choose(rng, options):
-    return options[rng.integers(len(options))]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Fiddle:
-    """The steps that a tune may use: its scale, its lowest and highest step, and `home`, the tonic on which both parts end."""
-
-    tonic: int
-    mode: str
-    home: int
-    low: int
-    high: int
-
-    def pitch(self, step):
-        """Returns the MIDI pitch of a step of the scale, step 0 being the tonic."""
-        octave, degree = divmod(step, _OCTAVE)
-        return self.tonic + 12 * octave + _INTERVALS[self.mode][degree]
-
-    def chord(self, root):
-        """Returns a left hand: the root in the bass, and the triad where the hand already lies."""
-        triad = [self.pitch(root + third) for third in _TRIAD]
-        return (36 + triad[0] % 12, *(51 + (pitch - 51) % 12 for pitch in triad))
-
-
-def _tune_fiddle(rng, key):
-    """Returns the fiddle of a key, with its home tonic at most at D5, so that the second part has room to rise."""
-    tonic = _TONICS[key[0]]
-    mode = _choose(rng, _MODES[key])
-    whole = _Fiddle(tonic, mode, 0, -_OCTAVE, 2 * _OCTAVE)
-    steps = [step for step in range(-_OCTAVE, 2 * _OCTAVE) if _FIDDLE_RANGE[0] <= whole.pitch(step) <= _FIDDLE_RANGE[1]]
-    home = _choose(rng, [step for step in steps if step % _OCTAVE == 0 and whole.pitch(step) < 76])
-    return dataclasses.replace(whole, home=home, low=max(steps[0], home - _OCTAVE), high=min(steps[-1], home + 10))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Slot:
-    """A group of a part: its clause's letter and its place in that clause, the root of its chord, and its anchor."""
-
-    letter: str
-    place: int
-    root: int
-    anchor: int
-
-
-def _roots(rng, dance, mode, functions):
-    """Returns the root of each group of a bar; a bar of one group has room for the later function only, the one that leads on."""
-    roots = [_choose(rng, _ROOTS[mode][function]) for function in functions]
-    return (roots * dance.groups_per_bar)[-dance.groups_per_bar :]
-
-
-def _harmonise(rng, dance, mode, clauses, model):
-    """Returns the roots of a clause, one a group; a clause that varies a model takes other chords than the model's."""
-    harmonies = [[root for bar in clause for root in _roots(rng, dance, mode, bar)] for clause in clauses]
-    return _choose(rng, [harmony for harmony in harmonies if harmony != model])
-
-
-def _reachable(fiddle, root, previous):
-    """Returns the chord tones within an octave of the previous anchor."""
-    low, high = max(fiddle.low, previous - _OCTAVE), min(fiddle.high, previous + _OCTAVE)
-    return [step for step in range(low, high + 1) if (step - root) % _OCTAVE in _TRIAD]
-
-
-def _new_anchor(rng, fiddle, root, previous, centre):
-    """Returns an anchor near the previous one and near the centre of the part."""
-    steps = _reachable(fiddle, root, previous)
-    return _draw(rng, steps, [_ANCHOR_MOVES[abs(step - previous)] * math.exp(-(((step - centre) / 3) ** 2)) for step in steps])
-
-
-def _followed_anchor(fiddle, root, previous, model):
-    """Returns the model's anchor moved along with the chord, by the shorter way: a sequence, or the same again over the same chord."""
-    wish = model.anchor + (root - model.root + 3) % _OCTAVE - 3
-    return min(_reachable(fiddle, root, previous), key=lambda step: abs(step - wish))
-
-
-def _plan_clause(rng, fiddle, roots, letter, previous, centre, models):
-    """Returns the slots of a clause, and remembers them as the models of its letter unless there are such already."""
-    slots = []
-    for place, root in enumerate(roots):
-        model = models.get((letter, place))
-        previous = _followed_anchor(fiddle, root, previous, model) if model else _new_anchor(rng, fiddle, root, previous, centre)
-        slots.append(_Slot(letter, place, root, previous))
-        models.setdefault((letter, place), slots[-1])
-    return slots
-
-
-def _plan_part(rng, dance, fiddle, form, centre, harmonies, models):
-    """Returns the slots of a part, the last of them at home, and remembers its harmonies by symbol."""
-    closing = dataclasses.replace(fiddle, low=max(fiddle.low, fiddle.home - _OCTAVE), high=min(fiddle.high, fiddle.home + _OCTAVE))
-    compasses = ((fiddle, centre),) * 3 + ((closing, fiddle.home),)
-    part = [_Slot("", 0, 0, fiddle.home)]
-    for symbol, clauses, (compass, middle) in zip(form.split(), _CLAUSES, compasses):
-        if symbol not in harmonies:
-            harmonies[symbol] = _harmonise(rng, dance, fiddle.mode, clauses, model=harmonies.get(symbol[0]))
-        part += _plan_clause(rng, compass, harmonies[symbol], symbol[0], part[-1].anchor, middle, models)
-    return [*part[1:-1], dataclasses.replace(part[-1], anchor=fiddle.home)]
-
-
 @functools.cache
 def _ease(durations, moves, root, target):
     """Returns how well a figure sounds on its way to the next anchor, the target; 0 where it must not stand. All steps are from its anchor.
@@ -245,9 +107,9 @@ def _ease(durations, moves, root, target):
     Leaps belong to the chord: a note outside it is reached by step and left by step.
     """
     seam = abs(target - moves[-1])
-    if seam > _OCTAVE:
+    if seam > OCTAVE:
         return 0.0
-    outside = [(move - root) % _OCTAVE not in _TRIAD for move in moves]
+    outside = [(move - root) % OCTAVE not in TRIAD for move in moves]
     moved = [abs(after - before) for before, after in itertools.pairwise(moves)]
     if any(move > 1 and (before or after) for move, before, after in zip(moved, outside, outside[1:])):
         return 0.0
@@ -262,13 +124,13 @@ def _figure(rng, fiddle, rhythms, slot, target, heard):
     def ease(durations, moves):
         if slot.anchor + min(moves) < fiddle.low or slot.anchor + max(moves) > fiddle.high:
             return 0.0
-        return _ease(durations, moves, (slot.root - slot.anchor) % _OCTAVE, target - slot.anchor)
+        return _ease(durations, moves, (slot.root - slot.anchor) % OCTAVE, target - slot.anchor)
 
     if heard and ease(*heard) > _AWKWARD:
         return heard
-    durations = heard[0] if heard else _choose(rng, rhythms)
+    durations = heard[0] if heard else choose(rng, rhythms)
     shapes = _SHAPES[len(durations)]
-    return durations, _draw(rng, shapes, [ease(durations, moves) for moves in shapes])
+    return durations, draw(rng, shapes, [ease(durations, moves) for moves in shapes])
 
 
 def _fill_part(rng, dance, fiddle, part, figures):
@@ -286,8 +148,8 @@ def _fill_part(rng, dance, fiddle, part, figures):
 def _pick_up(rng, fiddle, durations, target):
     """Returns a run up or down to the target that stays within an octave of the home tonic, which comes before it."""
     runs = [[target + move for move in moves] for moves in _PICK_UPS[len(durations)]]
-    near = [run for run in runs if all(fiddle.low <= step <= fiddle.high and abs(step - fiddle.home) <= _OCTAVE for step in run)]
-    return list(zip(durations, _choose(rng, near)))
+    near = [run for run in runs if all(fiddle.low <= step <= fiddle.high and abs(step - fiddle.home) <= OCTAVE for step in run)]
+    return list(zip(durations, choose(rng, near)))
 
 
 def _melody(rng, dance, fiddle, parts):
@@ -295,7 +157,7 @@ def _melody(rng, dance, fiddle, parts):
 
     Each part is played to its first ending, which picks up its own start, and to its second, which picks up the next part or rests.
     """
-    ending, figures = _choose(rng, dance.endings), {}
+    ending, figures = choose(rng, dance.endings), {}
     a, b = (_fill_part(rng, dance, fiddle, part, figures) for part in parts)
     to_a, to_b = (_pick_up(rng, fiddle, ending[1:], part[0].anchor) for part in parts)
     home, last = [(ending[0], fiddle.home)], [(dance.group_ticks, fiddle.home)]
@@ -314,8 +176,8 @@ def _chords(dance, fiddle, roots, start):
 
 
 def _name(rng, rhythm):
-    words = {kind: _choose(rng, options) for kind, options in _WORDS.items()}
-    return _choose(rng, _TITLES).format(dance=rhythm.title(), **words)
+    words = {kind: choose(rng, options) for kind, options in _WORDS.items()}
+    return choose(rng, _TITLES).format(dance=rhythm.title(), **words)
 
 
 def _compose(seed, number):
@@ -323,10 +185,10 @@ def _compose(seed, number):
     rng = np.random.default_rng([seed, number])
     rhythm = SESSION_RHYTHMS[number % len(SESSION_RHYTHMS)]
     key = SESSION_KEYS[number // len(SESSION_RHYTHMS) % len(SESSION_KEYS)]
-    dance, fiddle = _DANCES[rhythm], _tune_fiddle(rng, key)
+    dance, fiddle = _DANCES[rhythm], tune_fiddle(rng, key)
     harmonies, models, third = {}, {}, (fiddle.high - fiddle.low) // 3
     parts = [
-        _plan_part(rng, dance, fiddle, _choose(rng, forms), centre, harmonies, models)
+        plan_part(rng, dance, fiddle, choose(rng, forms), centre, harmonies, models)
         for forms, centre in ((_FIRST_PARTS, fiddle.low + third), (_SECOND_PARTS, fiddle.high - third))
     ]
     melody, pick_up = _melody(rng, dance, fiddle, parts)

@@ -199,7 +199,7 @@ def fit_adversarial(
         "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
     }  # fmt: skip
     check_counts(checkpoint_every=checkpoint_every, **counts)
-    check_counts(**{name: count for name, count in (("rounds", rounds), ("discriminator_pretraining_rounds", discriminator_pretraining_rounds)) if count})
+    check_counts(least=0, rounds=rounds, discriminator_pretraining_rounds=discriminator_pretraining_rounds)
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
     settings = {
         "stage": "adversarial", "seed": seed, "first_round": first, "data_checksum": checksum(data),

@@ -12,7 +12,7 @@ import pytest
 import tfseqgan
 
 FLOORS = {
-    "music": "score voices files midi events neighbours tokenizer harmony session duplicates datasets metrics",
+    "music": "score voices files midi events neighbours tokenizer harmony session duplicates datasets download metrics",
     "mathematics": "returns sampling",
     "players": "embedding generator discriminator policy",
     "objectives": "rewards credit baselines objectives",

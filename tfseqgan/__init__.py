@@ -2,7 +2,7 @@
 
 The floor plan, in the order of the paper; a module imports only modules above it:
 
-    1 music        score voices files midi events neighbours tokenizer harmony session duplicates datasets metrics
+    1 music        score voices files midi events neighbours tokenizer harmony session duplicates datasets download metrics
     2 mathematics  returns sampling
     3 players      embedding generator discriminator policy
     4 objectives   rewards credit baselines objectives
@@ -21,6 +21,7 @@ _HOMES = {
     "midi": ["read_midi", "write_midi"],
     "tokenizer": ["Tokenizer", "TokenizationError"],
     "datasets": ["Corpus", "TokenCorpus", "load_midi", "load_nottingham", "load_lee2017", "session_tunes"],
+    "download": ["download_nottingham"],
     "generator": ["Generator"],
     "discriminator": ["Discriminator"],
     "policy": ["Policy", "Trajectory"],

@@ -1,4 +1,4 @@
-"""The command line: tfseqgan train, sample, evaluate, export. TensorFlow is imported when a command needs it, so that --help answers at once."""
+"""The command line: tfseqgan train, sample, evaluate, export, download. TensorFlow is imported when a command needs it, so that --help answers at once."""
 
 import argparse
 import dataclasses
@@ -13,7 +13,7 @@ from absl import app
 from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
-from tfseqgan import __version__, files, tables
+from tfseqgan import __version__, download, files, tables
 from tfseqgan.presets import PRESETS, Settings, resolve
 
 _TYPES = {"int": int, "float": float, "str": str, "str | None": str, "float | None": float}
@@ -103,12 +103,20 @@ def _add_evaluate(commands):
         description="Prints Table 1's columns on held-out tunes.",
     )
     parser.add_argument("--model", required=True, help="a run's folder, or an exported sampler's")
-    parser.add_argument("--data", help="other data than the run's own; an exported sampler needs the folder of its tunes")
+    parser.add_argument("--data", help="other data than the run's own; an exported sampler needs the folder of its tunes, or fetches Nottingham's")
     parser.add_argument("--num_samples", type=int, help="sequences to sample; as many as there are held-out windows by default")
     parser.add_argument("--seed", type=int, help="of the samples; the run's own by default, which gives its evaluation.json again")
     parser.add_argument("--out", help="a JSON file for the figures")
     parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
     parser.set_defaults(run=_evaluate)
+
+
+def _add_download(commands):
+    parser = commands.add_parser(
+        "download", help="fetch the Nottingham tunes as MIDI", description="Fetches the Nottingham Music Database, 1,034 folk tunes (GPL-3.0)."
+    )
+    parser.add_argument("--out", required=True, help="the folder for the tunes; a new or empty one")
+    parser.set_defaults(run=_download)
 
 
 def _parse(argv):
@@ -119,7 +127,7 @@ def _parse(argv):
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_sample, _add_evaluate, _add_export):
+    for add in (_add_train, _add_sample, _add_evaluate, _add_export, _add_download):
         add(commands)
     return parser.parse_args(argv[1:])
 
@@ -190,6 +198,10 @@ def _export(args):
     print(runs.export_run(args.model, args.out, args.version, length=args.length, num_candidates=args.num_candidates))
 
 
+def _download(args):
+    print(download.download_nottingham(args.out))
+
+
 def _import_runs():
     """Returns the module `runs`, and with it TensorFlow, whose notes on loading (no GPU here, oneDNN is on) would bury the command's own words."""
     sys.stderr.flush()
@@ -209,7 +221,9 @@ def _import_runs():
 
 
 def _explain(error):
-    """Returns what an error of the system means and what to do about it."""
+    """Returns what an error of the system means and what to do about it; one that says so itself has no number."""
+    if error.errno is None:
+        return str(error)
     what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({what}); expected room for the next file. What was finished before is kept. Free some space"

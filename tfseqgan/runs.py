@@ -12,6 +12,7 @@ import keras
 from tfseqgan import __version__, baselines, rewards
 from tfseqgan.callbacks import MetricsCSV, Scalars
 from tfseqgan.discriminator import Discriminator
+from tfseqgan.download import cache_folder, download_nottingham
 from tfseqgan.evaluation import evaluate
 from tfseqgan.export import export_saved_model
 from tfseqgan.files import write_json
@@ -212,7 +213,7 @@ def evaluate_run(run, data_path=None, *, num_samples=None, seed=None):
     """Returns Table 1's columns of a finished run, on its own held-out tunes or on those of other data.
 
     Args:
-        run: the run's folder, or that of an exported sampler, which needs the data that it was trained on.
+        run: the run's folder, or that of an exported sampler, which needs the data that it was trained on; the Nottingham tunes are downloaded.
         data_path: other data, as in `open_data`, tokenized by the run's vocabulary and held out by the run's settings; None for the run's own.
         num_samples: fresh sequences to sample; as many as there are held-out windows by default.
         seed: of the samples; the run's own by default, which gives `evaluation.json` again.
@@ -251,6 +252,8 @@ def _evaluate_saved(path, data_path, num_samples, seed):
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} was exported without the settings and data of a run ({error!r}); expected a sampler exported by 'tfseqgan export'. "
                          "Evaluate its run's folder.") from error  # fmt: skip
+    if data_path is None and name == "nottingham":
+        data_path = download_nottingham(cache_folder() / "nottingham")
     if data_path is None and name != "session":
         raise ValueError(f"{path} was trained on {name}, which does not come with it; expected --data, the folder of those tunes.")
     data = open_data(data_path, settings, sampler.tokenizer)

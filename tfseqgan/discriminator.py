@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.convolution import causal_max
 from tfseqgan.embedding import TokenEmbedding, check_token_features
 from tfseqgan.returns import masked_mean, sequence_mask
 
@@ -46,7 +47,7 @@ class Highway(keras.layers.Layer):
 class Discriminator(keras.Model):
     """A binary classifier of token sequences: embedding, convolutions, maximum over time, one highway layer, one logit.
 
-        fₖ = relu(maxₜ mₜ · conv_k(E[y])ₜ),   D(y) = σ(w · dropout(highway(f)) + b)
+        fₖ = relu(max_{t: mₜ = 1} conv_k(E[y])ₜ),   D(y) = σ(w · dropout(highway(f)) + b)
 
     The convolutions look back only (causal), so that what a filter sees at step t is a matter of the tokens up to t; steps behind the end of a
     sequence count for nothing. `compile` and `fit` train it as any Keras classifier on (tokens, 1 for real and 0 for generated).
@@ -122,11 +123,10 @@ class Discriminator(keras.Model):
     def call(self, tokens, training=False):
         """Returns the logit of "real": int [B, T] → float [B]; D(y) is its sigmoid."""
         vectors = self.embedding(tokens)  # [B, T, D]
-        mask = sequence_mask(tokens, self.end_token_id)[:, :, None]  # [B, T, 1]
-        # The maximum commutes with the ReLU, so that it runs over the raw responses and the ReLU over one number a filter. A masked response
-        # is 0, which is what the ReLU makes of a feature that no other response raises above it.
-        responses = [tf.reduce_max(convolution(vectors) * mask, axis=1) for convolution in self.convolutions]
-        features = tf.nn.relu(tf.concat(responses, axis=1))  # [B, F]
+        mask = sequence_mask(tokens, self.end_token_id)  # [B, T]
+        # Bias and ReLU commute with the maximum, so that they meet one number a filter.
+        features = [causal_max(vectors, layer.kernel, mask) + layer.bias for layer in self.convolutions]
+        features = tf.nn.relu(tf.concat(features, axis=1))  # [B, F]
         return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)  # [B]
 
     def compute_output_shape(self, input_shape):

@@ -2,9 +2,9 @@
 
 The floor plan, in the order of the paper; a module imports only modules above it:
 
-    1 music        score voices files midi events neighbours tokenizer harmony session duplicates datasets download metrics
+    1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics
     2 mathematics  returns sampling
-    3 players      embedding generator discriminator policy
+    3 players      embedding generator convolution discriminator policy
     4 objectives   rewards credit baselines objectives
     5 training     evaluation callbacks checkpointing rounds pretraining game training
     6 delivery     presets tables windows pretrained folders export served runs cli
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "score": ["Note", "Chord", "Score", "transpose"],
     "midi": ["read_midi", "write_midi"],
+    "abc_notation": ["to_abc"],
     "tokenizer": ["Tokenizer", "TokenizationError"],
     "datasets": ["Corpus", "TokenCorpus", "load_midi", "load_nottingham", "load_lee2017", "session_tunes"],
     "download": ["download_nottingham"],

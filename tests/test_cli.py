@@ -102,7 +102,7 @@ def test_the_version_is_the_packages(tfseqgan):
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
 def test_every_setting_is_a_flag_of_its_name_and_type(field):
-    value = field.default if field.default is not None else {"reward": "log", "baseline": "none"}.get(field.name, 0.5)
+    value = field.default if field.default is not None else {"reward": "log", "baseline": "none", "credit": "prefix"}.get(field.name, 0.5)
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     args = cli._parse(["tfseqgan", "train", "--out", "x", f"--{field.name}", text])
     found = getattr(args, field.name)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from players import make_discriminator, make_tokens
 
-from tfseqgan.credit import Terminal
+from tfseqgan.credit import Prefix, Terminal
 from tfseqgan.returns import reward_to_go
 
 LENGTHS = [6, 1, 4, 2]
@@ -36,3 +37,25 @@ def test_terminal_credit_is_the_reward_to_go_of_a_reward_at_the_last_token(disco
 
 def test_a_float32_mask_gives_credit_of_the_rewards_dtype():
     assert Terminal()(tf.constant(REWARDS), tf.constant(MASK, tf.float32), 0.5).dtype == tf.float64
+
+
+@pytest.mark.parametrize("discount", [1.0, 0.7])
+def test_credit_for_prefixes_is_the_sum_of_the_differences_to_come(discount):
+    opinions = np.random.default_rng(1).normal(size=(4, 6))
+    opinions = np.where(MASK == 1, opinions, opinions[np.arange(4), np.array(LENGTHS) - 1][:, None])  # it stays behind the end
+    expected = np.zeros((4, 6))
+    for b, length in enumerate(LENGTHS):
+        earned = np.diff(opinions[b, :length], prepend=0.0)
+        for t in range(length):
+            expected[b, t] = sum(discount ** (k - t) * earned[k] for k in range(t, length))
+    found = Prefix()(tf.constant(opinions), tf.constant(MASK), discount).numpy()
+    assert found == pytest.approx(expected, abs=1e-14)
+    if discount == 1:
+        assert found[:, 0] == pytest.approx(opinions[:, -1])  # telescopes to the terminal reward
+
+
+def test_the_judgement_of_whole_sequences_is_the_last_of_their_prefixes():
+    discriminator, tokens = make_discriminator(), make_tokens(3, rows=4)
+    whole, prefixes = Terminal().judge(discriminator, tokens), Prefix().judge(discriminator, tokens)
+    assert whole.shape == [4] and prefixes.shape == tokens.shape
+    np.testing.assert_allclose(Prefix().final(prefixes), Terminal().final(whole), rtol=1e-5)

@@ -147,3 +147,18 @@ def test_fit_learns_to_tell_an_easy_set_apart():
     after = discriminator.evaluate(tokens[60:], labels[60:], return_dict=True, verbose=0)["accuracy"]
     np.testing.assert_allclose(after, np.mean((np.array(discriminator(tokens[60:])) > 0) == labels[60:]), rtol=1e-6)
     assert before < 0.8 and after > 0.9
+
+
+def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone():
+    discriminator = shaken(kernel_sizes=(1, 3, 4))
+    found = discriminator.prefix_logits(TOKENS).numpy()
+    assert found.shape == TOKENS.shape
+    for t in range(1, TOKENS.shape[1] + 1):
+        np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=1e-5, atol=1e-5)
+
+
+def test_behind_the_end_the_logit_of_a_prefix_stays():
+    discriminator = shaken()
+    for row, logits in zip(TOKENS, discriminator.prefix_logits(TOKENS).numpy()):
+        length = lengths(row[None])[0]
+        np.testing.assert_allclose(logits[length - 1 :], logits[-1], rtol=1e-6)

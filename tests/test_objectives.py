@@ -14,7 +14,7 @@ from worlds import expected_gradient, generator_world, gradient_of_j, random_gen
 
 from tfseqgan import objectives
 from tfseqgan.baselines import BASELINES, BatchMean, LeaveOneOut, NoBaseline
-from tfseqgan.credit import Terminal
+from tfseqgan.credit import Prefix, Terminal
 from tfseqgan.objectives import Objective, get_objective, kl_control, merl, reinforce, reinforce_with_baseline
 from tfseqgan.rewards import REWARDS
 
@@ -37,7 +37,8 @@ def loss_of(objective):
     """Returns the loss of a batch as the trainer computes it, with a moving average that has seen batches of mean 0.6."""
 
     def loss(batch):
-        credit = objective.credit(objective.reward(batch.logits), batch.mask, objective.discount)
+        logits = batch.prefix_logits if isinstance(objective.credit, Prefix) else batch.logits
+        credit = objective.credit(objective.reward(logits), batch.mask, objective.discount)
         state = tf.constant([0.3, 0.5], batch.log_probs.dtype)
         return objective.loss(batch.log_probs, credit, batch.mask, batch.prior_log_probs, state).loss
 
@@ -66,6 +67,16 @@ def test_the_worlds_hold_every_sequence_once():
 @every_recipe
 def test_the_expected_gradient_is_the_gradient_of_j(recipe, reward, baseline, world):
     objective, world = RECIPES[recipe](reward=REWARDS[reward], baseline=BASELINES[baseline]), WORLDS[world]
+    expected = gradient_of_j(world, objective) * (batch_mean_factor(world, 2) if baseline == "batch_mean" else 1)
+    assert relative_error(-expected_gradient(world, loss_of(objective), num_sequences=2), expected) < 1e-10
+
+
+@every_world
+@every_baseline
+@every_reward
+@every_recipe
+def test_credit_for_prefixes_has_the_same_expected_gradient(recipe, reward, baseline, world):
+    objective, world = RECIPES[recipe](reward=REWARDS[reward], baseline=BASELINES[baseline], credit=Prefix()), WORLDS[world]
     expected = gradient_of_j(world, objective) * (batch_mean_factor(world, 2) if baseline == "batch_mean" else 1)
     assert relative_error(-expected_gradient(world, loss_of(objective), num_sequences=2), expected) < 1e-10
 

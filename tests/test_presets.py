@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tfseqgan.baselines import BASELINES
+from tfseqgan.credit import CREDITS
 from tfseqgan.objectives import RECIPES
 from tfseqgan.presets import PRESETS, Settings, resolve
 from tfseqgan.rewards import REWARDS
@@ -93,7 +94,7 @@ def test_a_setting_out_of_range_is_named_with_what_was_expected(name, value):
     assert str(caught.value).startswith(f"{name} is {value!r}; expected ")
 
 
-@pytest.mark.parametrize("name, table", [("objective", RECIPES), ("reward", REWARDS), ("baseline", BASELINES)])
+@pytest.mark.parametrize("name, table", [("objective", RECIPES), ("reward", REWARDS), ("baseline", BASELINES), ("credit", CREDITS)])
 def test_the_names_to_choose_from_are_those_that_exist(name, table):
     (field,) = (field for field in dataclasses.fields(Settings) if field.name == name)
     assert field.metadata["expected"] == tuple(table)

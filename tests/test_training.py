@@ -431,3 +431,15 @@ def test_no_rounds_train_the_discriminator_alone():
     assert fit(generator, discriminator, rounds=0, discriminator_pretraining_rounds=2).epoch == [-2, -1]
     assert all(np.array_equal(old, new) for old, new in zip(before[0], generator.get_weights(), strict=True))
     assert not all(np.array_equal(old, new) for old, new in zip(before[1], discriminator.get_weights(), strict=True))
+
+
+def test_prefix_credit_trains_and_a_reward_of_the_tokens_arrives_at_the_end():
+    objective = sg.reinforce_with_baseline(credit=sg.credit.Prefix())
+    generator, discriminator = make_players()
+    came = snapshot(generator)
+    history = sg.fit_adversarial(
+        generator, discriminator, TRAIN, objective, rounds=2, batch_size=4, discriminator_batch_size=4, reward=lambda tokens: np.ones(len(tokens)), seed=0,
+        verbose=0,
+    )  # fmt: skip
+    assert all(1 < reward < 2 for reward in history.history["reward_mean"])  # D in (0, 1), and 1 for the tokens
+    assert not np.array_equal(came[0], snapshot(generator)[0])

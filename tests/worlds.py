@@ -17,12 +17,13 @@ from tfseqgan.policy import Policy
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What an objective is told of sequences: log-probabilities, mask and prior, all [B, T], and the discriminator's logits, [B]."""
+    """What an objective is told of sequences: log-probabilities, mask and prior, all [B, T], and the discriminator's logits, [B] and of prefixes [B, T]."""
 
     log_probs: tf.Tensor
     mask: tf.Tensor
     prior_log_probs: tf.Tensor
     logits: tf.Tensor
+    prefix_logits: tf.Tensor
 
     def rows(self, indices):
         """Returns the batch of these rows."""
@@ -59,6 +60,14 @@ def list_sequences(vocabulary_size, length, end_token_id=None):
     return np.array(tokens, np.int32), np.array(masks)
 
 
+def list_prefix_logits(tokens, mask, logits):
+    """Returns a logit for every prefix of every sequence, NumPy [S, T]: random ones, the sequence's own from its last token on."""
+    rng, drawn = np.random.default_rng(5), {}
+    rows = [[drawn.setdefault(tuple(row[: t + 1]), 2 * rng.normal()) for t in range(len(row))] for row in tokens.tolist()]
+    ended = np.cumsum(mask, axis=1) == mask.sum(axis=1, keepdims=True)
+    return np.where(ended, np.asarray(logits)[:, None], rows)
+
+
 def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
     """Returns a world whose policy is a table: one float64 logit for each prefix and token.
 
@@ -70,12 +79,13 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
     places = np.array([[prefixes.index(tuple(row[:t])) * vocabulary_size + row[t] for t in range(length)] for row in tokens.tolist()])
     table, prior = rng.normal(size=(2, len(prefixes), vocabulary_size))
     variable, logits = tf.Variable(table), tf.constant(2 * rng.normal(size=len(tokens)))
+    prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits))
 
     def look_up(values):
         return tf.gather(tf.reshape(tf.nn.log_softmax(values), [-1]), places)
 
     def everything():
-        return Batch(look_up(variable), tf.constant(mask), look_up(tf.constant(prior)), logits)
+        return Batch(look_up(variable), tf.constant(mask), look_up(tf.constant(prior)), logits, prefix_logits)
 
     return World(tokens, everything, variable, np.array([len(prefix) for prefix in prefixes]))
 
@@ -94,9 +104,10 @@ def generator_world(generator, length=3):
     tokens, mask = list_sequences(generator.vocabulary_size, length, end_token_id)
     prior = Policy(random_generator(1, generator.vocabulary_size, end_token_id)).log_prob(tokens)
     logits = tf.constant(2 * np.random.default_rng(2).normal(size=len(tokens)), tf.float32)
+    prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits), tf.float32)
 
     def everything():
-        return Batch(Policy(generator).log_prob(tokens), tf.constant(mask, tf.float32), prior, logits)
+        return Batch(Policy(generator).log_prob(tokens), tf.constant(mask, tf.float32), prior, logits, prefix_logits)
 
     return World(tokens, everything, generator.lstm.cell.recurrent_kernel.value)
 

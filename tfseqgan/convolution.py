@@ -1,4 +1,4 @@
-"""Causal convolution and maximum over time in one operation, whose gradient costs next to nothing."""
+"""Causal convolution and its maximum over time, in one operation whose gradient costs next to nothing, and of every prefix at once."""
 
 import tensorflow as tf
 
@@ -46,11 +46,16 @@ def _gradients(vectors, kernel, steps, upstream):
     return tf.cast(to_vectors, vectors.dtype), tf.cast(tf.reshape(tf.transpose(to_kernel), kernel.shape), kernel.dtype)
 
 
-@tf.custom_gradient
-def _causal_max(vectors, kernel, mask):
+def _responses(vectors, kernel, mask):
+    """Returns what each filter answers at each step, the lowest number where a step does not count: [B, T, D] → [B, T, F]."""
     padded = tf.pad(vectors, [[0, 0], [kernel.shape[0] - 1, 0], [0, 0]])
     responses = tf.nn.conv1d(padded, kernel, stride=1, padding="VALID")  # [B, T, F]
-    responses += tf.where(mask[:, :, None] > 0, tf.zeros([], responses.dtype), responses.dtype.min)
+    return responses + tf.where(mask[:, :, None] > 0, tf.zeros([], responses.dtype), responses.dtype.min)
+
+
+@tf.custom_gradient
+def _causal_max(vectors, kernel, mask):
+    responses = _responses(vectors, kernel, mask)  # [B, T, F]
 
     def gradient(upstream):
         steps = tf.argmax(responses, axis=1, output_type=tf.int32)  # [B, F]
@@ -81,3 +86,24 @@ def causal_max(vectors, kernel, mask):
         [[4.0, 5.0]]
     """
     return _causal_max(*map(tf.convert_to_tensor, (vectors, kernel, mask)))
+
+
+def causal_running_max(vectors, kernel, mask):
+    """Returns each filter's largest response so far, at every step: what `causal_max` gives for each prefix, from one convolution.
+
+        fₜₖ = max_{s ≤ t: mₛ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[s − W + 1 + i]⟩
+
+    Args:
+        vectors: float [B, T, D].
+        kernel: float [W, D, F].
+        mask: float [B, T], 1 where a step counts, which the first one does.
+
+    Returns:
+        float [B, T, F].
+
+    Example:
+        >>> causal_running_max(tf.constant([[[1.0], [3.0], [-5.0]]]), tf.constant([[[1.0]]]), tf.ones([1, 3])).numpy().ravel().tolist()
+        [1.0, 3.0, 3.0]
+    """
+    steps = tf.transpose(_responses(vectors, tf.convert_to_tensor(kernel), mask), [1, 0, 2])  # [T, B, F]
+    return tf.transpose(tf.scan(tf.maximum, steps), [1, 0, 2])

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.convolution import causal_max
+from tfseqgan.convolution import causal_max, causal_running_max
 from tfseqgan.embedding import TokenEmbedding, check_token_features
 from tfseqgan.returns import masked_mean, sequence_mask
 
@@ -122,12 +122,31 @@ class Discriminator(keras.Model):
 
     def call(self, tokens, training=False):
         """Returns the logit of "real": int [B, T] → float [B]; D(y) is its sigmoid."""
-        vectors = self.embedding(tokens)  # [B, T, D]
-        mask = sequence_mask(tokens, self.end_token_id)  # [B, T]
-        # Bias and ReLU commute with the maximum, so that they meet one number a filter.
-        features = [causal_max(vectors, layer.kernel, mask) + layer.bias for layer in self.convolutions]
-        features = tf.nn.relu(tf.concat(features, axis=1))  # [B, F]
-        return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)  # [B]
+        return self._logit(self._features(tokens, causal_max), training)  # [B]
+
+    def _features(self, tokens, maximum):
+        """Returns the filters' largest responses after bias and ReLU, which commute with the maximum: [B, T] → [..., F]."""
+        vectors, mask = self.embedding(tokens), sequence_mask(tokens, self.end_token_id)  # [B, T, D], [B, T]
+        return tf.nn.relu(tf.concat([maximum(vectors, layer.kernel, mask) + layer.bias for layer in self.convolutions], axis=-1))
+
+    def _logit(self, features, training):
+        """Returns the logit of features: [N, F] → [N]."""
+        return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)
+
+    def prefix_logits(self, tokens):
+        """Returns the logit of every prefix y₁…yₜ, dropout off: int [B, T] → float [B, T].
+
+        Column t − 1 is what `call` gives for the first t tokens; behind the end of a sequence it stays as it was there. The convolutions run once, and
+        a running maximum takes the place of the last one.
+
+        Example:
+            >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+            >>> tokens = np.array([[3, 4, 5], [6, 2, 0]])
+            >>> np.allclose(discriminator.prefix_logits(tokens)[:, 1], discriminator(tokens[:, :2]), atol=1e-6)
+            True
+        """
+        features = self._features(tokens, causal_running_max)  # [B, T, F]
+        return tf.reshape(self._logit(tf.reshape(features, [-1, features.shape[-1]]), False), tf.shape(tokens))
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B]."""

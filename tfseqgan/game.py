@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.baselines import initial_state
+from tfseqgan.credit import Terminal
 from tfseqgan.generator import Generator
 from tfseqgan.policy import Policy
 from tfseqgan.pretraining import apply_gradients
@@ -47,24 +48,38 @@ class Game:
         """Returns the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
         return self.discriminator(tokens, training=False)
 
-    def rewards(self, tokens, logits):
-        """Returns R(y): the objective's reward of the logits, plus the reward of the tokens. float32 [B]."""
-        rewards = self.objective.reward(logits)
+    @tf.function(reduce_retracing=True)
+    def judge(self, tokens):
+        """Returns the logits that the objective's credit asks for: int32 [B, T] → float32 [B] or [B, T]."""
+        return self.objective.credit.judge(self.discriminator, tokens)
+
+    def token_rewards(self, tokens):
+        """Returns the reward of the tokens, float32 [B]: 0 where there is none."""
         if self.reward is None:
-            return rewards
-        extra = np.asarray(self.reward(tokens.numpy()), np.float32)
-        if extra.shape != rewards.shape or not np.isfinite(extra).all():
+            return tf.zeros(len(tokens))
+        rewards = np.asarray(self.reward(tokens.numpy()), np.float32)
+        if rewards.shape != (len(tokens),) or not np.isfinite(rewards).all():
             raise ValueError(
-                f"reward must return one finite number a sequence, shape {tuple(rewards.shape)}; received shape {extra.shape}, "
-                f"{'finite' if np.isfinite(extra).all() else 'not finite'}. It is called with NumPy int32 tokens [B, T]."
+                f"reward must return one finite number a sequence, shape {(len(tokens),)}; received shape {rewards.shape}, "
+                f"{'finite' if np.isfinite(rewards).all() else 'not finite'}. It is called with NumPy int32 tokens [B, T]."
             )
-        return rewards + extra
+        return tf.constant(rewards)
 
     @tf.function(reduce_retracing=True)
-    def generator_step(self, tokens, rewards):
-        """Moves the generator along the policy gradient: tokens int32 [B, T], rewards float32 [B] → its figures."""
+    def generator_step(self, tokens, rewards, token_rewards=0.0):
+        """Moves the generator along the policy gradient.
+
+        Args:
+            tokens: int32 [B, T].
+            rewards: float32 [B] or [B, T], what the objective's reward makes of the logits that its credit asked for.
+            token_rewards: float32 [B], which arrive with the last token.
+
+        Returns:
+            A dict of figures.
+        """
         mask = self.policy.mask(tokens)
         credit = self.objective.credit(rewards, mask, self.objective.discount)  # [B, T]
+        credit += Terminal()(tf.broadcast_to(token_rewards, tf.shape(tokens)[:1]), mask, self.objective.discount)
         prior_log_probs = self.prior.log_prob(tokens) if self.prior else None
         with tf.GradientTape() as tape:
             log_probs = self.policy.log_prob(tokens)  # [B, T]

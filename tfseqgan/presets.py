@@ -84,6 +84,9 @@ class Settings:
         "none, batch_mean, leave_one_out or moving_average (default: the objective's)",
         ("none", "batch_mean", "leave_one_out", "moving_average"),
     )
+    credit: str | None = _setting(
+        None, "which token earns the reward: terminal or prefix (default: the objective's)", ("terminal", "prefix")
+    )
     entropy_weight: float | None = _setting(None, "α, reward a nat of entropy (default: the objective's)", "0 or more")
     kl_weight: float | None = _setting(None, "β, reward a nat of KL to the first generator (default: the objective's)", "0 or more")
     discount: float = _setting(1.0, "γ, from one token to the next", "0 to 1")

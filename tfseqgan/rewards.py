@@ -1,4 +1,4 @@
-"""What the discriminator's logit is worth to the generator: functions [B] → [B].
+"""What the discriminator's logit is worth to the generator: elementwise functions [B] → [B].
 
 Each shape descends another divergence from the policy to the data, if D is optimal against the present policy π:
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from tfseqgan import __version__, baselines, rewards
+from tfseqgan import __version__, baselines, credit, rewards
 from tfseqgan.callbacks import MetricsCSV, Scalars
 from tfseqgan.discriminator import Discriminator
 from tfseqgan.download import cache_folder, download_nottingham
@@ -51,7 +51,7 @@ def make_objective(settings):
     """Returns the objective that the settings name, with the parts that they replace.
 
     Raises:
-        ValueError: if a recipe, reward or baseline has no such name.
+        ValueError: if a recipe, reward, baseline or credit has no such name.
 
     Example:
         >>> from tfseqgan.presets import Settings
@@ -60,7 +60,7 @@ def make_objective(settings):
     """
     parts = {"discount": settings.discount, "entropy_weight": settings.entropy_weight, "kl_weight": settings.kl_weight}
     parts = {name: value for name, value in parts.items() if value is not None}
-    tables = {"objective": RECIPES, "reward": rewards.REWARDS, "baseline": baselines.BASELINES}
+    tables = {"objective": RECIPES, "reward": rewards.REWARDS, "baseline": baselines.BASELINES, "credit": credit.CREDITS}
     for name, table in tables.items():
         chosen = getattr(settings, name)
         if chosen is not None and chosen not in table:

@@ -56,8 +56,9 @@ class Match:
         """Samples and judges, then takes a policy-gradient step; in a round below 0 no step."""
         seed = self._place(_SAMPLE, number, step)
         tokens, log_probs, mask = self.game.policy.sample(self.batch_size, self.data.shape[1], derive_seed(*seed))
-        logits = self.game.logits(tokens)
-        rewards = self.game.rewards(tokens, logits)
+        judged, token_rewards, objective = self.game.judge(tokens), self.game.token_rewards(tokens), self.game.objective
+        logits = objective.credit.final(judged)  # [B]
+        rewards = objective.reward(logits) + token_rewards  # [B]
         real = self.game.logits(tf.constant(self.data[index_stream(self.batch_size, len(self.data), *seed)]))
         figures = {
             "reward_mean": tf.reduce_mean(rewards),
@@ -67,7 +68,7 @@ class Match:
         }
         if number < 0:
             return figures | dict.fromkeys(_GENERATOR_FIGURES, math.nan)
-        return figures | self.game.generator_step(tokens, rewards)
+        return figures | self.game.generator_step(tokens, objective.reward(judged), token_rewards)
 
     def train_discriminator(self, number):
         """Takes the round's steps on fresh samples; returns their mean loss."""

@@ -3,6 +3,7 @@
 Sequences of V tokens and T steps are listed, and so is every batch of N of them; no claim here rests on sampling.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -14,7 +15,7 @@ from worlds import expected_gradient, generator_world, gradient_of_j, random_gen
 
 from tfseqgan import objectives
 from tfseqgan.baselines import BASELINES, BatchMean, LeaveOneOut, NoBaseline
-from tfseqgan.credit import Prefix, Terminal
+from tfseqgan.credit import Prefix, Rollout, Terminal
 from tfseqgan.objectives import Objective, get_objective, kl_control, merl, reinforce, reinforce_with_baseline
 from tfseqgan.rewards import REWARDS
 
@@ -79,6 +80,37 @@ def test_credit_for_prefixes_has_the_same_expected_gradient(recipe, reward, base
     objective, world = RECIPES[recipe](reward=REWARDS[reward], baseline=BASELINES[baseline], credit=Prefix()), WORLDS[world]
     expected = gradient_of_j(world, objective) * (batch_mean_factor(world, 2) if baseline == "batch_mean" else 1)
     assert relative_error(-expected_gradient(world, loss_of(objective), num_sequences=2), expected) < 1e-10
+
+
+def expected_reward_given_prefixes(world):
+    """Returns E[R | y₁…yₜ] of every sequence and step, R being the logit: what endless rollouts give. NumPy [S, T]."""
+    p, worth = world.probabilities().numpy(), world.everything().logits.numpy()
+    values = np.zeros(world.tokens.shape)
+    for t in range(world.tokens.shape[1]):
+        _, groups = np.unique(world.tokens[:, : t + 1], axis=0, return_inverse=True)
+        values[:, t] = (np.bincount(groups.ravel(), p * worth) / np.bincount(groups.ravel(), p))[groups.ravel()]
+    return values
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@every_baseline
+@every_world
+def test_credit_by_rollouts_has_the_same_expected_gradient(world, baseline, every):
+    world = WORLDS[world]
+    objective = merl(0.7, reward=REWARDS["logit"], baseline=BASELINES[baseline], credit=Rollout(1, every))
+    lengths = [*range(every, world.tokens.shape[1], every), world.tokens.shape[1]]
+    values = tf.constant(expected_reward_given_prefixes(world)[:, np.array(lengths) - 1])  # [S, P + 1]
+
+    def everything():
+        return dataclasses.replace(world.everything(), prefix_logits=values)
+
+    def loss(batch):
+        credit = objective.credit(batch.prefix_logits[None], batch.mask)
+        return objective.loss(batch.log_probs, credit, batch.mask, baseline_state=tf.constant([0.3, 0.5], tf.float64)).loss
+
+    expected = gradient_of_j(world, objective) * (batch_mean_factor(world, 2) if baseline == "batch_mean" else 1)
+    found = -expected_gradient(dataclasses.replace(world, everything=everything), loss, num_sequences=2)
+    assert relative_error(found, expected) < 1e-10
 
 
 @every_world

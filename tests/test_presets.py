@@ -83,7 +83,7 @@ def test_an_unknown_preset_is_told_the_known_ones():
         ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("rare", "keep"), ("embedding", "sum"), ("schedule", "linear"),
         ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan), ("epochs", -1), ("patience", 0), ("pretraining_learning_rate", 0.0),
         ("generator_learning_rate", math.inf), ("kernel_sizes", ()), ("kernel_sizes", (1, 0)), ("kernel_sizes", (1.5,)),
-        ("kernel_sizes", 3), ("l2_weight", -1.0), ("objective", "seqgan"), ("reward", "d"), ("baseline", "mean"),
+        ("kernel_sizes", 3), ("l2_weight", -1.0), ("objective", "seqgun"), ("reward", "d"), ("baseline", "mean"),
         ("entropy_weight", -0.1), ("entropy_weight", math.inf), ("kl_weight", math.nan), ("discount", 1.1), ("rounds", -1),
         ("discriminator_batch_size", 1), ("discriminator_pretraining_rounds", -1),
     ],

@@ -443,3 +443,17 @@ def test_prefix_credit_trains_and_a_reward_of_the_tokens_arrives_at_the_end():
     )  # fmt: skip
     assert all(1 < reward < 2 for reward in history.history["reward_mean"])  # D in (0, 1), and 1 for the tokens
     assert not np.array_equal(came[0], snapshot(generator)[0])
+
+
+def test_seqgan_trains_and_goes_on_bit_for_bit(tmp_path):
+    runs = []
+    for stops in ([2], [1, 2]):
+        for rounds in stops:
+            generator, discriminator = make_players()
+            sg.fit_adversarial(
+                generator, discriminator, TRAIN, sg.seqgan(num_rollouts=3), rounds=rounds, batch_size=4, discriminator_batch_size=4, seed=0, verbose=0,
+                checkpoint_dir=tmp_path / str(len(stops)),
+            )  # fmt: skip
+        runs.append(snapshot(generator, discriminator))
+    assert_same(*runs)
+    assert not np.array_equal(runs[0][0], snapshot(make_players()[0])[0])

@@ -70,8 +70,8 @@ def causal_max(vectors, kernel, mask):
         fₖ = max_{t: mₜ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[t − W + 1 + i]⟩,   vectors before the first are zero
 
     The gradient reaches one window a filter and row, the first one of the largest response, by a product with a sparse matrix. At the paper's
-    sizes forward and backward together take 0.55 of the time of TensorFlow's own gradient on two CPU cores (benchmarks/decisions.py). The second derivative
-    is not defined.
+    sizes forward and backward together take 0.55 of the time of TensorFlow's own gradient on two CPU cores (benchmarks/decisions.py). The second
+    derivative is not defined.
 
     Args:
         vectors: float [B, T, D].

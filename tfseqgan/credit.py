@@ -8,6 +8,9 @@ import dataclasses
 import tensorflow as tf
 
 from tfseqgan.returns import reward_to_go
+from tfseqgan.rollouts import complete
+
+_ROWS_AT_ONCE = 4096  # of completions: what a step of them needs, 4,096 rows of V logits, stays below 100 MB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Terminal:
         Bjare & Meredith, section 3.1 and equation 1.
     """
 
-    def judge(self, discriminator, tokens):
-        """Returns the logit of each sequence, dropout off: int32 [B, T] → float [B]."""
+    def judge(self, discriminator, tokens, generator=None, seed=None):
+        """Returns the logit of each sequence, dropout off: int32 [B, T] → float [B]. Neither generator nor seed is needed."""
         return discriminator(tokens, training=False)
 
     def final(self, logits):
@@ -70,8 +73,8 @@ class Prefix:
         Bjare & Meredith, section 7; Ng, Harada & Russell 1999, "Policy Invariance under Reward Transformations".
     """
 
-    def judge(self, discriminator, tokens):
-        """Returns the logit of every prefix, dropout off: int32 [B, T] → float [B, T]."""
+    def judge(self, discriminator, tokens, generator=None, seed=None):
+        """Returns the logit of every prefix, dropout off: int32 [B, T] → float [B, T]. Neither generator nor seed is needed."""
         return discriminator.prefix_logits(tokens)
 
     def final(self, logits):
@@ -93,5 +96,89 @@ class Prefix:
         return reward_to_go(earned, mask, discount)
 
 
-CREDITS = {"terminal": Terminal(), "prefix": Prefix()}
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """Each token is worth the mean reward of what the policy would make of the sequence from there on.
+
+        creditₜ = 1/N Σₙ R(y₁…yₗ, completion n),   l = the next multiple of `every` from t on; R(y) itself where that is T or more
+
+    These are action values, not rewards: nothing is summed over time. A later prefix stands for those just before it, which adds variance and no
+    bias, since its tokens were drawn from the same policy.
+
+    Args:
+        num_rollouts: N, completions of a prefix.
+        every: prefixes that are completed stand so many tokens apart.
+
+    Raises:
+        ValueError: if a number is below 1.
+
+    Example:
+        >>> rewards = tf.constant([[[1.0, 5.0]], [[3.0, 5.0]]])  # two completions of the first prefix, then the whole sequence
+        >>> Rollout(num_rollouts=2, every=2)(rewards, tf.ones([1, 4])).numpy().tolist()
+        [[2.0, 2.0, 5.0, 5.0]]
+
+    Reference:
+        Yu et al. 2016, equation 4.
+    """
+
+    num_rollouts: int = 16
+    every: int = 1
+
+    def __post_init__(self):
+        if self.num_rollouts < 1 or self.every < 1:
+            raise ValueError(f"num_rollouts and every must be 1 or more, received {self.num_rollouts} and {self.every}. Yu et al. take 16 and 1.")
+
+    def judge(self, discriminator, tokens, generator, seed):
+        """Returns the logits of N completions of every prefix that is completed, and of the whole sequence behind them, dropout off.
+
+        Args:
+            discriminator: a `Discriminator`.
+            tokens: int32 [B, T].
+            generator: the `Generator` that drew the tokens.
+            seed: int32 [2], of the completions.
+
+        Returns:
+            float [N, B, P + 1] with P = ⌈T / every⌉ − 1.
+        """
+        batch, length = tf.shape(tokens)[0], tokens.shape[1]
+        size = max(1, _ROWS_AT_ONCE // (self.num_rollouts * (-(-length // self.every) or 1)))
+        parts = tf.reshape(tf.pad(tokens, [[0, -batch % size], [0, 0]]), [-1, size, length])  # [parts, size, T]
+
+        def judge_part(part):
+            place, rows = part
+            drawn = complete(generator, rows, self.num_rollouts, self.every, tf.random.experimental.stateless_fold_in(seed, place))
+            logits = discriminator(tf.reshape(drawn, [-1, length]), training=False)
+            logits = tf.reshape(logits, tf.shape(drawn)[:3])  # [P, N, size]
+            whole = tf.broadcast_to(discriminator(rows, training=False), [1, self.num_rollouts, size])
+            return tf.transpose(tf.concat([logits, whole], axis=0), [1, 2, 0])  # [N, size, P + 1]
+
+        places = tf.range(tf.shape(parts)[0])
+        judged = tf.map_fn(judge_part, (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, N, size, P + 1]
+        return tf.reshape(tf.transpose(judged, [1, 0, 2, 3]), [self.num_rollouts, -1, tf.shape(judged)[-1]])[:, :batch]
+
+    def final(self, logits):
+        """Returns the logits of whole sequences out of what `judge` gave: float [N, B, P + 1] → float [B]."""
+        return logits[0, :, -1]
+
+    def __call__(self, rewards, mask, discount=1.0):
+        """Spreads rewards over the steps.
+
+        Args:
+            rewards: float [N, B, P + 1], R of the completions and of the whole sequences.
+            mask: float [B, T] of zeros and ones.
+            discount: 1: what a completion's reward would be discounted by depends on its own length.
+
+        Returns:
+            float [B, T], of the dtype of `rewards`; 0 behind the end.
+
+        Raises:
+            ValueError: for another discount.
+        """
+        if discount != 1:
+            raise ValueError(f"Rollouts are not discounted: expected a discount of 1, received {discount}. Take credit.Prefix() for a smaller one.")
+        places = tf.minimum(tf.range(tf.shape(mask)[1]) // self.every, tf.shape(rewards)[-1] - 1)  # [T]
+        return tf.gather(tf.reduce_mean(rewards, axis=0), places, axis=1) * tf.cast(mask, rewards.dtype)
+
+
+CREDITS = {"terminal": Terminal(), "prefix": Prefix(), "rollout": Rollout()}
 """The credits by name, for the command line and for configurations."""

@@ -49,9 +49,9 @@ class Game:
         return self.discriminator(tokens, training=False)
 
     @tf.function(reduce_retracing=True)
-    def judge(self, tokens):
-        """Returns the logits that the objective's credit asks for: int32 [B, T] → float32 [B] or [B, T]."""
-        return self.objective.credit.judge(self.discriminator, tokens)
+    def judge(self, tokens, seed):
+        """Returns the logits that the objective's credit asks for: int32 [B, T] and int32 [2] → float32, [B] where it is one a sequence."""
+        return self.objective.credit.judge(self.discriminator, tokens, self.generator, seed)
 
     def token_rewards(self, tokens):
         """Returns the reward of the tokens, float32 [B]: 0 where there is none."""
@@ -71,7 +71,7 @@ class Game:
 
         Args:
             tokens: int32 [B, T].
-            rewards: float32 [B] or [B, T], what the objective's reward makes of the logits that its credit asked for.
+            rewards: float32, what the objective's reward makes of the logits that its credit asked for.
             token_rewards: float32 [B], which arrive with the last token.
 
         Returns:

@@ -73,16 +73,16 @@ class Generator(keras.Model):
         Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 a learned opening vector.
         """
         table = self.embedding.table()  # [V, D]
-        inputs = self._shift(tf.gather(table, tokens))  # [B, T, D]
+        inputs = self.inputs(tokens, table)  # [B, T, D]
         outputs = self.lstm(self.dropout(inputs, training=training), training=training)  # [B, T, units]
-        return self._logits(self.dropout(outputs, training=training), table)  # [B, T, V]
+        return self.logits(self.dropout(outputs, training=training), table)  # [B, T, V]
 
-    def _shift(self, vectors):
-        """Puts the opening vector first and drops the last: [B, T, D] → [B, T, D]."""
-        opening = tf.broadcast_to(self.opening, [tf.shape(vectors)[0], 1, self.embedding_dim])
-        return tf.concat([opening, vectors[:, :-1]], axis=1)
+    def inputs(self, tokens, table):
+        """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
+        opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
+        return tf.concat([opening, tf.gather(table, tokens[:, :-1])], axis=1)
 
-    def _logits(self, outputs, table):
+    def logits(self, outputs, table):
         """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → [..., V]."""
         projected = self.projection(outputs)
         if self.token_features is None:
@@ -204,7 +204,7 @@ class Generator(keras.Model):
 
         def step(t, vectors, h, c, alive, tokens, log_probs):
             output, (h, c) = self.lstm.cell(vectors, [h, c], training=False)
-            log_p = tf.nn.log_softmax(tf.cast(self._logits(output, table), tf.float32))[:rows]  # [B, V]
+            log_p = tf.nn.log_softmax(tf.cast(self.logits(output, table), tf.float32))[:rows]  # [B, V]
             chosen = choose(t, log_p)  # [B]
             log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, chosen, batch_dims=1), 0.0))
             tokens = tokens.write(t, tf.where(alive, chosen, self.pad_token_id))

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfseqgan import rewards
 from tfseqgan.baselines import BatchMean, LeaveOneOut, NoBaseline
-from tfseqgan.credit import Terminal
+from tfseqgan.credit import Rollout, Terminal
 from tfseqgan.returns import reward_to_go
 
 
@@ -213,7 +213,29 @@ def kl_control(kl_weight=1.0, **parts):
     return Objective(**{"reward": rewards.logit, "baseline": LeaveOneOut(), "kl_weight": kl_weight, **parts})
 
 
-RECIPES = {"reinforce": reinforce, "reinforce_with_baseline": reinforce_with_baseline, "merl": merl, "kl_control": kl_control}
+def seqgan(num_rollouts=16, **parts):
+    """Returns SeqGAN: J = E[D(y)], each token credited with the mean reward of N completions, no baseline.
+
+    Args:
+        num_rollouts: N.
+        **parts: any field of `Objective`, in place of the recipe's.
+
+    Raises:
+        ValueError: if the number is below 1.
+
+    Example:
+        >>> seqgan(num_rollouts=4).credit
+        Rollout(num_rollouts=4, every=1)
+
+    Reference:
+        Yu et al. 2016, equations 4 and 7, algorithm 1.
+    """
+    return Objective(**{"credit": Rollout(num_rollouts), **parts})
+
+
+RECIPES = {
+    "reinforce": reinforce, "reinforce_with_baseline": reinforce_with_baseline, "merl": merl, "kl_control": kl_control, "seqgan": seqgan,
+}  # fmt: skip
 """The recipes by name, for `fit_adversarial`, the command line and configurations."""
 
 

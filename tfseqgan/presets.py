@@ -73,8 +73,8 @@ class Settings:
 
     objective: str = _setting(
         "kl_control",
-        "reinforce, reinforce_with_baseline, merl or kl_control",
-        ("reinforce", "reinforce_with_baseline", "merl", "kl_control"),
+        "reinforce, reinforce_with_baseline, merl, kl_control or seqgan",
+        ("reinforce", "reinforce_with_baseline", "merl", "kl_control", "seqgan"),
     )
     reward: str | None = _setting(
         None, "probability, log, logit or none (default: the objective's)", ("probability", "log", "logit", "none")
@@ -85,7 +85,7 @@ class Settings:
         ("none", "batch_mean", "leave_one_out", "moving_average"),
     )
     credit: str | None = _setting(
-        None, "which token earns the reward: terminal or prefix (default: the objective's)", ("terminal", "prefix")
+        None, "which token earns what: terminal, prefix or rollout (default: the objective's)", ("terminal", "prefix", "rollout")
     )
     entropy_weight: float | None = _setting(None, "α, reward a nat of entropy (default: the objective's)", "0 or more")
     kl_weight: float | None = _setting(None, "β, reward a nat of KL to the first generator (default: the objective's)", "0 or more")

@@ -13,8 +13,9 @@ from tfseqgan.game import Game
 from tfseqgan.objectives import get_objective
 from tfseqgan.pretraining import check_batch, check_compiled, check_finite
 from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
+from tfseqgan.sampling import row_seeds
 
-_SAMPLE, _POOL, _ORDER, _DROPOUT, _VALIDATION = range(5)
+_SAMPLE, _POOL, _ORDER, _DROPOUT, _VALIDATION, _ROLLOUT = range(6)
 _SHOWN = ["reward_mean", "entropy", "val_nll", "generator_loss", "discriminator_accuracy"]
 _GENERATOR_FIGURES = ["generator_loss", "kl", "advantage_std", "gradient_norm"]
 _VALIDATION_FIGURES = ["val_nll", "val_precision", "val_recall", "val_auc"]
@@ -56,7 +57,8 @@ class Match:
         """Samples and judges, then takes a policy-gradient step; in a round below 0 no step."""
         seed = self._place(_SAMPLE, number, step)
         tokens, log_probs, mask = self.game.policy.sample(self.batch_size, self.data.shape[1], derive_seed(*seed))
-        judged, token_rewards, objective = self.game.judge(tokens), self.game.token_rewards(tokens), self.game.objective
+        [rollout_seed] = row_seeds(derive_seed(*self._place(_ROLLOUT, number, step)), 1)
+        judged, token_rewards, objective = self.game.judge(tokens, rollout_seed), self.game.token_rewards(tokens), self.game.objective
         logits = objective.credit.final(judged)  # [B]
         rewards = objective.reward(logits) + token_rewards  # [B]
         real = self.game.logits(tf.constant(self.data[index_stream(self.batch_size, len(self.data), *seed)]))

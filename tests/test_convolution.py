@@ -95,3 +95,16 @@ def test_half_precision_passes_through():
         value = causal_max(vectors, kernel, mask)
     gradients = tape.gradient(value, [vectors, kernel])
     assert [part.dtype for part in (value, *gradients)] == [tf.bfloat16] * 3
+
+
+def test_where_there_is_a_gpu_the_gradient_is_tensorflows_own_and_the_same(monkeypatch):
+    vectors, kernel, mask = map(tf.constant, _inputs(3, seed=4))
+    found = []
+    for devices in ([], ["a GPU"]):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, devices=devices: devices)
+        with tf.GradientTape() as tape:
+            tape.watch([vectors, kernel])
+            value = tf.reduce_sum(causal_max(vectors, kernel, mask) ** 2)
+        found.append([value, *tape.gradient(value, [vectors, kernel])])
+    for ours, theirs in zip(*found):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)

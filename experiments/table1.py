@@ -1,9 +1,10 @@
 """Table 1 of the paper: four models from one pre-trained generator and discriminator, on the tokens of the paper (Lee et al. 2017).
 
     python experiments/table1.py --data ../shared/data/nottingham-lee2017/tokens.npz --schedule cpu --seed 0 --work runs/table1
+    python experiments/table1.py --render
 
-A seed takes about an hour and a half on two cores (`cpu`), or the paper's own 100 epochs and 2,000 rounds (`paper`, for a GPU). Each model writes
-experiments/results/table1/<schedule>/seed<seed>/<model>.json when it is done; a stopped run goes on from --work and passes over what is done.
+Each stage writes experiments/results/table1/<data>/<schedule>/seed<seed>/<stage>.json when it is done; a stopped run goes on from --work and passes
+over what is done. A folder of MIDI files as --data is split by tunes. The second line makes docs/results.md and its figures again from the JSON.
 """
 
 import argparse
@@ -31,19 +32,28 @@ from tfseqgan.windows import open_data
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1"
 NUM_SAMPLES = 1400
+FALLS = {"cpu": (2 / 3, 5 / 6), "cpu_short": (2 / 3, 5 / 6)}  # shares of maximum likelihood after which its learning rate falls to a quarter
+LONGER = 3  # times the rounds, to see where two curves go that lie close together
 FIXED = 50  # real and generated sequences whose judgement is followed through the rounds
 
+# The published tokens are as they are; of MIDI files the paper's filter (tunes whose tokens all occur ten times) leaves 311 windows, so it is off.
+PAPER = dataclasses.replace(PRESETS["paper"], minimum_count=1, rare="nearest")
+CPU = dataclasses.replace(
+    PAPER, pretraining_batch_size=32, pretraining_learning_rate=4e-3, dropout=0.2, epochs=30, patience=30,
+    discriminator_pretraining_rounds=4, rounds=40, discriminator_steps=11, discriminator_samples=176, validation_freq=10,
+)  # fmt: skip
 SCHEDULES = {
-    "paper": PRESETS["paper"],
-    "cpu": dataclasses.replace(
-        PRESETS["paper"], epochs=60, patience=4, discriminator_pretraining_rounds=8, rounds=100, discriminator_steps=44, discriminator_samples=352
-    ),
+    "paper": PAPER,
+    "cpu": CPU,
+    "cpu_short": dataclasses.replace(CPU, epochs=12),  # for the split by tunes, which maximum likelihood overfits sooner
     "smoke": dataclasses.replace(
-        PRESETS["paper"], epochs=1, discriminator_pretraining_rounds=1, rounds=2, discriminator_steps=2, discriminator_samples=32, validation_freq=1
+        PAPER, epochs=1, discriminator_pretraining_rounds=1, rounds=2, discriminator_steps=2, discriminator_samples=32, validation_freq=1
     ),
 }
-PRETRAINING_STEPS = {"paper": 263, "cpu": 263, "smoke": 2}
-OBJECTIVES = {"ordinary": sg.reinforce(), "baseline": sg.reinforce_with_baseline(), "merl": sg.merl(entropy_weight=1.0)}
+PRETRAINING_STEPS = {"smoke": 2}  # of a round; else 263, the three epochs over 1,400 and 1,400
+MODELS = {"ordinary": sg.reinforce(), "baseline": sg.reinforce_with_baseline(), "merl": sg.merl(entropy_weight=1.0)}
+SWEEP = {f"alpha_{alpha:g}": sg.merl(entropy_weight=alpha) for alpha in (1e-1, 1e-2, 1e-3, 1e-4)}  # 1 is merl, 0 is baseline
+SHAPES = {shape: sg.reinforce_with_baseline(reward=getattr(sg.rewards, shape)) for shape in ("log", "logit")}  # probability is baseline
 
 
 class Judgements(keras.callbacks.Callback):
@@ -54,10 +64,44 @@ class Judgements(keras.callbacks.Callback):
         self.discriminator, self.tokens, self.path = discriminator, tokens, Path(path)
         self.kept = json.loads(self.path.read_text()) if self.path.is_file() else {}
 
+    def _keep(self, when):
+        self.kept[when] = [round(float(logit), 4) for logit in judge(self.discriminator, self.tokens)]
+        write_json(self.path, self.kept)
+
+    def on_train_begin(self, logs=None):
+        if not self.kept:
+            self._keep("start")
+
     def on_epoch_end(self, epoch, logs=None):
-        if epoch < 0 or epoch % 10 == 9:
-            self.kept[str(epoch)] = [round(float(logit), 4) for logit in judge(self.discriminator, self.tokens)]
-            write_json(self.path, self.kept)
+        if epoch % 10 == 9:
+            self._keep(str(epoch))
+
+
+class Clock(keras.callbacks.Callback):
+    """Keeps the seconds of every round or epoch, through stops."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+        self.kept = json.loads(self.path.read_text()) if self.path.is_file() else {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept[str(epoch)] = round(time.time() - self.began, 2)
+        write_json(self.path, self.kept)
+
+
+def learning_rates(settings, schedule):
+    """Returns maximum likelihood's learning rates by the epoch that they begin with: the paper's one, or two falls to a quarter towards the end."""
+    rate, falls = settings.pretraining_learning_rate, FALLS.get(schedule, ())
+    return {0: rate} | {round(settings.epochs * share): rate / 4 ** (place + 1) for place, share in enumerate(falls)}
+
+
+def data_name(data):
+    """Returns the name of the results' folder: the published windows, or the tunes of a folder of MIDI files."""
+    return data.name if data.name == "lee2017" else "by_tune"
 
 
 class Experiment:
@@ -73,8 +117,8 @@ class Experiment:
     def __init__(self, data, schedule, seed, work):
         self.data, self.schedule, self.seed = data, schedule, seed
         self.settings = dataclasses.replace(SCHEDULES[schedule], seed=seed)
-        self.work = Path(work) / schedule / f"seed{seed}"
-        self.results = RESULTS / schedule / f"seed{seed}"
+        self.work = Path(work) / data_name(data) / schedule / f"seed{seed}"
+        self.results = RESULTS / data_name(data) / schedule / f"seed{seed}"
         for folder in (self.work, self.results):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -83,24 +127,24 @@ class Experiment:
         generator, discriminator = make_models(self.data, self.settings)
         if stage:
             generator.load_weights(self.work / f"{stage}.generator.weights.h5")
+        if stage not in (None, "nll"):
             discriminator.load_weights(self.work / f"{stage}.discriminator.weights.h5")
         generator.compile(keras.optimizers.Adam(self.settings.generator_learning_rate, global_clipnorm=5.0))
         discriminator.compile(keras.optimizers.Adam(self.settings.discriminator_learning_rate))
         return generator, discriminator
 
-    def finish(self, name, generator, discriminator, history, started, **more):
+    def finish(self, name, generator, discriminator, history, clock, **more):
         """Keeps the weights and writes the figures of a model."""
-        generator.save_weights(self.work / f"{name}.generator.weights.h5")
-        discriminator.save_weights(self.work / f"{name}.discriminator.weights.h5")
-        columns = evaluate(
-            generator, discriminator if more else None, self.data.validation, num_samples=min(NUM_SAMPLES, len(self.data.train)), seed=self.seed
-        )
+        for model, kind in ((generator, "generator"), (discriminator, "discriminator")):
+            if model is not None:
+                model.save_weights(self.work / f"{name}.{kind}.weights.h5")
+        columns = evaluate(generator, discriminator, self.data.validation, num_samples=min(NUM_SAMPLES, len(self.data.train)), seed=self.seed)
         result = {
             "model": name,
             "schedule": self.schedule,
             "seed": self.seed,
             "evaluation": columns,
-            "seconds_of_this_process": round(time.time() - started, 1),
+            "seconds": clock.kept,
             "rounds": history.epoch,
             "curves": history.history,
             "settings": dataclasses.asdict(self.settings),
@@ -113,28 +157,34 @@ class Experiment:
 
     def maximum_likelihood(self):
         """Trains the NLL model with the paper's generator until it stops improving."""
-        started, (generator, discriminator) = time.time(), self.models()
-        generator.compile(keras.optimizers.Adam(self.settings.pretraining_learning_rate, global_clipnorm=5.0))
+        generator, _ = self.models()
+        steps = -(-len(self.data.train) // self.settings.pretraining_batch_size)
+        rates, clock = learning_rates(self.settings, self.schedule), Clock(self.work / "nll.seconds.json")
+        ends, rate = [epoch * steps for epoch in rates if epoch], rates[0]
+        if ends:
+            rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, list(rates.values()))
+        generator.compile(keras.optimizers.Adam(rate, global_clipnorm=5.0))
         history = sg.pretrain(
             generator, self.data.train, epochs=self.settings.epochs, batch_size=self.settings.pretraining_batch_size,
             validation_data=self.data.validation, patience=self.settings.patience, checkpoint_dir=self.work / "nll", seed=self.seed, verbose=2,
+            callbacks=[clock],
         )  # fmt: skip
-        self.finish("nll", generator, discriminator, history, started)
+        self.finish("nll", generator, None, history, clock, learning_rates=rates)
 
     def train(self, name, objective, stage, rounds, pretraining_rounds=0, discriminator_steps=None, discriminator_samples=None):
         """Plays rounds from a stage's models (None: from random weights) and keeps the figures."""
-        started, (generator, discriminator) = time.time(), self.models(stage)
-        settings = self.settings
+        settings, (generator, discriminator) = self.settings, self.models(stage)
         samples, _ = draw(self.models("nll")[0], FIXED, settings.length, (self.seed, 10**6))
         followed = Judgements(discriminator, np.concatenate([self.data.validation[:FIXED], samples]), self.work / f"{name}.judgements.json")
+        clock = Clock(self.work / f"{name}.seconds.json")
         history = sg.fit_adversarial(
             generator, discriminator, self.data.train, objective, rounds=rounds, generator_steps=settings.generator_steps,
             discriminator_steps=discriminator_steps or settings.discriminator_steps, batch_size=settings.batch_size,
             discriminator_batch_size=settings.discriminator_batch_size, discriminator_samples=discriminator_samples or settings.discriminator_samples,
             discriminator_pretraining_rounds=pretraining_rounds, validation_data=self.data.validation, validation_freq=settings.validation_freq,
-            checkpoint_dir=self.work / name, checkpoint_every=5, callbacks=[followed], seed=self.seed, verbose=2,
+            checkpoint_dir=self.work / name, checkpoint_every=5, callbacks=[clock, followed], seed=self.seed, verbose=2,
         )  # fmt: skip
-        self.finish(name, generator, discriminator, history, started, objective=objective.summary(), judgements=followed.kept)
+        self.finish(name, generator, discriminator, history, clock, objective=objective.summary(), judgements=followed.kept)
 
     def stages(self):
         """Returns the stages by name, in the order that they need each other."""
@@ -142,22 +192,46 @@ class Experiment:
         first = {
             "nll": self.maximum_likelihood,
             "discriminator": lambda: self.train(
-                "discriminator", OBJECTIVES["ordinary"], "nll", 0, settings.discriminator_pretraining_rounds,
-                PRETRAINING_STEPS[self.schedule], min(1400, len(self.data.train)),
+                "discriminator", MODELS["ordinary"], "nll", 0, settings.discriminator_pretraining_rounds,
+                PRETRAINING_STEPS.get(self.schedule, 263), min(1400, len(self.data.train)),
             ),
         }  # fmt: skip
-        pretrained = {name: lambda n=name, o=objective: self.train(n, o, "discriminator", settings.rounds) for name, objective in OBJECTIVES.items()}
-        scratch = {
-            f"{name}_from_scratch": lambda n=name, o=objective: self.train(f"{n}_from_scratch", o, None, max(settings.rounds // 4, 1))
-            for name, objective in OBJECTIVES.items()
+        pretrained = {n: lambda n=n, o=o: self.train(n, o, "discriminator", settings.rounds) for n, o in (MODELS | SWEEP | SHAPES).items()}
+        scratch = {f"{n}_from_scratch": lambda n=n, o=o: self.train(f"{n}_from_scratch", o, None, -(-settings.rounds // 3)) for n, o in MODELS.items()}
+        longer = {f"{n}_long": lambda n=n: self.train(f"{n}_long", MODELS[n], "discriminator", LONGER * settings.rounds) for n in ("ordinary", "baseline")}
+        return first | pretrained | {"figure1": self.figure1, "figure2": self.figure2} | scratch | longer
+
+    def figure1(self):
+        """Keeps the ordinary model's sample that its discriminator likes best and the one it likes least, and the most collapsed sample of all three."""
+        drawn = {name: draw(self.models(name)[0], NUM_SAMPLES, self.settings.length, (self.seed, 3 * 10**6))[0] for name in MODELS}
+        logits = judge(self.models("ordinary")[1], drawn["ordinary"])
+        kinds = {name: [len(set(row)) for row in tokens.tolist()] for name, tokens in drawn.items()}
+        collapsed = min(kinds, key=lambda name: min(kinds[name]))
+        picks = {
+            "best_liked": ("ordinary", int(np.argmax(logits))),
+            "true_negative": ("ordinary", int(np.argmin(logits))),
+            "collapsed": (collapsed, int(np.argmin(kinds[collapsed]))),
         }
-        return first | pretrained | {"figure2": self.figure2} | scratch
+        write_json(self.results / "figure1.json", {kind: self.picture(name, drawn[name][row]) for kind, (name, row) in picks.items()})
+
+    def picture(self, name, tokens):
+        """Returns what a drawing of a sample needs, notes and chords in ticks, with what its model's discriminator says of it."""
+        score = self.data.tokenizer.decode(tokens)
+        return {
+            "model": name,
+            "reward": float(1 / (1 + np.exp(-judge(self.models(name)[1], tokens[None])[0]))),
+            "distinct_tokens": len(set(tokens.tolist())),
+            "num_samples": NUM_SAMPLES,
+            "melody": [[note.start_ticks, note.duration_ticks, note.pitch] for note in score.melody],
+            "chords": [[chord.start_ticks, chord.duration_ticks, list(chord.pitches)] for chord in score.chords],
+        }
 
     def figure2(self):
         """Compares the policies on trajectories of the ordinary model: π(·|s₁₅) of one, entropies over time and dropped mass of a hundred."""
-        names = ["nll", *OBJECTIVES]
+        names = ["nll", *MODELS]
         policies = {name: Policy(self.models(name)[0]) for name in names}
         tokens, _ = draw(policies["ordinary"].generator, 100, self.settings.length, (self.seed, 2 * 10**6))
+        tokens = tokens[np.argsort([len(set(row)) for row in tokens.tolist()], kind="stable")]  # the most degenerate first
         logits = {name: tf.concat([policy.distribution(part).logits for part in np.split(tokens, 10)], axis=0) for name, policy in policies.items()}
         probs = {name: tf.nn.softmax(value).numpy() for name, value in logits.items()}  # [100, T, V]
         shown = sorted(set().union(*(np.argsort(-probs[name][0, 15])[:20].tolist() for name in names)))
@@ -177,13 +251,20 @@ class Experiment:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="tokens.npz of Lee et al. (2017)")
+    parser.add_argument("--data", help="tokens.npz of Lee et al. (2017), or a folder of MIDI files")
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", default="runs/table1", help="folder for checkpoints and weights")
     parser.add_argument("--stages", help="only these, separated by commas")
+    parser.add_argument("--render", action="store_true", help="make docs/results.md's table and figures from the JSON")
     args = parser.parse_args()
-    experiment = Experiment(open_data(args.data, PRESETS["paper"]), args.schedule, args.seed, args.work)
+    if args.render:
+        import results_page  # which draws by the extra 'viz', that no training needs
+
+        return results_page.render()
+    if args.data is None:
+        parser.error("--data is missing: expected tokens.npz of Lee et al. (2017), or a folder of MIDI files. --render needs none.")
+    experiment = Experiment(open_data(args.data, PAPER), args.schedule, args.seed, args.work)
     for name, run in experiment.stages().items():
         if (args.stages is None or name in args.stages.split(",")) and not (experiment.results / f"{name}.json").is_file():
             run()

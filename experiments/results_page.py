@@ -67,7 +67,7 @@ def table1(seeds):
     for name, paper in PAPER.items():
         ours = [columns_of(seed, name) for seed in seeds if name in seed]
         rows.append([figures.NAMES[name], "paper", *(number(paper.get(column)) for column in COLUMNS)])
-        rows.append(["", f"ours, {len(ours)} seed{'s' * (len(ours) > 1)}", *(spread([columns[column] for columns in ours]) for column in COLUMNS)])
+        rows.append(["", f"ours, {len(ours)} seed{'s' * (len(ours) != 1)}", *(spread([columns[column] for columns in ours]) for column in COLUMNS)])
     return markdown(["model", "", *COLUMNS.values()], rows)
 
 

@@ -78,7 +78,7 @@ class BestWeights(tf.Module):
             weight.assign(copy)
 
 
-def _make_step(generator):
+def make_step(generator):
     """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float []."""
 
     @tf.function(reduce_retracing=True)
@@ -153,7 +153,7 @@ def pretrain(
     }  # fmt: skip
     journal, best = Journal(settings), BestWeights(generator)
     checkpoints = Checkpoints(checkpoint_dir, journal, generator=generator, optimizer=generator.optimizer, best=best.copies)
-    seed, step = resolve_seed(seed), _make_step(generator)
+    seed, step = resolve_seed(seed), make_step(generator)
 
     def play(epoch):
         generator.seed_dropout(derive_seed(seed, _DROPOUT, epoch))

@@ -92,9 +92,10 @@ def scratch(seeds):
             style = {"color": COLOURS[name], "lw": 1.2, "label": None if place else NAMES[name]}
             plot_curve(axis, seed[f"{name}_from_scratch"], "reward_mean", **style)
             plot_curve(entropy, seed[f"{name}_from_scratch"], "entropy", **style)
-    axis.set(xlabel="rounds", ylabel="mean reward", yscale="log")
+    axis.set(xlabel="rounds", ylabel="mean reward", yscale="log" if axis.lines else "linear")
     entropy.set(xlabel="rounds", ylabel="H(gen), nats a token", ylim=(0, 8.5))
-    axis.legend()
+    if axis.lines:
+        axis.legend()
     return figure
 
 

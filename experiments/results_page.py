@@ -9,9 +9,11 @@ import re
 import statistics
 from pathlib import Path
 
+import numpy as np
 import results_figures as figures
 import verovio
 from tfseqgan.abc_notation import to_abc
+from tfseqgan.metrics import auc
 from tfseqgan.midi import write_midi
 from tfseqgan.score import Chord, Note, Score
 
@@ -26,10 +28,10 @@ PAPER = {  # Bjare & Meredith, Table 1
 COLUMNS = {
     "nll": "H(data, gen)", "bleu": "BLEU", "entropy": "H(gen)", "reward_mean": "R̄", "reward_std": "S", "precision": "p_d", "recall": "r_d", "auc": "AUC",
 }  # fmt: skip
+MODELS = ("ordinary", "baseline", "merl")
 STAGES = ("nll", "discriminator", "ordinary", "baseline", "merl")
 LONGER = ("ordinary_long", "baseline_long")
 SCRATCH = ("ordinary_from_scratch", "baseline_from_scratch", "merl_from_scratch")
-ERRORS = {"nll": "nll_stderr", "bleu": "bleu_stderr", "entropy": "entropy_stderr", "reward_mean": "reward_stderr"}
 
 
 def read(data, schedule):
@@ -52,7 +54,7 @@ def spread(values):
 
 def columns_of(seed, name):
     """Returns Table 1's columns of a model; the NLL model is judged by the discriminator that was pre-trained against it."""
-    return seed["discriminator" if name == "nll" else name]["evaluation"]
+    return seed.get("discriminator" if name == "nll" else name, seed[name])["evaluation"]
 
 
 def markdown(header, rows):
@@ -78,7 +80,7 @@ def link(data, schedule, seed, stage):
 
 def with_error(columns, column):
     """Returns a figure with its standard error in brackets, where it has one."""
-    error = columns.get(ERRORS.get(column))
+    error = columns.get(column.removesuffix("_mean") + "_stderr")
     return number(columns.get(column)) + (f" ({number(error)})" if error is not None else "")
 
 
@@ -96,29 +98,32 @@ def runs(data, schedule, names):
 def dropped(seeds):
     """The share of the NLL model's mass on tokens that a model dropped, and the entropy of π(·|s₁₅), on the ordinary model's trajectories."""
     rows = []
-    for place, seed in enumerate(seeds):
-        for name, mass in seed["figure2"]["dropped_mass"].items() if "figure2" in seed else ():
-            entropy = number(seed["figure2"]["entropy_15"][name])
-            rows.append([figures.NAMES[name], str(place), f"{number(mass['mean'])} ({number(mass['stderr'])})", entropy])
-    return markdown(["model", "seed", "dropped mass (standard error)", "entropy of π(·|s₁₅) on the trajectory drawn"], rows)
+    for seed in [seed for seed in seeds if "figure2" in seed]:
+        place, figure2 = seed["nll"]["seed"], seed["figure2"]
+        for name, entropy in figure2["entropy_15"].items():
+            mass = figure2["dropped_mass"].get(name)
+            share = "–" if mass is None else f"{number(mass['mean'])} ({number(mass['stderr'])})"
+            rows.append([figures.NAMES[name], link("lee2017", "cpu", place, "figure2"), str(place), share, number(entropy)])
+    return markdown(["model", "JSON", "seed", "dropped mass (standard error)", "entropy of π(·|s₁₅) on the trajectory drawn"], rows)
+
+
+def balance(columns, length, uniform):
+    """Returns the α at which all that D pays, R̄, is worth as much as the entropy up to noise: R̄ / (T (log V − H))."""
+    return columns["reward_mean"] / (length * (uniform - columns["entropy"]))
 
 
 def bounds(seed):
     """What the algebra says of each α, beside what came: the optimum's entropy is at least log V − 1/(αT), since the reward spans at most 1."""
-    rows = []
-    for name, label in figures.SWEEP.items():
-        if name in seed:
-            result = seed[name]
-            alpha, length = result["objective"]["entropy_weight"], result["settings"]["length"]
-            uniform = math.log(result["data"]["vocabulary_size"])
-            least = number(max(0.0, uniform - 1 / (alpha * length))) if alpha else "0.000"
-            start, columns = seed["discriminator"]["evaluation"], result["evaluation"]
-            prices = [alpha * length * figures_["entropy"] for figures_ in (start, columns)]
-            rows.append([
-                label.removeprefix("α = "), least, number(start["entropy"]), with_error(columns, "entropy"), with_error(columns, "nll"),
-                f"{start['reward_mean']:.4f}", f"{columns['reward_mean']:.4f}", number(prices[0]), number(prices[1]),
-            ])  # fmt: skip
-    header = ["α", "optimum's H(gen), at least", "H(gen) before", "after", "H(data, gen) after", "R̄ before", "after", "αTH before", "after"]
+    rows, start = [], seed["discriminator"]["evaluation"]
+    for name, label in [(name, label) for name, label in figures.SWEEP.items() if name in seed]:
+        result, columns = seed[name], seed[name]["evaluation"]
+        alpha, length, uniform = result["objective"]["entropy_weight"], result["networks"]["length"], math.log(result["data"]["vocabulary_size"])
+        least = max(0.0, uniform - 1 / (alpha * length)) if alpha else 0.0
+        rows.append([
+            label.removeprefix("α = "), number(least), number(start["entropy"]), with_error(columns, "entropy"), with_error(columns, "nll"),
+            number(start["reward_mean"], 4), number(columns["reward_mean"], 4), *(f"{balance(each, length, uniform):.1e}" for each in (start, columns)),
+        ])  # fmt: skip
+    header = ["α", "optimum's H(gen), at least", "H(gen) before", "after", "H(data, gen) after", "R̄ before", "after", "α of balance, before", "after"]
     return markdown(header, rows)
 
 
@@ -157,7 +162,7 @@ def draw_samples(figure1, folder):
         (folder / f"{kind}_score.svg").write_text(engrave(to_abc(score)))
         figures.save(figures.piano_roll(picture), folder / f"{kind}_roll.svg")
         write_midi(score, folder / f"{kind}.mid")
-        facts = f"D = {picture['reward']:.4f}, {picture['distinct_tokens']} distinct tokens, one of {picture['num_samples']:,} samples"
+        facts = f"D = {picture['reward']:.2g}, {picture['distinct_tokens']} distinct tokens, one of {picture['num_samples']:,} samples"
         caption = f"**{title.capitalize()}** ({figures.NAMES[picture['model']]}): {facts}. [MIDI](results/{kind}.mid), [ABC](results/{kind}.abc)."
         parts.append(f"{caption}\n\n![score](results/{kind}_score.svg)\n\n![piano roll](results/{kind}_roll.svg)")
     return "\n\n".join(parts)
@@ -173,6 +178,23 @@ def replace_block(page, name, content):
     if count != 1:
         raise ValueError(f"{PAGE.name} has {count} blocks '<!-- {name} -->'; expected one, closed by '<!-- end -->'. Restore it.")
     return page
+
+
+def rank_correlation(one, other):
+    """Returns Spearman's correlation of two rows of numbers without ties."""
+    return float(np.corrcoef(np.argsort(np.argsort(one)), np.argsort(np.argsort(other)))[0, 1])
+
+
+def orders(seed):
+    """How D ranks fifty fixed held-out tunes and fifty fixed NLL samples at the start and after the last round, and what became of its order."""
+    rows = []
+    for name in MODELS:
+        kept = list(seed[name]["judgements"].values())
+        first, last = np.array(kept[0]), np.array(kept[-1])  # [100], fifty real ones first
+        ranks = [number(rank_correlation(first[part], last[part])) for part in (slice(50), slice(50, None))]
+        rows.append([figures.NAMES[name], *(number(auc(each[:50], each[50:])) for each in (first, last)), *ranks, number(float(np.mean(last[50:] > 0)))])
+    header = ["model", "AUC, real against NLL samples, before", "after", "rank correlation, before to after, real", "NLL samples", "these called real after"]
+    return markdown(header, rows)
 
 
 def shapes(seed):
@@ -214,7 +236,7 @@ def render(page=PAGE, schedule="cpu"):
     draw(seeds, worlds, folder)
     blocks = {
         "table1": table1(seeds), "runs": runs("lee2017", schedule, STAGES), "samples": draw_samples(seeds[0]["figure1"], folder),
-        "dropped": dropped(seeds), "bounds": bounds(seeds[0]), "shapes": shapes(seeds[0]), "scratch": scratch(seeds), "tabular": tabular(worlds),
+        "dropped": dropped(seeds), "bounds": bounds(seeds[0]), "orders": orders(seeds[0]), "shapes": shapes(seeds[0]), "scratch": scratch(seeds), "tabular": tabular(worlds),
         "by_tune": runs("by_tune", f"{schedule}_short", STAGES),
         "more_runs": runs("lee2017", schedule, [name for name in (*figures.SWEEP, *figures.SHAPES, *SCRATCH, *LONGER) if name not in STAGES]),
     }  # fmt: skip

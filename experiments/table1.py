@@ -32,6 +32,9 @@ from tfseqgan.windows import open_data
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1"
 NUM_SAMPLES = 1400
+NETWORKS = (
+    "length", "embedding", "embedding_dim", "units", "dropout", "discriminator_embedding_dim", "filters", "kernel_sizes", "discriminator_dropout", "l2_weight",
+)  # fmt: skip
 FALLS = {"cpu": (2 / 3, 5 / 6), "cpu_short": (2 / 3, 5 / 6)}  # shares of maximum likelihood after which its learning rate falls to a quarter
 LONGER = 3  # times the rounds, to see where two curves go that lie close together
 FIXED = 50  # real and generated sequences whose judgement is followed through the rounds
@@ -108,7 +111,7 @@ class Experiment:
     """One seed of the table: the stages, each of which leaves a JSON file behind.
 
     Args:
-        data: `Windows` of the lee2017 split.
+        data: `Windows` of the published split, or of the tunes of a folder.
         schedule: a name in SCHEDULES.
         seed: of weights and samples.
         work: folder for checkpoints and weights.
@@ -133,8 +136,8 @@ class Experiment:
         discriminator.compile(keras.optimizers.Adam(self.settings.discriminator_learning_rate))
         return generator, discriminator
 
-    def finish(self, name, generator, discriminator, history, clock, **more):
-        """Keeps the weights and writes the figures of a model."""
+    def finish(self, name, generator, discriminator, history, clock, arguments, **more):
+        """Keeps the weights and writes the figures of a model, with the arguments that it was trained with."""
         for model, kind in ((generator, "generator"), (discriminator, "discriminator")):
             if model is not None:
                 model.save_weights(self.work / f"{name}.{kind}.weights.h5")
@@ -147,7 +150,8 @@ class Experiment:
             "seconds": clock.kept,
             "rounds": history.epoch,
             "curves": history.history,
-            "settings": dataclasses.asdict(self.settings),
+            "arguments": arguments,
+            "networks": {key: value for key, value in dataclasses.asdict(self.settings).items() if key in NETWORKS},
             "data": self.data.summary(),
             "versions": {"tfseqgan": sg.__version__, "python": platform.python_version(), "tensorflow": version("tensorflow"), "keras": version("keras")},
             **more,
@@ -164,12 +168,12 @@ class Experiment:
         if ends:
             rate = keras.optimizers.schedules.PiecewiseConstantDecay(ends, list(rates.values()))
         generator.compile(keras.optimizers.Adam(rate, global_clipnorm=5.0))
+        arguments = {"epochs": self.settings.epochs, "batch_size": self.settings.pretraining_batch_size, "patience": self.settings.patience}
         history = sg.pretrain(
-            generator, self.data.train, epochs=self.settings.epochs, batch_size=self.settings.pretraining_batch_size,
-            validation_data=self.data.validation, patience=self.settings.patience, checkpoint_dir=self.work / "nll", seed=self.seed, verbose=2,
-            callbacks=[clock],
+            generator, self.data.train, validation_data=self.data.validation, checkpoint_dir=self.work / "nll", seed=self.seed, verbose=2,
+            callbacks=[clock], **arguments,
         )  # fmt: skip
-        self.finish("nll", generator, None, history, clock, learning_rates=rates)
+        self.finish("nll", generator, None, history, clock, arguments | {"learning_rates": rates})
 
     def train(self, name, objective, stage, rounds, pretraining_rounds=0, discriminator_steps=None, discriminator_samples=None):
         """Plays rounds from a stage's models (None: from random weights) and keeps the figures."""
@@ -177,14 +181,18 @@ class Experiment:
         samples, _ = draw(self.models("nll")[0], FIXED, settings.length, (self.seed, 10**6))
         followed = Judgements(discriminator, np.concatenate([self.data.validation[:FIXED], samples]), self.work / f"{name}.judgements.json")
         clock = Clock(self.work / f"{name}.seconds.json")
+        arguments = {
+            "rounds": rounds, "generator_steps": settings.generator_steps, "batch_size": settings.batch_size,
+            "discriminator_steps": discriminator_steps or settings.discriminator_steps, "discriminator_batch_size": settings.discriminator_batch_size,
+            "discriminator_samples": discriminator_samples or settings.discriminator_samples,
+            "discriminator_pretraining_rounds": pretraining_rounds, "validation_freq": settings.validation_freq,
+        }  # fmt: skip
         history = sg.fit_adversarial(
-            generator, discriminator, self.data.train, objective, rounds=rounds, generator_steps=settings.generator_steps,
-            discriminator_steps=discriminator_steps or settings.discriminator_steps, batch_size=settings.batch_size,
-            discriminator_batch_size=settings.discriminator_batch_size, discriminator_samples=discriminator_samples or settings.discriminator_samples,
-            discriminator_pretraining_rounds=pretraining_rounds, validation_data=self.data.validation, validation_freq=settings.validation_freq,
-            checkpoint_dir=self.work / name, checkpoint_every=5, callbacks=[clock, followed], seed=self.seed, verbose=2,
+            generator, discriminator, self.data.train, objective, validation_data=self.data.validation, checkpoint_dir=self.work / name,
+            checkpoint_every=5, callbacks=[clock, followed], seed=self.seed, verbose=2, **arguments,
         )  # fmt: skip
-        self.finish(name, generator, discriminator, history, clock, objective=objective.summary(), judgements=followed.kept)
+        arguments["learning_rates"] = [settings.generator_learning_rate, settings.discriminator_learning_rate]
+        self.finish(name, generator, discriminator, history, clock, arguments, objective=objective.summary(), judgements=followed.kept)
 
     def stages(self):
         """Returns the stages by name, in the order that they need each other."""
@@ -197,7 +205,7 @@ class Experiment:
             ),
         }  # fmt: skip
         pretrained = {n: lambda n=n, o=o: self.train(n, o, "discriminator", settings.rounds) for n, o in (MODELS | SWEEP | SHAPES).items()}
-        scratch = {f"{n}_from_scratch": lambda n=n, o=o: self.train(f"{n}_from_scratch", o, None, -(-settings.rounds // 3)) for n, o in MODELS.items()}
+        scratch = {f"{n}_from_scratch": lambda n=n, o=o: self.train(f"{n}_from_scratch", o, None, settings.rounds) for n, o in MODELS.items()}
         longer = {f"{n}_long": lambda n=n: self.train(f"{n}_long", MODELS[n], "discriminator", LONGER * settings.rounds) for n in ("ordinary", "baseline")}
         return first | pretrained | {"figure1": self.figure1, "figure2": self.figure2} | scratch | longer
 
@@ -222,6 +230,7 @@ class Experiment:
             "reward": float(1 / (1 + np.exp(-judge(self.models(name)[1], tokens[None])[0]))),
             "distinct_tokens": len(set(tokens.tolist())),
             "num_samples": NUM_SAMPLES,
+            "tokens": tokens.tolist(),
             "melody": [[note.start_ticks, note.duration_ticks, note.pitch] for note in score.melody],
             "chords": [[chord.start_ticks, chord.duration_ticks, list(chord.pitches)] for chord in score.chords],
         }

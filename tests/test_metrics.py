@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from tfseqgan.metrics import auc, bleu, mean_and_standard_error, mean_per_token, precision, recall, sequence_lengths
+from tfseqgan.metrics import auc, bleu, jackknife_error, mean_and_standard_error, mean_per_token, precision, recall, sequence_lengths
 
 
 def cut(tokens, end_token_id):
@@ -160,3 +160,30 @@ def test_auc_is_1_0_or_a_half_where_all_pairs_agree():
 def test_auc_turns_round_with_its_arguments():
     real, generated = np.random.default_rng(0).normal(size=30), np.random.default_rng(1).normal(size=20)
     assert auc(real, generated) == pytest.approx(1 - auc(generated, real))
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error_and_of_a_share_the_binomial_one():
+    values = np.random.default_rng(0).normal(size=37)
+    assert jackknife_error(np.mean, values) == pytest.approx(np.std(values, ddof=1) / np.sqrt(37))
+    share = np.mean(values > 0)
+    assert jackknife_error(recall, values) == pytest.approx(np.sqrt(share * (1 - share) / 36))
+
+
+@pytest.mark.parametrize("statistic, tolerance", [(precision, 0.1), (auc, 0.1)])
+def test_the_jackknife_agrees_with_the_spread_over_fresh_samples(statistic, tolerance):
+    rng = np.random.default_rng(1)
+    pairs = [(rng.normal(0.5, 1, 60), rng.normal(-0.5, 1, 90)) for _ in range(1000)]
+    spread = np.std([statistic(*pair) for pair in pairs])  # known to 1/√2000, 2 %
+    found = np.sqrt(np.mean([jackknife_error(statistic, *pair) ** 2 for pair in pairs[:50]]))
+    assert found == pytest.approx(spread, rel=tolerance)
+
+
+def test_the_jackknife_of_two_samples_adds_their_variances():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=9), rng.normal(size=12)
+    error = jackknife_error(lambda a, b: a.mean() - b.mean(), one, other)
+    assert error == pytest.approx(np.hypot(np.std(one, ddof=1) / 3, np.std(other, ddof=1) / np.sqrt(12)))
+
+
+def test_the_jackknife_of_one_observation_is_nan():
+    assert np.isnan(jackknife_error(np.mean, np.array([1.0])))

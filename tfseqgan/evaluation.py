@@ -138,6 +138,17 @@ def discriminator_columns(real_logits, generated_logits):
     }
 
 
+def discriminator_errors(real_logits, generated_logits):
+    """Returns the standard errors of spread, precision, recall and auc, by the jackknife, under their names with `_stderr`."""
+    rewards = 1 / (1 + np.exp(-generated_logits))
+    return {
+        "reward_std_stderr": metrics.jackknife_error(np.std, rewards),
+        "precision_stderr": metrics.jackknife_error(metrics.precision, real_logits, generated_logits),
+        "recall_stderr": metrics.jackknife_error(metrics.recall, real_logits),
+        "auc_stderr": metrics.jackknife_error(metrics.auc, real_logits, generated_logits),
+    }
+
+
 def make_columns(data, nlls, samples, sample_nlls, references, logits=(), end_token_id=None):
     """Returns the columns that `evaluate` describes, from what the models said of the sequences.
 
@@ -159,7 +170,8 @@ def make_columns(data, nlls, samples, sample_nlls, references, logits=(), end_to
     columns = {
         "nll": nll, "nll_stderr": nll_error, "bleu": bleu, "bleu_stderr": bleu_error, "entropy": entropy, "entropy_stderr": entropy_error,
     }  # fmt: skip
-    return columns | (discriminator_columns(*logits) if logits else {}) | {"num_real": len(data), "num_generated": len(samples)}
+    judged = discriminator_columns(*logits) | discriminator_errors(*logits) if logits else {}
+    return columns | judged | {"num_real": len(data), "num_generated": len(samples)}
 
 
 def evaluate(generator, discriminator, data, *, num_samples=None, references=None, batch_size=128, seed=0):
@@ -173,7 +185,7 @@ def evaluate(generator, discriminator, data, *, num_samples=None, references=Non
     | `reward_mean`, `reward_std` | R̄_T and S_T: mean and spread of D over the samples | probability |
     | `precision`, `recall` | p_d and r_d at D > 0.5; precision is NaN where nothing is judged real | share |
     | `auc` | probability that D ranks a real sequence above a generated one | 0.5 is chance |
-    | `…_stderr` | the standard error of that mean, over sequences | as the mean |
+    | `…_stderr` | the standard error of that figure, over sequences; by the jackknife where it is no mean | as the figure |
     | `num_real`, `num_generated` | how many sequences it was computed from | |
 
     Args:

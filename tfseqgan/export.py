@@ -247,7 +247,8 @@ def export_saved_model(generator, tokenizer, path, version=1, *, discriminator=N
     try:
         tokenizer.save(partial / "tokenizer.json")
         module = Sampler([generator, discriminator] if discriminator else [generator], partial / "tokenizer.json")
-        tf.saved_model.save(module, str(partial / "model"), signatures=signatures)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # nobody trains a served model, and they bring operations along
+        tf.saved_model.save(module, str(partial / "model"), signatures=signatures, options=options)
         _check_saved(partial / "model")
         (partial / "model" / "assets.extra").mkdir()
         facts = {"end_token_id": generator.end_token_id, "prompt": [int(token) for token in prompt], "num_candidates": num_candidates}

@@ -1,0 +1,274 @@
+"""How long each step of training takes, what it would take at the machine's own matrix-product rate, and what PyTorch takes.
+
+    python benchmarks/suite.py --data FOLDER_OF_NOTTINGHAM_MIDI
+
+A step is timed in turn with its PyTorch twin (benchmarks/torch_peer.py, a process of its own), A B A B, and the medians are compared. Its floor is the
+time that its matrix products take alone, each shape measured in the same run: what nobody can go below without doing less work. Without torch, or
+with --no-peer, the peer's columns stay empty. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfseqgan as sg
+from tfseqgan.files import write_json
+from tfseqgan.game import Game
+from tfseqgan.pretraining import make_step
+from tfseqgan.sampling import row_seeds
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "cpu.json"
+B, T, H, V, D, E = 128, 100, 512, 3219, 32, 128  # batch, length, units, vocabulary, embeddings of the table and of the parts
+F, W, PAIR = 2000, 20, 32  # filters, their width, sequences of a discriminator step
+PARTS = [24, 11, 14, 19, 11, 60]  # sizes of a token's six parts, about those of the published vocabulary
+
+
+def time_of(function):
+    """Returns the seconds of one call."""
+    started = time.perf_counter()
+    tf.nest.map_structure(lambda value: value.numpy() if hasattr(value, "numpy") else value, function())
+    return time.perf_counter() - started
+
+
+def medians(ours, theirs=None, repeats=7):
+    """Returns the median seconds of ours and of theirs, called in turn after a call of each that warms it up; None without theirs."""
+    seconds = [(time_of(ours), theirs and theirs()) for _ in range(repeats + 1)][1:]
+    return statistics.median(pair[0] for pair in seconds), statistics.median(pair[1] for pair in seconds) if theirs else None
+
+
+def product_seconds(m, k, n, repeats=5):
+    """Returns the median seconds of one matrix product [m, k] × [k, n], several in a graph so that calling it costs nothing."""
+    left, right = tf.random.normal([m, k]), tf.random.normal([k, n])
+    inside = min(50, max(1, int(2e9 // (2 * m * k * n))))
+
+    @tf.function
+    def products():
+        total = tf.constant(0.0)
+        for _ in range(inside):
+            total += tf.matmul(left + 0 * total, right)[0, 0]
+        return total
+
+    return medians(products, repeats=repeats)[0] / inside
+
+
+def products_of_reading(factored):
+    """Returns the matrix products of a forward pass with teacher forcing: {(m, k, n): how many}."""
+    width = E if factored else D
+    output = {(B * T, H, E): 1, (B * T, E, V): 1} if factored else {(B * T, H, V): 1}
+    return {(B, H, 4 * H): T, (B * T, width, 4 * H): 1, **output}
+
+
+def products_of_sampling(factored):
+    """Returns the matrix products of sampling, where each step waits for the one before."""
+    width = E if factored else D
+    output = {(B, H, E): T, (B, E, V): T} if factored else {(B, H, V): T}
+    return {(B, H, 4 * H): T, (B, width, 4 * H): T, **output}
+
+
+def with_gradients(products):
+    """Adds the two products of each one's gradients; those of weights that every step shares are one over all steps."""
+    result = dict(products)
+    for (m, k, n), count in products.items():
+        for shape, times in (((m, n, k), count), ((k, m * count, n), 1)):
+            result[shape] = result.get(shape, 0) + times
+    return result
+
+
+def products_of_discriminator():
+    """Returns the matrix products of a discriminator step; the filters' own gradients touch one window each and count as nothing."""
+    return {(PAIR * T, W * D, F): 1, **with_gradients({(PAIR, F, F): 2})}
+
+
+class Peer:
+    """The PyTorch process."""
+
+    def __init__(self, features):
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "benchmarks" / "torch_peer.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.torch = self.ask(configure={
+            "batch_size": B, "length": T, "vocabulary_size": V, "units": H, "embedding_dim": D, "parts": features.tolist(), "factored_embedding_dim": E,
+            "filters": 400, "kernel_sizes": [W] * 5, "discriminator_batch_size": PAIR, "discriminator_embedding_dim": D, "threads": os.cpu_count(),
+        })["torch"]  # fmt: skip
+
+    def ask(self, **message):
+        """Sends a message and returns the answer."""
+        print(json.dumps(message), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+    def timer(self, step, **message):
+        """Returns a function that runs a step there and returns its seconds."""
+        return lambda: self.ask(step=step, **message)["seconds"]
+
+
+class Bench:
+    """The models at the paper's sizes and the rows of the table.
+
+    Args:
+        peer: a `Peer`, or None.
+        features: int32 [V, 6], the parts of each token of the factored generator.
+    """
+
+    def __init__(self, peer, features):
+        self.peer, self.rows, self.rates = peer, {}, {}
+        self.random = np.random.default_rng(0)
+        self.discriminator = sg.Discriminator(V, embedding_dim=D, filters=400, kernel_sizes=(W,) * 5, l2_weight=0.2, end_token_id=None)
+        self.discriminator.compile(keras.optimizers.Adam(1e-4))
+        sizes = {"table": (D, None), "factored": (E, features)}
+        self.generators = {name: sg.Generator(V, parts, embedding_dim=width, units=H, end_token_id=None) for name, (width, parts) in sizes.items()}
+        for generator in self.generators.values():
+            generator.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
+
+    def tokens(self, rows):
+        """Returns random tokens, int32 [rows, T]."""
+        return tf.constant(self.random.integers(3, V, (rows, T)), tf.int32)
+
+    def floor(self, products):
+        """Returns the seconds that matrix products take alone, and their floating-point operations."""
+        for shape in products:
+            self.rates.setdefault(shape, product_seconds(*shape))
+        return sum(count * self.rates[shape] for shape, count in products.items()), sum(2 * count * m * k * n for (m, k, n), count in products.items())
+
+    def add(self, name, ours, products=None, theirs=None, repeats=7):
+        """Times a step and keeps its row."""
+        mine, other = medians(ours, theirs, repeats)
+        floor, operations = self.floor(products) if products else (None, None)
+        self.rows[name] = {
+            "seconds": mine, "torch_seconds": other, "ratio_to_torch": other and mine / other, "gflop": operations and operations / 1e9,
+            "floor_seconds": floor, "share_of_floor": floor and floor / mine, "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }  # fmt: skip
+        print(f"{name:28} {mine:8.3f} s" + (f"  torch × {mine / other:.2f}" if other else "") + (f"  floor {floor / mine:.0%}" if floor else ""), flush=True)
+
+    def timer(self, step, **message):
+        """Returns the peer's timer of a step, or None without a peer."""
+        return self.peer and self.peer.timer(step, **message)
+
+    def generator_steps(self, name):
+        """Times sampling, a likelihood step and a policy-gradient step of a generator."""
+        generator, factored, tokens = self.generators[name], name == "factored", self.tokens(B)
+        game, likelihood, rewards = Game(generator, self.discriminator, sg.reinforce()), make_step(generator), tf.random.uniform([B])
+        reading = with_gradients(products_of_reading(factored))
+        seeds = row_seeds(0, B)
+        self.add(f"sample, {name}", lambda: generator.sample(seeds, T), products_of_sampling(factored), self.timer("sample", generator=name))
+        self.add(f"likelihood, {name}", lambda: likelihood(tokens), reading, self.timer("likelihood", generator=name))
+        step = self.timer("policy_gradient", generator=name)
+        self.add(f"policy gradient, {name}", lambda: game.generator_step(tokens, rewards), reading, step)
+
+    def discriminator_step(self):
+        """Times a discriminator step, on as many real as generated sequences."""
+        game, halves = Game(self.generators["table"], self.discriminator, sg.reinforce()), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
+        self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timer("discriminator"))
+
+    def credit(self, name, objective, rows=B):
+        """Times what a generator step costs with a credit: sampling, judging and the step, on the table generator."""
+        game, generator, seeds = Game(self.generators["table"], self.discriminator, objective), self.generators["table"], row_seeds(0, rows)
+
+        def step():
+            tokens, _ = generator.sample(seeds, T)
+            return game.generator_step(tokens, objective.reward(game.judge(tokens, seeds[0])))
+
+        self.add(f"generator step, {name}", step, repeats=3)
+
+    def whole_round(self):
+        """Times a round at the paper's settings: 1 generator step, 263 discriminator steps on 1,400 fresh samples against 1,400 real ones."""
+        data = self.tokens(1400).numpy()
+        options = {"batch_size": B, "discriminator_steps": 263, "discriminator_samples": 1400, "discriminator_batch_size": PAIR, "seed": 0, "verbose": 0}
+        self.add(
+            "adversarial round", lambda: sg.fit_adversarial(self.generators["table"], self.discriminator, data, rounds=1, **options).history, repeats=1
+        )
+
+    def evaluation(self):
+        """Times Table 1's columns, BLEU included, on 350 real sequences and as many samples."""
+        data = self.tokens(350).numpy()
+        self.add("evaluation", lambda: sg.evaluate(self.generators["table"], self.discriminator, data), repeats=3)
+        self.add("BLEU of 350 × 350", lambda: sg.metrics.bleu(data, data[::-1]), repeats=3)
+
+    def tokenising(self, folder):
+        """Times reading and tokenising a folder of MIDI files."""
+
+        def tokenise():
+            corpus = sg.load_nottingham(folder)
+            tokenizer = sg.Tokenizer.fit(corpus.train)
+            return tokenizer.windows(corpus.train, T), tokenizer.windows(corpus.validation, T)
+
+        self.add("reading and tokenising", tokenise, repeats=1)
+
+
+def importing():
+    """Returns the seconds of importing tfseqgan's training after its dependencies, in a new process."""
+    before = "import tensorflow, keras, tensorflow_probability, mido, time; s = time.perf_counter()"
+    after = "import tfseqgan; tfseqgan.fit_adversarial; print(time.perf_counter() - s)"
+    return float(subprocess.run([sys.executable, "-c", f"{before}; {after}"], capture_output=True, text=True, check=True).stdout)
+
+
+def slopes(bench):
+    """Returns the seconds of sampling and of terminal and prefix credit for several lengths, for the straight line through them."""
+    generator, result = bench.generators["table"], {}
+    for name, objective in (("sample", None), ("terminal", sg.reinforce()), ("prefix", sg.reinforce(credit=sg.credit.Prefix()))):
+        result[name] = {}
+        for length in (50, 100, 200, 400):
+            tokens, seeds = tf.constant(bench.random.integers(3, V, (32, length)), tf.int32), row_seeds(0, 32)
+            game = objective and Game(generator, bench.discriminator, objective)
+            step = (lambda: generator.sample(seeds, length)) if game is None else (lambda: game.judge(tokens, seeds[0]))
+            result[name][length] = medians(step, repeats=5)[0]
+    return result
+
+
+def run(args):
+    """Runs the suite and writes its JSON."""
+    features = np.stack([np.random.default_rng(1).integers(0, size, V) for size in PARTS], axis=1).astype(np.int32)
+    peer = None if args.no_peer else Peer(features)
+    bench = Bench(peer, features)
+    for name in ("table", "factored"):
+        bench.generator_steps(name)
+    bench.discriminator_step()
+    bench.credit("terminal credit", sg.reinforce())
+    bench.credit("prefix credit", sg.reinforce(credit=sg.credit.Prefix()))
+    bench.credit("rollouts, 2 sequences", sg.seqgan(num_rollouts=16), rows=2)
+    bench.evaluation()
+    bench.whole_round()
+    if args.data:
+        bench.tokenising(args.data)
+    args.out.parent.mkdir(exist_ok=True)
+    rate = {f"{m} x {k} x {n}": 2 * m * k * n / seconds / 1e9 for (m, k, n), seconds in bench.rates.items()}
+    write_json(args.out, {
+        "rows": bench.rows, "gflop_per_second": rate, "import_seconds": importing(), "seconds_by_length": slopes(bench),
+        "sizes": {"B": B, "T": T, "units": H, "V": V, "embedding_dim": D, "factored_embedding_dim": E, "filters": F, "kernel_size": W},
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "versions": {"tfseqgan": sg.__version__, "tensorflow": version("tensorflow"), "torch": peer and peer.torch},
+    })  # fmt: skip
+
+
+def table(result):
+    """Returns the JSON's rows as a Markdown table."""
+    lines = ["| step | seconds | GFLOP | floor, seconds | share of the floor | PyTorch, seconds | ratio to PyTorch |", "|---|---|---|---|---|---|---|"]
+    for name, row in result["rows"].items():
+        share = "" if row["share_of_floor"] is None else f"{row['share_of_floor']:.0%}"
+        cells = ["" if row[key] is None else f"{row[key]:.3f}" for key in ("seconds", "gflop", "floor_seconds", "torch_seconds", "ratio_to_torch")]
+        lines.append("| " + " | ".join([name, *cells[:3], share, *cells[3:]]) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", help="folder of the Nottingham MIDI files, for tokenising")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--no-peer", action="store_true", help="without PyTorch")
+    args = parser.parse_args()
+    run(args)
+    print(table(json.loads(args.out.read_text())))

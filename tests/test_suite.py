@@ -1,0 +1,54 @@
+"""The benchmark suite runs whole at tiny sizes, counts its operations rightly, and its table holds every row."""
+
+import argparse
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SPEC = importlib.util.spec_from_file_location("benchmark_suite", ROOT / "benchmarks" / "suite.py")
+suite = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(suite)
+
+
+def operations(products):
+    return sum(2 * count * m * k * n for (m, k, n), count in products.items())
+
+
+def test_gradients_take_twice_the_operations_of_the_forward_pass():
+    for factored in (False, True):
+        forward = suite.products_of_reading(factored)
+        assert operations(suite.with_gradients(forward)) == 3 * operations(forward)
+
+
+def test_sampling_takes_the_operations_of_reading():
+    for factored in (False, True):
+        assert operations(suite.products_of_sampling(factored)) == operations(suite.products_of_reading(factored))
+
+
+def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
+    sizes = {"B": 4, "T": 6, "H": 8, "V": 20, "D": 3, "E": 5, "F": 10, "W": 2, "PAIR": 4, "PARTS": [3, 4]}
+    for name, value in sizes.items():
+        monkeypatch.setattr(suite, name, value)
+    monkeypatch.setattr(suite, "slopes", lambda bench: {})
+    monkeypatch.setattr(suite.Bench, "whole_round", lambda bench: None)
+    out = tmp_path / "results" / "cpu.json"
+    suite.run(argparse.Namespace(no_peer=True, data=None, out=out))
+    result = json.loads(out.read_text())
+    assert {"sample, table", "likelihood, factored", "policy gradient, table", "discriminator", "generator step, prefix credit", "evaluation"} <= result["rows"].keys()
+    assert all(row["seconds"] > 0 and row["torch_seconds"] is None for row in result["rows"].values())
+    lines = suite.table(result).splitlines()
+    assert len(lines) == 2 + len(result["rows"]) and all(line.count("|") == 8 for line in lines)
+
+
+def test_the_products_alone_take_some_time():
+    assert suite.product_seconds(8, 4, 2, repeats=1) > 0
+
+
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_the_two_are_called_in_turn(repeats):
+    calls = []
+    ours, theirs = suite.medians(lambda: calls.append("ours"), lambda: calls.append("theirs") or 2.0, repeats)
+    assert calls == ["ours", "theirs"] * (repeats + 1) and ours >= 0 and theirs == 2.0

@@ -29,9 +29,9 @@ COLUMNS = {
     "nll": "H(data, gen)", "bleu": "BLEU", "entropy": "H(gen)", "reward_mean": "R̄", "reward_std": "S", "precision": "p_d", "recall": "r_d", "auc": "AUC",
 }  # fmt: skip
 MODELS = ("ordinary", "baseline", "merl")
-STAGES = ("nll", "discriminator", "ordinary", "baseline", "merl")
+STAGES = ("nll", "discriminator", *MODELS)
 LONGER = ("ordinary_long", "baseline_long")
-SCRATCH = ("ordinary_from_scratch", "baseline_from_scratch", "merl_from_scratch")
+SCRATCH = tuple(f"{name}_from_scratch" for name in MODELS)
 
 
 def read(data, schedule):

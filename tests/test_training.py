@@ -457,3 +457,16 @@ def test_seqgan_trains_and_goes_on_bit_for_bit(tmp_path):
         runs.append(snapshot(generator, discriminator))
     assert_same(*runs)
     assert not np.array_equal(runs[0][0], snapshot(make_players()[0])[0])
+
+
+def test_rounds_that_train_the_discriminator_alone_ask_for_no_completions(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("completions were drawn")
+
+    monkeypatch.setattr(sg.credit.Rollout, "judge", refuse)
+    generator, discriminator = make_players()
+    options = {"discriminator_pretraining_rounds": 2, "batch_size": 4, "discriminator_batch_size": 4, "seed": 0, "verbose": 0}
+    history = sg.fit_adversarial(generator, discriminator, TRAIN, sg.seqgan(), rounds=0, **options)
+    assert history.epoch == [-2, -1] and all(0 < reward < 1 for reward in history.history["reward_mean"])
+    with pytest.raises(AssertionError, match="completions were drawn"):
+        sg.fit_adversarial(generator, discriminator, TRAIN, sg.seqgan(), rounds=1, **options)

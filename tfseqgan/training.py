@@ -57,9 +57,11 @@ class Match:
         """Samples and judges, then takes a policy-gradient step; in a round below 0 no step."""
         seed = self._place(_SAMPLE, number, step)
         tokens, log_probs, mask = self.game.policy.sample(self.batch_size, self.data.shape[1], derive_seed(*seed))
-        [rollout_seed] = row_seeds(derive_seed(*self._place(_ROLLOUT, number, step)), 1)
-        judged, token_rewards, objective = self.game.judge(tokens, rollout_seed), self.game.token_rewards(tokens), self.game.objective
-        logits = objective.credit.final(judged)  # [B]
+        token_rewards, objective, judged = self.game.token_rewards(tokens), self.game.objective, None
+        if number >= 0:  # a credit may ask for thousands of completions, which nobody learns from before
+            [rollout_seed] = row_seeds(derive_seed(*self._place(_ROLLOUT, number, step)), 1)
+            judged = self.game.judge(tokens, rollout_seed)
+        logits = self.game.logits(tokens) if judged is None else objective.credit.final(judged)  # [B]
         rewards = objective.reward(logits) + token_rewards  # [B]
         real = self.game.logits(tf.constant(self.data[index_stream(self.batch_size, len(self.data), *seed)]))
         figures = {

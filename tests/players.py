@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import tfseqgan as sg
 from tfseqgan.baselines import MovingAverage
@@ -133,17 +134,18 @@ class Interruption(keras.callbacks.Callback):
         return (tokens == 4).mean(axis=1)
 
 
-def play(folder, recipe="moving average", interruption=None, *, weights_seed=1, **options):
+def play(folder, recipe="moving average", interruption=None, *, weights_seed=1, strategy=None, **options):
     """Trains fresh players in a folder, or goes on there; returns all that they hold, the figures, and the CSV file's text."""
     interruption = interruption or Interruption()
-    generator, discriminator = make_players(weights_seed)
+    with (strategy or tf.distribute.get_strategy()).scope():
+        generator, discriminator = make_players(weights_seed)
     defaults = {
         "rounds": 3, "discriminator_pretraining_rounds": 2, "generator_steps": 2, "validation_data": make_tokens(1, 4),
-        "checkpoint_every": 1, "seed": 3,
+        "checkpoint_every": 1, "seed": 3, "batch_size": 3,
     }  # fmt: skip
     history = sg.fit_adversarial(
-        generator, discriminator, make_tokens(0, 7), RECIPES[recipe], discriminator_steps=3, batch_size=3, discriminator_batch_size=4,
+        generator, discriminator, make_tokens(0, 7), RECIPES[recipe], discriminator_steps=3, discriminator_batch_size=4,
         discriminator_samples=5, reward=interruption.reward, validation_freq=2, checkpoint_dir=Path(folder) / "checkpoints",
-        callbacks=[sg.MetricsCSV(Path(folder) / "metrics.csv"), interruption], verbose=0, **defaults | options,
+        callbacks=[sg.MetricsCSV(Path(folder) / "metrics.csv"), interruption], strategy=strategy, verbose=0, **defaults | options,
     )  # fmt: skip
     return snapshot(generator, discriminator), {"round": history.epoch} | history.history, Path(folder, "metrics.csv").read_text()

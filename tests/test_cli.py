@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from absl import logging as absl_logging
+from test_replicas import free_port
 from test_runs import TINY, assert_same_run, write_tunes
 
 from tfseqgan import __version__, cli, from_pretrained, runs, tables
@@ -37,9 +38,9 @@ FLAGS += ["discriminator_pretraining_rounds"]
 SMALL = ["--kernel_sizes", "1,2", *(f"--{name}={getattr(TINY, name)}" for name in FLAGS)]
 
 
-def start(*arguments, **options):
+def start(*arguments, environment=None, **options):
     """Starts the real command in a process of its own."""
-    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = (environment or os.environ) | {"PYTHONPATH": str(Path(cli.__file__).parents[1])}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=environment, **pipes | options)
 
@@ -462,3 +463,32 @@ def test_a_full_terminal_is_no_traceback(session):
         process = start("evaluate", "--model", session[0], stdout=full)
         _, err = process.communicate()
     assert process.returncode == 2 and "tfseqgan: The disk is full (No space left on device)" in err and "Traceback" not in err
+
+
+def test_two_workers_share_a_run_and_the_chief_alone_writes(tmp_path, tunes, session):
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    environments = [os.environ | {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})} for index in range(2)]
+    flags = ["--data", tunes, "--out", tmp_path / "shared", "--rounds", 12, "--strategy", "multi_worker", *SMALL]
+    chief, other = [start("train", *flags, environment=environment) for environment in environments]
+    (printed, errors), (nothing, other_errors) = [process.communicate(timeout=600) for process in (chief, other)]
+    assert (chief.returncode, other.returncode) == (0, 0), errors + other_errors
+    assert "maximum likelihood" in printed and nothing == ""
+    assert sorted(os.listdir(tmp_path / "shared")) == sorted(os.listdir(session[0]))
+    ours, theirs = [json.loads((folder / "evaluation.json").read_text()) for folder in (tmp_path / "shared", session[0])]
+    assert ours.keys() == theirs.keys()
+    for name, row in ours.items():
+        assert row == pytest.approx(theirs[name], rel=1e-4, nan_ok=True)
+    assert [path.read_bytes() for path in sorted((tmp_path / "shared" / "samples").iterdir())] == [
+        path.read_bytes() for path in sorted((session[0] / "samples").iterdir())
+    ]
+
+
+def test_a_strategy_of_one_device_changes_nothing(tfseqgan, tmp_path, tunes, session):
+    assert tfseqgan("train", "--data", tunes, "--out", tmp_path / "run", "--rounds", 12, "--strategy", "mirrored", *SMALL)[0] == 0
+    assert (tmp_path / "run" / "metrics.csv").read_text() == (session[0] / "metrics.csv").read_text()
+
+
+def test_workers_that_nobody_named_are_refused(tfseqgan, tmp_path, tunes, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    code, _, error = tfseqgan("train", "--data", tunes, "--out", tmp_path / "run", "--strategy", "multi_worker")
+    assert code == 2 and "multi_worker needs the environment variable TF_CONFIG" in error and not (tmp_path / "run").exists()

@@ -11,13 +11,17 @@ import pytest
 import tensorflow as tf
 from players import V, assert_same, make_discriminator, make_generator, make_tokens, snapshot
 
+import tfseqgan as sg
+
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {
     "generator of parts": make_generator,
     "generator of a table": lambda seed=1: make_generator(seed, token_features=None),
     "generator without an end": lambda seed=1: make_generator(seed, end_token_id=None, dropout=0.0),
+    "generator in bfloat16": lambda seed=1: make_generator(seed, dtype="mixed_bfloat16"),
     "discriminator of parts": make_discriminator,
     "discriminator of a table": lambda seed=1: make_discriminator(seed, token_features=None),
+    "discriminator in bfloat16": lambda seed=1: make_discriminator(seed, dtype="mixed_bfloat16"),
     "discriminator with two branches alike": lambda seed=1: make_discriminator(seed, kernel_sizes=(2, 3, 2), end_token_id=None),
 }
 TOKENS = make_tokens(4, rows=6)
@@ -169,3 +173,33 @@ def test_part_features_that_do_not_fit_are_named(features):
             make(token_features=features)
 
 
+
+
+@both_models
+def test_mixed_precision_gives_the_logits_of_full_precision_but_for_its_digits(make):
+    full, mixed = make(dropout=0.0), make(dropout=0.0, dtype="mixed_bfloat16")
+    assert mixed(TOKENS).dtype == tf.float32 and {weight.dtype for weight in mixed.trainable_weights} == {"float32"}
+    assert 0 < np.abs(full(TOKENS) - mixed(TOKENS)).max() < 0.05 * np.abs(full(TOKENS)).max()
+
+
+def test_a_bfloat16_generator_samples_what_it_scores():
+    generator = make_generator(dtype="mixed_bfloat16")
+    tokens, log_probs, mask = sg.Policy(generator).sample(5, 7, seed=0)
+    np.testing.assert_allclose(log_probs, sg.Policy(generator).log_prob(tokens), atol=0.02)
+    assert mask.shape == [5, 7]
+
+
+def test_mixed_precision_plays_a_game():
+    generator, discriminator = make_generator(dtype="mixed_bfloat16"), make_discriminator(dtype="mixed_bfloat16")
+    generator.compile("adam"), discriminator.compile("adam")
+    options = {"batch_size": 4, "discriminator_batch_size": 4, "seed": 0, "verbose": 0}
+    for credit in (sg.credit.Terminal(), sg.credit.Prefix(), sg.credit.Rollout(2)):
+        history = sg.fit_adversarial(generator, discriminator, TOKENS, sg.kl_control(0.1, credit=credit), rounds=2, **options)
+        assert np.isfinite(history.history["generator_loss"]).all()
+
+
+def test_half_precision_that_needs_a_scaled_loss_is_refused():
+    generator = make_generator(dtype="mixed_float16")
+    generator.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+    with pytest.raises(ValueError, match="expected dtype='mixed_bfloat16'"):
+        sg.pretrain(generator, TOKENS, batch_size=2, verbose=0)

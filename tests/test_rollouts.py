@@ -66,7 +66,7 @@ def test_the_credit_of_a_step_is_the_mean_reward_of_its_completions():
     generator, discriminator = random_generator(0, vocabulary_size=7, end_token_id=None), make_discriminator(end_token_id=None)
     tokens = np.array([[3, 4, 5], [6, 3, 3]], np.int32)
     logits = Rollout(2000).judge(discriminator, tf.constant(tokens), generator, SEED)
-    assert logits.shape == [2000, 2, 3]
+    assert logits.shape == [2, 3, 2000]
     np.testing.assert_allclose(Rollout(2000).final(logits), discriminator(tokens), rtol=1e-5)
     rewards = tf.sigmoid(logits)
     credit = Rollout(2000)(rewards, tf.ones([2, 3])).numpy()
@@ -82,8 +82,8 @@ def test_sequences_taken_in_parts_are_judged_in_their_order(monkeypatch):
     generator, discriminator, tokens = make_generator(), make_discriminator(), tf.constant(make_tokens(1, rows=5, length=6), tf.int32)
     monkeypatch.setattr("tfseqgan.credit._ROWS_AT_ONCE", 2 * 3 * 6)
     logits = Rollout(3).judge(discriminator, tokens, generator, SEED)
-    assert logits.shape == [3, 5, 6]
-    np.testing.assert_allclose(logits[:, :, -1], np.tile(discriminator(tokens), (3, 1)), rtol=1e-5)
+    assert logits.shape == [5, 6, 3]
+    np.testing.assert_allclose(logits[:, -1], np.tile(discriminator(tokens), (3, 1)).T, rtol=1e-5)
 
 
 @pytest.mark.parametrize("numbers", [(0, 1), (4, 0)])

@@ -15,7 +15,7 @@ from players import FEATURES, V, make_discriminator, make_generator
 
 from tfseqgan.objectives import reinforce
 from tfseqgan.policy import Policy
-from tfseqgan.pretraining import apply_gradients
+from tfseqgan.pretraining import descend
 
 torch = pytest.importorskip("torch", reason="the peer of the benchmarks is the extra 'bench'")
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "torch_peer.py"
@@ -121,9 +121,7 @@ def optimizers(ours, twin, clip_norm):
 def step_of_ours(model, number, loss_of, *data):
     """Makes the step of this number, from 1, down a loss of the model on data; returns the loss and the gradient's norm before clipping."""
     model.optimizer.epsilon = EPSILON * np.sqrt(1 - 0.999**number)  # Keras adds it before it corrects the bias, PyTorch afterwards
-    with tf.GradientTape() as tape:
-        loss = loss_of(model, *data)
-    return float(loss), float(apply_gradients(model, loss, tape))
+    return tuple(map(float, descend(model, lambda: (loss_of(model, *data), 1.0))))
 
 
 def batches(rows=B, seed=0):

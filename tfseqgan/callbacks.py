@@ -1,4 +1,6 @@
-"""What a run shows and writes while it goes on: a progress line, a CSV file, scalars for TensorBoard. All are Keras callbacks."""
+"""What a run shows and writes while it goes on: a progress line, a CSV file, scalars for TensorBoard. All are Keras callbacks.
+
+Of several workers the chief alone shows and writes anything."""
 
 import csv
 import io
@@ -11,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.files import write_atomically
+from tfseqgan.replicas import is_chief
 
 
 class Progress(keras.callbacks.Callback):
@@ -71,7 +74,7 @@ def progress(first, last, keys, verbose="auto", title="round"):
     """
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
-    return [Progress(first, last, keys, live=verbose == 1, title=title)] if verbose else []
+    return [Progress(first, last, keys, live=verbose == 1, title=title)] if verbose and is_chief() else []
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -102,7 +105,7 @@ class MetricsCSV(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Drops the rows of this round and later ones, once."""
-        if not self.opened and os.path.exists(self.path):
+        if not self.opened and is_chief() and os.path.exists(self.path):
             with open(self.path, newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.DictReader(file) if int(row[self.title]) < epoch]
             write_atomically(self.path, self._text(rows, header=True).encode())
@@ -110,6 +113,8 @@ class MetricsCSV(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the round's row."""
+        if not is_chief():
+            return
         row = {self.title: epoch} | {key: float(value) for key, value in (logs or {}).items()}
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             file.write(self._text([row], header=file.tell() == 0))
@@ -138,6 +143,8 @@ class Scalars(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the round's scalars; opens the file when there is something to write."""
+        if not is_chief():
+            return
         self.writer = self.writer or tf.summary.create_file_writer(str(self.folder))
         metadata = tf.compat.v1.SummaryMetadata(plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"))
         with self.writer.as_default():

@@ -5,11 +5,14 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
+from tfseqgan.replicas import is_chief
 
 _log = logging.getLogger("tfseqgan")
 
@@ -104,7 +107,10 @@ class Checkpoints:
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
             checkpoint = tf.train.Checkpoint(journal=journal, **state)
-            self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+            self.manager = self.writer = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+            if not is_chief():  # saving is the work of all, since a variable may be summed over the workers for it; what the others write is thrown away
+                self.aside = tempfile.TemporaryDirectory(prefix="tfseqgan-")
+                self.writer = tf.train.CheckpointManager(checkpoint, self.aside.name, max_to_keep=1)
 
     def restore(self):
         """Takes the newest whole checkpoint over everything; returns whether there was one.
@@ -128,7 +134,7 @@ class Checkpoints:
         return False
 
     def save(self):
-        """Writes a checkpoint, then drops the oldest one.
+        """Writes a checkpoint, then drops the oldest one; of several workers the chief alone leaves one behind.
 
         Raises:
             OSError: if the disk is full or cannot be written; the checkpoints that were there before are untouched.
@@ -136,15 +142,15 @@ class Checkpoints:
         if self.manager is None:
             return
         try:
-            self.manager.save()
+            self.writer.save()
         except tf.errors.OpError as error:
             self._drop_partial()
             code = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
-            raise OSError(code, os.strerror(code), self.manager.directory) from error
+            raise OSError(code, os.strerror(code), self.writer.directory) from error
 
     def _drop_partial(self):
         """Removes what a checkpoint that could not be written left behind."""
-        kept = {os.path.basename(path) for path in self.manager.checkpoints}
-        for path in Path(self.manager.directory).glob("ckpt-*"):
+        kept = {os.path.basename(path) for path in self.writer.checkpoints}
+        for path in Path(self.writer.directory).glob("ckpt-*"):
             if path.name.split(".")[0] not in kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 import tempfile
+from pathlib import Path
 
 from absl import app
 from absl import logging as absl_logging
@@ -43,7 +44,7 @@ def _add_train(commands):
         "train",
         allow_abbrev=False,
         help="train a sequence GAN and write tunes",
-        usage="%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] [--overwrite | --resume] [--SETTING VALUE ...]",
+        usage="%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] [--overwrite | --resume] [--strategy {mirrored,multi_worker}] [--SETTING VALUE ...]",
         description="Trains on a corpus, prints Table 1's columns, writes tunes.",
     )
     parser.add_argument(
@@ -55,6 +56,9 @@ def _add_train(commands):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier run in --out")
     parser.add_argument("--resume", action="store_true", help="go on with the stopped run in --out, with its settings")
+    parser.add_argument(
+        "--strategy", choices=["mirrored", "multi_worker"], help="share the work among all GPUs of this machine, or among machines (TF_CONFIG)"
+    )
     _add_settings(parser)
     parser.set_defaults(run=_train)
 
@@ -160,11 +164,14 @@ def _train(args):
         raise ValueError("--resume and --overwrite contradict each other: pass one of them.")
     settings = resolve(args.preset or "default", **_overrides(args))  # a wrong flag shows before TensorFlow's long start
     runs = _import_runs()
-    out, data_path, config = runs.check_folder(args.out, args.overwrite, args.resume), args.data, None
+    strategy, out, data_path, config = runs.make_strategy(args.strategy), Path(args.out), args.data, None
     if args.resume:
-        saved, config = runs.read_config(out)
+        saved, config = runs.read_config(runs.check_folder(out, resume=True))
         settings, data_path = _resumed(args, saved, config), config["data_path"]
-    rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
+    with strategy.scope():
+        rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
+        if not runs.is_chief():
+            return
     folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2
     print(f"""{tables.format_table(rows)}
 

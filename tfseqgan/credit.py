@@ -113,7 +113,7 @@ class Rollout:
         ValueError: if a number is below 1.
 
     Example:
-        >>> rewards = tf.constant([[[1.0, 5.0]], [[3.0, 5.0]]])  # two completions of the first prefix, then the whole sequence
+        >>> rewards = tf.constant([[[1.0, 3.0], [5.0, 5.0]]])  # two completions of the first prefix, then the whole sequence
         >>> Rollout(num_rollouts=2, every=2)(rewards, tf.ones([1, 4])).numpy().tolist()
         [[2.0, 2.0, 5.0, 5.0]]
 
@@ -138,7 +138,7 @@ class Rollout:
             seed: int32 [2], of the completions.
 
         Returns:
-            float [N, B, P + 1] with P = ⌈T / every⌉ − 1.
+            float [B, P + 1, N] with P = ⌈T / every⌉ − 1.
         """
         batch, length = tf.shape(tokens)[0], tokens.shape[1]
         size = max(1, _ROWS_AT_ONCE // (self.num_rollouts * (-(-length // self.every) or 1)))
@@ -150,21 +150,21 @@ class Rollout:
             logits = discriminator(tf.reshape(drawn, [-1, length]), training=False)
             logits = tf.reshape(logits, tf.shape(drawn)[:3])  # [P, N, size]
             whole = tf.broadcast_to(discriminator(rows, training=False), [1, self.num_rollouts, size])
-            return tf.transpose(tf.concat([logits, whole], axis=0), [1, 2, 0])  # [N, size, P + 1]
+            return tf.transpose(tf.concat([logits, whole], axis=0), [2, 0, 1])  # [size, P + 1, N]
 
         places = tf.range(tf.shape(parts)[0])
-        judged = tf.map_fn(judge_part, (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, N, size, P + 1]
-        return tf.reshape(tf.transpose(judged, [1, 0, 2, 3]), [self.num_rollouts, -1, tf.shape(judged)[-1]])[:, :batch]
+        judged = tf.map_fn(judge_part, (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, size, P + 1, N]
+        return tf.reshape(judged, [-1, tf.shape(judged)[2], self.num_rollouts])[:batch]
 
     def final(self, logits):
-        """Returns the logits of whole sequences out of what `judge` gave: float [N, B, P + 1] → float [B]."""
-        return logits[0, :, -1]
+        """Returns the logits of whole sequences out of what `judge` gave: float [B, P + 1, N] → float [B]."""
+        return logits[:, -1, 0]
 
     def __call__(self, rewards, mask, discount=1.0):
         """Spreads rewards over the steps.
 
         Args:
-            rewards: float [N, B, P + 1], R of the completions and of the whole sequences.
+            rewards: float [B, P + 1, N], R of the completions and of the whole sequences.
             mask: float [B, T] of zeros and ones.
             discount: 1: what a completion's reward would be discounted by depends on its own length.
 
@@ -176,8 +176,8 @@ class Rollout:
         """
         if discount != 1:
             raise ValueError(f"Rollouts are not discounted: expected a discount of 1, received {discount}. Take credit.Prefix() for a smaller one.")
-        places = tf.minimum(tf.range(tf.shape(mask)[1]) // self.every, tf.shape(rewards)[-1] - 1)  # [T]
-        return tf.gather(tf.reduce_mean(rewards, axis=0), places, axis=1) * tf.cast(mask, rewards.dtype)
+        places = tf.minimum(tf.range(tf.shape(mask)[1]) // self.every, tf.shape(rewards)[1] - 1)  # [T]
+        return tf.gather(tf.reduce_mean(rewards, axis=2), places, axis=1) * tf.cast(mask, rewards.dtype)
 
 
 CREDITS = {"terminal": Terminal(), "prefix": Prefix(), "rollout": Rollout()}

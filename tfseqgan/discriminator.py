@@ -1,6 +1,7 @@
 """D: the convolutional network that tells real sequences from generated ones (the paper, section 3.3)."""
 
 import collections
+import functools
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from tfseqgan.convolution import causal_max, causal_running_max
 from tfseqgan.embedding import TokenEmbedding, check_token_features
+from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
 
 
@@ -28,8 +30,9 @@ class Highway(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the transform and the gate, as wide as the input."""
         width = input_shape[-1]
-        self.transform = keras.layers.Dense(width, activation="relu", name="transform")
-        self.gate = keras.layers.Dense(width, activation="sigmoid", bias_initializer=keras.initializers.Constant(-2.0), name="gate")
+        self.transform = keras.layers.Dense(width, activation="relu", dtype=self.dtype_policy, name="transform")
+        closed = keras.initializers.Constant(-2.0)
+        self.gate = keras.layers.Dense(width, activation="sigmoid", bias_initializer=closed, dtype=self.dtype_policy, name="gate")
         self.transform.build(input_shape)
         self.gate.build(input_shape)
 
@@ -94,18 +97,19 @@ class Discriminator(keras.Model):
         self.dropout_rate = dropout
         self.l2_weight = l2_weight
         self.end_token_id = end_token_id
+        policy = {"dtype": self.dtype_policy}
         uniform = keras.initializers.RandomUniform(-1.0, 1.0)
-        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, self.token_features, uniform, name="embedding")
+        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, self.token_features, uniform, **policy, name="embedding")
         branches = collections.Counter(self.kernel_sizes)
         self.convolutions = [
-            keras.layers.Conv1D(filters * count, width, padding="causal", kernel_initializer="he_normal", name=f"width_{width}")
+            keras.layers.Conv1D(filters * count, width, padding="causal", kernel_initializer="he_normal", **policy, name=f"width_{width}")
             for width, count in branches.items()
         ]
         for convolution in self.convolutions:
             setattr(self, convolution.name, convolution)  # tf.train.Checkpoint follows attributes and does not look into a model's lists
-        self.highway = Highway(name="highway")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.output_layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(l2_weight / 2), name="logit")
+        self.highway = Highway(**policy, name="highway")
+        self.dropout = Dropout(dropout, **policy, name="dropout")
+        self.output_layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(l2_weight / 2), name="logit", dtype="float32")
         self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
 
@@ -121,13 +125,14 @@ class Discriminator(keras.Model):
         self.output_layer.build(features)
 
     def call(self, tokens, training=False):
-        """Returns the logit of "real": int [B, T] → float [B]; D(y) is its sigmoid."""
+        """Returns the logit of "real": int [B, T] → float32 [B], in mixed precision too; D(y) is its sigmoid."""
         return self._logit(self._features(tokens, causal_max), training)  # [B]
 
     def _features(self, tokens, maximum):
         """Returns the filters' largest responses after bias and ReLU, which commute with the maximum: [B, T] → [..., F]."""
         vectors, mask = self.embedding(tokens), sequence_mask(tokens, self.end_token_id)  # [B, T, D], [B, T]
-        return tf.nn.relu(tf.concat([maximum(vectors, layer.kernel, mask) + layer.bias for layer in self.convolutions], axis=-1))
+        cast = functools.partial(tf.cast, dtype=vectors.dtype)
+        return tf.nn.relu(tf.concat([maximum(vectors, cast(layer.kernel), mask) + cast(layer.bias) for layer in self.convolutions], axis=-1))
 
     def _logit(self, features, training):
         """Returns the logit of features: [N, F] → [N]."""
@@ -151,6 +156,10 @@ class Discriminator(keras.Model):
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B]."""
         return (input_shape[0],)
+
+    def compute_output_spec(self, tokens, training=False):
+        """What a symbolic call gives: float32 [B], in mixed precision too."""
+        return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean cross-entropy of the labels `y` (1 real, 0 generated) in nats, plus the penalty on the output layer."""

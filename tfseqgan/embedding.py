@@ -64,10 +64,10 @@ class TokenEmbedding(keras.layers.Layer):
 
     def _add_table(self, name, rows):
         initializer = self.initializer.__class__.from_config(self.initializer.get_config())
-        return self.add_weight(shape=(rows, self.embedding_dim), initializer=initializer, name=name)
+        return self.add_weight(shape=(rows, self.embedding_dim), initializer=initializer, autocast=False, name=name)
 
     def table(self):
-        """Returns the vector of every token: float [V, D]."""
+        """Returns the vector of every token: float32 [V, D], in mixed precision too, since a gradient of many places is added up in it."""
         # The product keeps the gradient dense: a sparse one holds a slice for every place where a token occurs, and the norm of
         # those slices, which clipping would use, is not the gradient's.
         vectors = tf.multiply(self.own, 1.0)  # [V, D]
@@ -77,7 +77,7 @@ class TokenEmbedding(keras.layers.Layer):
 
     def call(self, tokens):
         """Embeds tokens: int [B, T] → float [B, T, D]."""
-        return tf.gather(self.table(), tokens)  # [B, T, D]
+        return tf.cast(tf.gather(self.table(), tokens), self.compute_dtype)  # [B, T, D]
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B, T, D]."""

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfseqgan import metrics
 from tfseqgan.policy import Policy
+from tfseqgan.replicas import by_row
 
 
 def check_tokens(tokens, vocabulary_size, argument="data"):
@@ -61,7 +62,12 @@ def check_models(generator, discriminator=None):
 
 @tf.function(reduce_retracing=True)
 def _row_log_probs(generator, tokens):
-    return tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1)  # [B]
+    return by_row(lambda tokens: tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1), tokens)  # [B]
+
+
+@tf.function(reduce_retracing=True)
+def _row_logits(discriminator, tokens):
+    return by_row(lambda tokens: discriminator(tokens, training=False), tokens)  # [B]
 
 
 def sequence_nlls(generator, tokens, batch_size=128):
@@ -113,7 +119,8 @@ def draw(generator, num_sequences, length, seed, batch_size=512):
 
 def judge(discriminator, tokens, batch_size=128):
     """Returns the discriminator's logits, dropout off: int32 [N, T] → NumPy float64 [N]."""
-    return discriminator.predict(tokens, batch_size=batch_size, verbose=0).astype(np.float64)
+    batches = [tokens[start : start + batch_size] for start in range(0, len(tokens), batch_size)]
+    return np.concatenate([_row_logits(discriminator, tf.constant(batch, tf.int32)).numpy() for batch in batches]).astype(np.float64)
 
 
 def discriminator_columns(real_logits, generated_logits):

@@ -9,7 +9,8 @@ from tfseqgan.baselines import initial_state
 from tfseqgan.credit import Terminal
 from tfseqgan.generator import Generator
 from tfseqgan.policy import Policy
-from tfseqgan.pretraining import apply_gradients
+from tfseqgan.pretraining import descend
+from tfseqgan.replicas import all_rows, by_row, own_rows, own_seed
 from tfseqgan.returns import masked_mean
 
 
@@ -19,6 +20,11 @@ def frozen_copy(generator):
     copy.set_weights(generator.get_weights())
     copy.trainable = False
     return copy
+
+
+def _share(tokens):
+    """Returns, within a replica, the share of a batch's rows that are its own."""
+    return tf.cast(tf.shape(own_rows(tokens))[0] / tf.shape(tokens)[0], tf.float32)
 
 
 class Game:
@@ -46,12 +52,13 @@ class Game:
     @tf.function(reduce_retracing=True)
     def logits(self, tokens):
         """Returns the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
-        return self.discriminator(tokens, training=False)
+        return by_row(lambda tokens: self.discriminator(tokens, training=False), tokens)
 
     @tf.function(reduce_retracing=True)
     def judge(self, tokens, seed):
-        """Returns the logits that the objective's credit asks for: int32 [B, T] and int32 [2] → float32, [B] where it is one a sequence."""
-        return self.objective.credit.judge(self.discriminator, tokens, self.generator, seed)
+        """Returns the logits that the objective's credit asks for: int32 [B, T] and int32 [2] → float32 [B, …]."""
+        judge = self.objective.credit.judge
+        return by_row(lambda tokens: judge(self.discriminator, tokens, self.generator, own_seed(seed)), tokens)
 
     def token_rewards(self, tokens):
         """Returns the reward of the tokens, float32 [B]: 0 where there is none."""
@@ -80,15 +87,19 @@ class Game:
         mask = self.policy.mask(tokens)
         credit = self.objective.credit(rewards, mask, self.objective.discount)  # [B, T]
         credit += Terminal()(tf.broadcast_to(token_rewards, tf.shape(tokens)[:1]), mask, self.objective.discount)
-        prior_log_probs = self.prior.log_prob(tokens) if self.prior else None
-        with tf.GradientTape() as tape:
-            log_probs = self.policy.log_prob(tokens)  # [B, T]
-            result = self.objective.loss(log_probs, credit, mask, prior_log_probs, self.baseline_state)
-        self.baseline_state.assign(result.baseline_state)
-        norm = apply_gradients(self.generator, result.loss, tape)
-        variance = masked_mean(result.advantages**2, mask) - masked_mean(result.advantages, mask) ** 2
+        prior_log_probs = by_row(self.prior.log_prob, tokens) if self.prior else None
+
+        def contribution():
+            log_probs = self.policy.log_prob(own_rows(tokens))  # [own rows, T]
+            prior = own_rows(prior_log_probs) if self.prior else None
+            result = self.objective.loss(log_probs, own_rows(credit), own_rows(mask), prior, self.baseline_state)
+            return result.loss, _share(tokens), all_rows(log_probs), all_rows(result.advantages), result.baseline_state
+
+        loss, norm, log_probs, advantages, baseline_state = descend(self.generator, contribution)
+        self.baseline_state.assign(baseline_state)
+        variance = masked_mean(advantages**2, mask) - masked_mean(advantages, mask) ** 2
         return {
-            "generator_loss": result.loss,
+            "generator_loss": loss,
             "kl": masked_mean(log_probs - prior_log_probs, mask) if self.prior else tf.constant(math.nan),
             "advantage_std": tf.sqrt(tf.maximum(variance, 0)),
             "gradient_norm": norm,
@@ -98,8 +109,10 @@ class Game:
     def discriminator_step(self, real, generated):
         """Moves the discriminator to tell real from generated, both int32 [B/2, T]; returns its loss, float []."""
         labels = tf.concat([tf.ones(tf.shape(real)[0]), tf.zeros(tf.shape(generated)[0])], axis=0)
-        with tf.GradientTape() as tape:
-            logits = self.discriminator(tf.concat([real, generated], axis=0), training=True)
-            loss = self.discriminator.compute_loss(y=labels, y_pred=logits)
-        apply_gradients(self.discriminator, loss, tape)
-        return loss
+        tokens = tf.concat([real, generated], axis=0)
+
+        def contribution():
+            logits = self.discriminator(own_rows(tokens), training=True)
+            return self.discriminator.compute_loss(y=own_rows(labels), y_pred=logits), _share(tokens)
+
+        return descend(self.discriminator, contribution)[0]

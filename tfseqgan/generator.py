@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.embedding import TokenEmbedding, check_token_features
+from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
 from tfseqgan.sampling import ROWS, check_sampling, next_tokens, row_seeds, row_uniforms
 
@@ -47,12 +48,13 @@ class Generator(keras.Model):
         self.dropout_rate = dropout
         self.pad_token_id = pad_token_id
         self.end_token_id = end_token_id
+        policy = {"dtype": self.dtype_policy}
         self.embedding = TokenEmbedding(
-            vocabulary_size, embedding_dim, self.token_features, keras.initializers.RandomNormal(stddev=0.1), name="embedding"
+            vocabulary_size, embedding_dim, self.token_features, keras.initializers.RandomNormal(stddev=0.1), **policy, name="embedding"
         )
-        self.lstm = keras.layers.LSTM(units, return_sequences=True, name="lstm")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.projection = keras.layers.Dense(vocabulary_size if token_features is None else embedding_dim, name="projection")
+        self.lstm = keras.layers.LSTM(units, return_sequences=True, **policy, name="lstm")
+        self.dropout = Dropout(dropout, **policy, name="dropout")
+        self.projection = keras.layers.Dense(vocabulary_size if token_features is None else embedding_dim, **policy, name="projection")
         self.nll_metric = keras.metrics.Mean(name="nll")
         self.build()
 
@@ -63,12 +65,12 @@ class Generator(keras.Model):
         self.embedding.build()
         self.lstm.build((None, None, self.embedding_dim))
         self.projection.build((None, None, self.units))
-        self.opening = self.add_weight(shape=(self.embedding_dim,), initializer="zeros", name="opening")
+        self.opening = self.add_weight(shape=(self.embedding_dim,), initializer="zeros", autocast=False, name="opening")
         if self.token_features is not None:
-            self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="bias")
+            self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", autocast=False, name="bias")
 
     def call(self, tokens, training=False):
-        """Returns the logits of every token given the tokens before it: int [B, T] → float [B, T, V].
+        """Returns the logits of every token given the tokens before it: int [B, T] → float32 [B, T, V], in mixed precision too.
 
         Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 a learned opening vector.
         """
@@ -80,20 +82,24 @@ class Generator(keras.Model):
     def inputs(self, tokens, table):
         """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
         opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
-        return tf.concat([opening, tf.gather(table, tokens[:, :-1])], axis=1)
+        return tf.cast(tf.concat([opening, tf.gather(table, tokens[:, :-1])], axis=1), self.compute_dtype)
 
     def logits(self, outputs, table):
-        """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → [..., V]."""
+        """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → float32 [..., V]."""
         projected = self.projection(outputs)
         if self.token_features is None:
-            return projected
+            return tf.cast(projected, tf.float32)
         # One flat matrix product: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
-        flat = tf.matmul(tf.reshape(projected, [-1, self.embedding_dim]), table, transpose_b=True)
-        return tf.reshape(flat, tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0)) + self.bias
+        flat = tf.matmul(tf.reshape(projected, [-1, self.embedding_dim]), tf.cast(table, projected.dtype), transpose_b=True)
+        return tf.reshape(tf.cast(flat, tf.float32), tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0)) + self.bias
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B, T, V]."""
         return (*input_shape, self.vocabulary_size)
+
+    def compute_output_spec(self, tokens, training=False):
+        """What a symbolic call gives: float32 [B, T, V], in mixed precision too."""
+        return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Returns the mean NLL of the tokens `x` in nats per token, over the tokens that count.
@@ -204,17 +210,17 @@ class Generator(keras.Model):
 
         def step(t, vectors, h, c, alive, tokens, log_probs):
             output, (h, c) = self.lstm.cell(vectors, [h, c], training=False)
-            log_p = tf.nn.log_softmax(tf.cast(self.logits(output, table), tf.float32))[:rows]  # [B, V]
+            log_p = tf.nn.log_softmax(self.logits(output, table))[:rows]  # [B, V]
             chosen = choose(t, log_p)  # [B]
             log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, chosen, batch_dims=1), 0.0))
             tokens = tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
             if self.end_token_id is not None:
                 alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)
-            vectors = tf.ensure_shape(tf.gather(table, tf.pad(chosen, [[0, spare]])), opening.shape)  # [B + spare, D]
+            vectors = tf.cast(tf.ensure_shape(tf.gather(table, tf.pad(chosen, [[0, spare]])), opening.shape), self.compute_dtype)  # [B + spare, D]
             return t + 1, vectors, h, c, alive, tokens, log_probs
 
-        zeros = tf.zeros([rows + spare, self.units])
-        opening = tf.broadcast_to(self.opening, [rows + spare, self.embedding_dim])
+        zeros = tf.zeros([rows + spare, self.units], self.compute_dtype)
+        opening = tf.cast(tf.broadcast_to(self.opening, [rows + spare, self.embedding_dim]), self.compute_dtype)
         arrays = tf.TensorArray(tf.int32, length), tf.TensorArray(tf.float32, length)
         start = (tf.constant(0), opening, zeros, zeros, tf.ones([rows], tf.bool), *arrays)
         *_, tokens, log_probs = tf.while_loop(lambda t, *_: t < length, step, start, parallel_iterations=1)

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfseqgan import rewards
 from tfseqgan.baselines import BatchMean, LeaveOneOut, NoBaseline
 from tfseqgan.credit import Rollout, Terminal
+from tfseqgan.replicas import all_rows, own_rows
 from tfseqgan.returns import reward_to_go
 
 
@@ -130,8 +131,8 @@ class Objective:
         mask = tf.cast(mask, log_probs.dtype)
         state = tf.zeros([2], log_probs.dtype) if baseline_state is None else baseline_state
         values = self.action_values(credit, tf.stop_gradient(log_probs), mask, prior_log_probs)
-        baseline, state = self.baseline(values, mask, state)
-        advantages = tf.stop_gradient((values - baseline) * mask)  # [B, T]
+        baseline, state = self.baseline(all_rows(values), all_rows(mask), state)
+        advantages = tf.stop_gradient((values - own_rows(baseline)) * mask)  # [B, T]
         return PolicyLoss(-tf.reduce_mean(tf.reduce_sum(advantages * log_probs, axis=1)), advantages, state)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfseqgan.replicas import by_row
 from tfseqgan.returns import sequence_mask
 from tfseqgan.sampling import check_sampling, row_seeds
 
@@ -21,6 +22,11 @@ class Trajectory(NamedTuple):
     tokens: tf.Tensor
     log_probs: tf.Tensor
     mask: tf.Tensor
+
+
+@tf.function(reduce_retracing=True)
+def _sample(generator, seeds, length):
+    return by_row(lambda seeds: generator.sample(seeds, length), seeds)
 
 
 class Policy:
@@ -74,5 +80,5 @@ class Policy:
             ValueError: if a number is below 1.
         """
         check_sampling(num_sequences, length)
-        tokens, log_probs = self.generator.sample(row_seeds(seed, num_sequences), length)
+        tokens, log_probs = _sample(self.generator, row_seeds(seed, num_sequences), length)
         return Trajectory(tokens, log_probs, self.mask(tokens))

@@ -2,22 +2,28 @@
 
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.callbacks import progress
 from tfseqgan.checkpointing import Checkpoints, Journal, checksum, model_settings
 from tfseqgan.evaluation import check_counts, check_tokens, mean_nll
+from tfseqgan.replicas import add_up, check_created_under_strategy, on_replicas, own_rows, said_once, under_strategy
+from tfseqgan.returns import sequence_mask
 from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 
 _ORDER, _DROPOUT = range(2)
 
 
 def check_compiled(model):
-    """Raises ValueError unless a model has an optimizer; creates the optimizer's variables, so that they can be restored."""
+    """Raises ValueError unless a model has an optimizer that the strategy in scope knows; creates its variables, so that they can be restored."""
     if getattr(model, "optimizer", None) is None:
         name = type(model).__name__.lower()
         raise ValueError(f"The {name} is not compiled: an optimizer is expected. Call {name}.compile('adam') first.")
+    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError("mixed_float16 needs a loss that is scaled, which tfseqgan does not do; expected dtype='mixed_bfloat16', or none.")
+    check_created_under_strategy(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 
@@ -48,11 +54,30 @@ def check_finite(place, figures, *models):
         )
 
 
-def apply_gradients(model, loss, tape):
-    """Moves a model down its loss through its own optimizer, which also clips; returns the gradient's norm before clipping, float []."""
-    gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
-    model.optimizer.apply(gradients, model.trainable_variables)
-    return tf.linalg.global_norm(gradients)
+def descend(model, contribution):
+    """Moves a model down a loss that is a weighted mean over replicas, through its own optimizer.
+
+    The gradients are summed over the replicas before the optimizer clips them, so that a step does not depend on who computed what.
+
+    Args:
+        model: a compiled Keras model.
+        contribution: function that every replica runs, without arguments: the loss of its own rows, their weight (together they are 1), and figures
+            that all replicas know, a tuple of tensors.
+
+    Returns:
+        (loss, the gradient's norm before clipping, *figures).
+    """
+
+    def move():
+        with tf.GradientTape() as tape:
+            loss, weight, *figures = contribution()
+            loss *= weight
+        gradients = map(tf.convert_to_tensor, tape.gradient(loss, model.trainable_variables))
+        loss, *gradients = add_up([loss, *gradients])
+        model.optimizer.apply(said_once(gradients), model.trainable_variables)
+        return loss, tf.linalg.global_norm(gradients), *figures
+
+    return on_replicas(move)
 
 
 class BestWeights(tf.Module):
@@ -83,14 +108,18 @@ def make_step(generator):
 
     @tf.function(reduce_retracing=True)
     def step(tokens):
-        with tf.GradientTape() as tape:
-            loss = generator.compute_loss(x=tokens, y_pred=generator(tokens, training=True))
-        apply_gradients(generator, loss, tape)
-        return loss
+        mask = sequence_mask(tokens, generator.end_token_id)
+
+        def contribution():
+            own = own_rows(tokens)
+            return generator.compute_loss(x=own, y_pred=generator(own, training=True)), tf.reduce_sum(own_rows(mask)) / tf.reduce_sum(mask)
+
+        return descend(generator, contribution)[0]
 
     return step
 
 
+@under_strategy
 def pretrain(
     generator,
     data,
@@ -101,6 +130,7 @@ def pretrain(
     patience=None,
     checkpoint_dir=None,
     checkpoint_every=1,
+    strategy=None,
     callbacks=(),
     seed=None,
     verbose="auto",
@@ -119,6 +149,7 @@ def pretrain(
         patience: stop after so many epochs without a better validation NLL, or None.
         checkpoint_dir: folder for checkpoints; a run that finds its own there goes on from it.
         checkpoint_every: epochs from one checkpoint to the next.
+        strategy: a tf.distribute.Strategy under which the generator was made and compiled, or None for the one in scope; `batch_size` is its whole batch.
         callbacks: Keras callbacks.
         seed: an integer for the same run again, or None.
         verbose: 0 silent, 1 one live line, 2 a line an epoch, "auto" to choose.

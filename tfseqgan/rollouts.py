@@ -13,14 +13,14 @@ def states_passed(generator, tokens):
         tokens: int32 [B, T].
 
     Returns:
-        h and c, float32 [T, B, units] each: entry p − 1 is the state that has read the opening and y₁…yₚ₋₁.
+        h and c, float [T, B, units] each: entry p − 1 is the state that has read the opening and y₁…yₚ₋₁.
     """
     vectors = tf.transpose(generator.inputs(tokens, generator.embedding.table()), [1, 0, 2])  # [T, B, D]
 
     def read(state, inputs):
         return tuple(generator.lstm.cell(inputs, list(state), training=False)[1])
 
-    zeros = tf.zeros([tf.shape(tokens)[0], generator.units])
+    zeros = tf.zeros([tf.shape(tokens)[0], generator.units], generator.compute_dtype)
     return tf.scan(read, vectors, (zeros, zeros))
 
 
@@ -59,9 +59,10 @@ def complete(generator, tokens, num_rollouts, every, seed):
         if t % every == 0:
             rows = _begin(tokens, states, t, num_rollouts)
             hidden, cell, written = (tf.concat(pair, axis=0) for pair in zip((hidden, cell, written), rows))
-        output, (hidden, cell) = generator.lstm.cell(tf.gather(table, written[:, -1]), [hidden, cell], training=False)
+        vectors = tf.cast(tf.gather(table, written[:, -1]), generator.compute_dtype)  # [rows, D]
+        output, (hidden, cell) = generator.lstm.cell(vectors, [hidden, cell], training=False)
         uniforms = tf.random.stateless_uniform([tf.shape(written)[0]], tf.random.experimental.stateless_fold_in(seed, t))
-        chosen = next_tokens(tf.cast(generator.logits(output, table), tf.float32), uniforms)  # [rows]
+        chosen = next_tokens(generator.logits(output, table), uniforms)  # [rows]
         if generator.end_token_id is not None:
             chosen = tf.where(tf.reduce_any(written == generator.end_token_id, axis=1), generator.pad_token_id, chosen)
         return hidden, cell, tf.concat([written, chosen[:, None]], axis=1)

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import platform
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tfseqgan.generator import Generator
 from tfseqgan.objectives import RECIPES
 from tfseqgan.pretrained import save_model, save_pretrained
 from tfseqgan.pretraining import check_batch, pretrain
+from tfseqgan.replicas import is_chief, make_strategy, under_strategy, wait_for_all
 from tfseqgan.served import SavedSampler, newest_version
 from tfseqgan.tokenizer import Tokenizer
 from tfseqgan.training import fit_adversarial
@@ -87,20 +89,20 @@ def _adam(learning_rate):
     return keras.optimizers.Adam(learning_rate, global_clipnorm=5.0)
 
 
-def _pretrain(out, generator, data, settings, verbose):
+def _pretrain(out, checkpoints, generator, data, settings, verbose):
     """Trains by maximum likelihood and keeps the generator."""
     steps = -(-len(data.train) // settings.pretraining_batch_size) * max(1, settings.epochs)
     rate = settings.pretraining_learning_rate
     generator.compile(_adam(keras.optimizers.schedules.CosineDecay(rate, steps) if settings.schedule == "cosine" else rate))
     pretrain(
         generator, data.train, epochs=settings.epochs, batch_size=settings.pretraining_batch_size, validation_data=data.validation,
-        patience=settings.patience, checkpoint_dir=out / "checkpoints" / "pretraining", seed=settings.seed, verbose=verbose,
+        patience=settings.patience, checkpoint_dir=checkpoints / "pretraining", seed=settings.seed, verbose=verbose,
         callbacks=[MetricsCSV(out / "pretraining.csv", "epoch"), Scalars(out / "logs" / "pretraining")],
     )  # fmt: skip
     save_model(generator, out / "pretrained.keras")
 
 
-def _play(out, generator, discriminator, data, settings, verbose):
+def _play(out, checkpoints, generator, discriminator, data, settings, verbose):
     """Trains both models against each other and keeps them."""
     if settings.rounds:
         generator.compile(_adam(settings.generator_learning_rate))
@@ -110,7 +112,7 @@ def _play(out, generator, discriminator, data, settings, verbose):
             discriminator_steps=settings.discriminator_steps, batch_size=settings.batch_size,
             discriminator_batch_size=settings.discriminator_batch_size, discriminator_samples=settings.discriminator_samples,
             discriminator_pretraining_rounds=settings.discriminator_pretraining_rounds, validation_data=data.validation,
-            validation_freq=settings.validation_freq, checkpoint_dir=out / "checkpoints" / "adversarial", seed=settings.seed, verbose=verbose,
+            validation_freq=settings.validation_freq, checkpoint_dir=checkpoints / "adversarial", seed=settings.seed, verbose=verbose,
             callbacks=[MetricsCSV(out / "metrics.csv"), Scalars(out / "logs" / "adversarial")],
         )  # fmt: skip
     save_pretrained(out, generator, data.tokenizer, discriminator)
@@ -135,13 +137,16 @@ def _open_checked(settings, data_path, resumed_config):
     return data
 
 
-def train_run(out, settings, data_path=None, *, overwrite=False, resumed_config=None, verbose="auto"):
+@under_strategy
+def train_run(out, settings, data_path=None, *, strategy=None, overwrite=False, resumed_config=None, verbose="auto"):
     """Does a whole run in a folder, or goes on with one.
 
     Args:
         out: the folder.
         settings: `Settings`.
         data_path: as in `open_data`.
+        strategy: a tf.distribute.Strategy, or None for the one in scope. Of several workers, which must see the same folder, the chief alone writes
+            to it.
         overwrite: replace an earlier run in the folder, once the data has been read and the settings are known to fit it.
         resumed_config: the content of config.json of the run to go on with, or None.
         verbose: as in `fit_adversarial`.
@@ -153,7 +158,9 @@ def train_run(out, settings, data_path=None, *, overwrite=False, resumed_config=
         ValueError: if the folder, the data or the settings cannot be used, or the data of a resumed run has changed.
         OSError: if a file cannot be written.
     """
-    out = check_folder(out, overwrite, resume=resumed_config is not None)
+    checkpoints = Path(out) / "checkpoints"
+    aside = None if is_chief() else tempfile.TemporaryDirectory(prefix="tfseqgan-")
+    out = Path(aside.name) if aside else check_folder(out, overwrite, resume=resumed_config is not None)
     check_apart(out, data_path)
     data = _open_checked(settings, data_path, resumed_config)
     generator, discriminator = make_models(data, settings)
@@ -162,8 +169,9 @@ def train_run(out, settings, data_path=None, *, overwrite=False, resumed_config=
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "config.json", _config(settings, data_path, data))
     data.tokenizer.save(out / "tokenizer.json")
-    _pretrain(out, generator, data, settings, verbose)
-    _play(out, generator, discriminator, data, settings, verbose)
+    wait_for_all()  # before any worker looks for checkpoints, those of an earlier run are gone
+    _pretrain(out, checkpoints, generator, data, settings, verbose)
+    _play(out, checkpoints, generator, discriminator, data, settings, verbose)
     rows = _evaluate_stages(out, data.validation, settings, seed=settings.seed)
     write_json(out / "evaluation.json", rows)
     write_tunes(sample_tunes(out, settings.num_tunes, seed=settings.seed), out / "samples")

@@ -12,6 +12,7 @@ from tfseqgan.evaluation import check_counts, check_models, check_tokens, discri
 from tfseqgan.game import Game
 from tfseqgan.objectives import get_objective
 from tfseqgan.pretraining import check_batch, check_compiled, check_finite
+from tfseqgan.replicas import check_rows_for_all, under_strategy
 from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 from tfseqgan.sampling import row_seeds
 
@@ -105,6 +106,7 @@ def _check_players(generator, discriminator):
         raise ValueError("Generator and discriminator were compiled with the same optimizer object; expected one each. Make a second optimizer.")
 
 
+@under_strategy
 def fit_adversarial(
     generator,
     discriminator,
@@ -123,6 +125,7 @@ def fit_adversarial(
     validation_freq=1,
     checkpoint_dir=None,
     checkpoint_every=10,
+    strategy=None,
     callbacks=(),
     seed=None,
     verbose="auto",
@@ -166,6 +169,8 @@ def fit_adversarial(
         validation_freq: rounds from one validation to the next; figures between are NaN.
         checkpoint_dir: folder for checkpoints; a run that finds its own there goes on from it, bit for bit on a CPU.
         checkpoint_every: rounds from one checkpoint to the next.
+        strategy: a tf.distribute.Strategy under which both models were made and compiled, or None for the one in scope. Its replicas share every
+            batch (docs/distributed.md); the sizes above are those of whole batches.
         callbacks: Keras callbacks; epochs are rounds, and the model they see is the generator.
         seed: an integer for the same run again, or None, with which a resumed run draws another seed.
         verbose: 0 silent, 1 one live line, 2 a line a round, "auto" to choose.
@@ -204,6 +209,7 @@ def fit_adversarial(
         "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
     }  # fmt: skip
     check_counts(checkpoint_every=checkpoint_every, **counts)
+    check_rows_for_all(batch_size=batch_size, discriminator_batch_size=discriminator_batch_size)
     check_counts(least=0, rounds=rounds, discriminator_pretraining_rounds=discriminator_pretraining_rounds)
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
     settings = {

@@ -1,4 +1,4 @@
-"""What three decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
+"""What seven decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
 
     python benchmarks/decisions.py
 
@@ -7,6 +7,10 @@
   filters 20 wide, forward and gradient at B 32, T 100, D 32.
 - The gradient of convolution and maximum over time is our own and touches one window a filter (`causal_max`), against TensorFlow's: 2,000 filters
   20 wide at B 32, T 100, D 32.
+- The LSTM is read gate by gate (`recurrence.read`), against Keras' layer: forward and gradient at B 128, T 100, D 32, 512 units.
+- Log-probabilities come from one softmax (`token_log_probs`), against TensorFlow's cross-entropy: with projection and gradient at B 128, T 100, V 3,219.
+- A token is drawn block by block (`invert`), against a sum over the whole vocabulary: 100 draws of B 128, V 3,219.
+- Adam is one kernel a weight (`tfseqgan.Adam`), against Keras': a step of 9.4 million weights, those of the paper's discriminator.
 """
 
 import os
@@ -15,20 +19,25 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import tensorflow as tf
 
+import tfseqgan as sg
 from tfseqgan.convolution import causal_max
+from tfseqgan.likelihood import token_log_probs
+from tfseqgan.recurrence import read
+from tfseqgan.sampling import invert
 
 
-def gradient_step(function, *shapes):
-    """Returns a compiled call of a function's value and gradients at random arguments."""
+def gradient_step(function, *shapes, weights=()):
+    """Returns a compiled call of a function's value and gradients at random arguments, and of those of its own weights."""
     arguments = [tf.Variable(tf.random.normal(shape)) for shape in shapes]
 
     @tf.function
     def step():
         with tf.GradientTape() as tape:
             value = tf.reduce_sum(function(*arguments) ** 2)
-        return tape.gradient(value, arguments)
+        return tape.gradient(value, [*arguments, *weights])
 
     return step
 
@@ -57,20 +66,65 @@ def dense_maximum(x, kernel):
     return tf.reduce_max(conv1d(tf.pad(x, [[0, 0], [19, 0], [0, 0]]), kernel), axis=1)
 
 
-def compare(name, ours, theirs, *shapes, repeats=3):
-    """Prints the median times of two ways to compute the same, and their ratio."""
-    steps = gradient_step(ours, *shapes), gradient_step(theirs, *shapes)
+def cross_entropy(logits, tokens):
+    return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
+
+
+def projected(log_probs):
+    """Returns a function of states and weights: the log-probabilities of random tokens."""
+    tokens = tf.random.uniform([12800], 0, 3219, tf.int32)
+    return lambda h, kernel: log_probs(tf.matmul(h, kernel), tokens)
+
+
+def cumulative(weights, uniforms):
+    sums = tf.cumsum(weights, axis=1)
+    return tf.reduce_sum(tf.cast(sums <= uniforms[:, None] * sums[:, -1:], tf.int32), axis=1)
+
+
+def draws(draw):
+    """Returns a compiled call of a hundred draws, each of other weights."""
+    weights, uniforms = tf.nn.softmax(tf.random.normal([128, 3219])), tf.random.uniform([100, 128])
+
+    @tf.function
+    def step():
+        return tf.map_fn(lambda u: draw(weights * (1 + u[0]), u), uniforms, fn_output_signature=tf.int32, parallel_iterations=1)
+
+    return step
+
+
+def adam_step(optimizer):
+    """Returns a compiled call of an optimizer's step."""
+    shapes = [(2000, 2000), (2000, 2000), (20, 32, 2000), (3219, 32), (2000,), (2000,), (2000, 1)]
+    weights, gradients = [keras.Variable(tf.random.normal(shape)) for shape in shapes], [tf.random.normal(shape) for shape in shapes]
+    optimizer.build(weights)
+    return tf.function(lambda: optimizer.apply(gradients, weights))
+
+
+def compare(name, ours, theirs, repeats=3):
+    """Prints the median times of two compiled ways to compute the same, and their ratio."""
     seconds = ([], [])
     for repeat in range(repeats + 1):
-        for step, times in zip(steps, seconds):
+        for step, times in zip((ours, theirs), seconds):
             started = time.perf_counter()
             step()
             times.append(time.perf_counter() - started)
     mine, other = (statistics.median(times[1:]) for times in seconds)  # the first call compiles
-    print(f"{name}: {mine:.3f} s against {other:.3f} s, ratio {mine / other:.3f}")
+    print(f"{name}: {mine:.4f} s against {other:.4f} s, ratio {mine / other:.3f}", flush=True)
+
+
+def compare_gradients(name, ours, theirs, *shapes, repeats=3, weights=()):
+    """Compares two functions of random arguments, their gradients included."""
+    compare(name, *(gradient_step(function, *shapes, weights=weights) for function in (ours, theirs)), repeats)
 
 
 if __name__ == "__main__":
-    compare("tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128])
-    compare("branch of the discriminator, Conv1D against conv2d", conv1d, conv2d, [32, 100, 32], [20, 32, 400])
-    compare("maximum over time, own gradient against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
+    lstm = keras.layers.LSTM(512, return_sequences=True)
+    lstm.build((None, None, 32))
+    compare_gradients("tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128])
+    compare_gradients("branch of the discriminator, Conv1D against conv2d", conv1d, conv2d, [32, 100, 32], [20, 32, 400])
+    compare_gradients("maximum over time, own gradient against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
+    compare_gradients("LSTM, gate by gate against Keras' layer", lambda x: read(x, lstm), lstm, [128, 100, 32], repeats=7, weights=[weight.value for weight in lstm.trainable_variables])
+    both = [projected(lambda logits, tokens: token_log_probs(logits, tokens)), projected(cross_entropy)]
+    compare_gradients("log-probabilities, softmax against cross-entropy", *both, [12800, 512], [512, 3219], repeats=5)
+    compare("drawing tokens, by blocks against a whole sum", draws(invert), draws(cumulative), repeats=9)
+    compare("Adam, one kernel against Keras'", adam_step(sg.Adam(1e-4)), adam_step(keras.optimizers.Adam(1e-4)), repeats=9)

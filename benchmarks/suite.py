@@ -33,6 +33,7 @@ from tfseqgan.sampling import row_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "cpu.json"
+PAGE = ROOT / "docs" / "performance.md"
 B, T, H, V, D, E = 128, 100, 512, 3219, 32, 128  # batch, length, units, vocabulary, embeddings of the table and of the parts
 F, W, PAIR = 2000, 20, 32  # filters, their width, sequences of a discriminator step
 PARTS = [24, 11, 14, 19, 11, 60]  # sizes of a token's six parts, about those of the published vocabulary
@@ -45,10 +46,11 @@ def time_of(function):
     return time.perf_counter() - started
 
 
-def medians(ours, theirs=None, repeats=7):
-    """Returns the median seconds of ours and of theirs, called in turn after a call of each that warms it up; None without theirs."""
-    seconds = [(time_of(ours), theirs and theirs()) for _ in range(repeats + 1)][1:]
-    return statistics.median(pair[0] for pair in seconds), statistics.median(pair[1] for pair in seconds) if theirs else None
+def medians(ours, theirs=(), repeats=7):
+    """Returns the median seconds of ours and a list of those of each of theirs, called in turn after a call of each that warms it up."""
+    seconds = [[time_of(ours), *(their() for their in theirs)] for _ in range(repeats + 1)][1:]
+    mine, *others = (statistics.median(column) for column in zip(*seconds))
+    return mine, others
 
 
 def product_seconds(m, k, n, repeats=5):
@@ -95,15 +97,21 @@ def products_of_discriminator():
 
 
 class Peer:
-    """The PyTorch process."""
+    """A PyTorch process.
 
-    def __init__(self, features):
+    Args:
+        features: int32 [V, 6], the parts of each token of the factored generator.
+        tuned: take its fused Adam, and draw tokens as we do in place of `torch.multinomial`.
+    """
+
+    def __init__(self, features, tuned=False):
+        self.draw = "inverse_cdf" if tuned else "multinomial"
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "benchmarks" / "torch_peer.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.torch = self.ask(configure={
             "batch_size": B, "length": T, "vocabulary_size": V, "units": H, "embedding_dim": D, "parts": features.tolist(), "factored_embedding_dim": E,
-            "filters": 400, "kernel_sizes": [W] * 5, "discriminator_batch_size": PAIR, "discriminator_embedding_dim": D, "threads": os.cpu_count(),
+            "filters": 400, "kernel_sizes": [W] * 5, "discriminator_batch_size": PAIR, "discriminator_embedding_dim": D, "threads": os.cpu_count(), "fused_adam": tuned,
         })["torch"]  # fmt: skip
 
     def ask(self, **message):
@@ -113,26 +121,27 @@ class Peer:
 
     def timer(self, step, **message):
         """Returns a function that runs a step there and returns its seconds."""
-        return lambda: self.ask(step=step, **message)["seconds"]
+        draw = {"draw": self.draw} if step in ("sample", "rollouts_one") else {}
+        return lambda: self.ask(step=step, **message, **draw)["seconds"]
 
 
 class Bench:
     """The models at the paper's sizes and the rows of the table.
 
     Args:
-        peer: a `Peer`, or None.
+        peers: two of `Peer`, as it comes and tuned, or none.
         features: int32 [V, 6], the parts of each token of the factored generator.
     """
 
-    def __init__(self, peer, features):
-        self.peer, self.rows, self.rates = peer, {}, {}
+    def __init__(self, peers, features):
+        self.peers, self.rows, self.rates = peers, {}, {}
         self.random = np.random.default_rng(0)
-        self.discriminator = sg.Discriminator(V, embedding_dim=D, filters=400, kernel_sizes=(W,) * 5, l2_weight=0.2, end_token_id=None)
-        self.discriminator.compile(keras.optimizers.Adam(1e-4))
+        self.discriminator = sg.Discriminator(V, embedding_dim=D, filters=F // 5, kernel_sizes=(W,) * 5, l2_weight=0.2, end_token_id=None)
+        self.discriminator.compile(sg.Adam(1e-4))
         sizes = {"table": (D, None), "factored": (E, features)}
         self.generators = {name: sg.Generator(V, parts, embedding_dim=width, units=H, end_token_id=None) for name, (width, parts) in sizes.items()}
         for generator in self.generators.values():
-            generator.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
+            generator.compile(sg.Adam(1e-3, global_clipnorm=5.0))
 
     def tokens(self, rows):
         """Returns random tokens, int32 [rows, T]."""
@@ -144,19 +153,21 @@ class Bench:
             self.rates.setdefault(shape, product_seconds(*shape))
         return sum(count * self.rates[shape] for shape, count in products.items()), sum(2 * count * m * k * n for (m, k, n), count in products.items())
 
-    def add(self, name, ours, products=None, theirs=None, repeats=7):
+    def add(self, name, ours, products=None, theirs=(), repeats=7):
         """Times a step and keeps its row."""
-        mine, other = medians(ours, theirs, repeats)
+        mine, others = medians(ours, theirs, repeats)
         floor, operations = self.floor(products) if products else (None, None)
+        torch, tuned = others or (None, None)
         self.rows[name] = {
-            "seconds": mine, "torch_seconds": other, "ratio_to_torch": other and mine / other, "gflop": operations and operations / 1e9,
-            "floor_seconds": floor, "share_of_floor": floor and floor / mine, "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "seconds": mine, "torch_seconds": torch, "ratio_to_torch": torch and mine / torch, "tuned_torch_seconds": tuned,
+            "ratio_to_tuned_torch": tuned and mine / tuned, "gflop": operations and operations / 1e9, "floor_seconds": floor,
+            "share_of_floor": floor and floor / mine, "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         }  # fmt: skip
-        print(f"{name:28} {mine:8.3f} s" + (f"  torch × {mine / other:.2f}" if other else "") + (f"  floor {floor / mine:.0%}" if floor else ""), flush=True)
+        print(f"{name:28} {mine:8.3f} s" + "".join(f"  torch × {mine / other:.2f}" for other in others) + (f"  floor {floor / mine:.0%}" if floor else ""), flush=True)
 
-    def timer(self, step, **message):
-        """Returns the peer's timer of a step, or None without a peer."""
-        return self.peer and self.peer.timer(step, **message)
+    def timers(self, step, **message):
+        """Returns the peers' timers of a step."""
+        return [peer.timer(step, **message) for peer in self.peers]
 
     def generator_steps(self, name):
         """Times sampling, a likelihood step and a policy-gradient step of a generator."""
@@ -164,15 +175,15 @@ class Bench:
         game, likelihood, rewards = Game(generator, self.discriminator, sg.reinforce()), make_step(generator), tf.random.uniform([B])
         reading = with_gradients(products_of_reading(factored))
         seeds = row_seeds(0, B)
-        self.add(f"sample, {name}", lambda: generator.sample(seeds, T), products_of_sampling(factored), self.timer("sample", generator=name))
-        self.add(f"likelihood, {name}", lambda: likelihood(tokens), reading, self.timer("likelihood", generator=name))
-        step = self.timer("policy_gradient", generator=name)
+        self.add(f"sample, {name}", lambda: generator.sample(seeds, T), products_of_sampling(factored), self.timers("sample", generator=name))
+        self.add(f"likelihood, {name}", lambda: likelihood(tokens), reading, self.timers("likelihood", generator=name))
+        step = self.timers("policy_gradient", generator=name)
         self.add(f"policy gradient, {name}", lambda: game.generator_step(tokens, rewards), reading, step)
 
     def discriminator_step(self):
         """Times a discriminator step, on as many real as generated sequences."""
         game, halves = Game(self.generators["table"], self.discriminator, sg.reinforce()), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
-        self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timer("discriminator"))
+        self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timers("discriminator"))
 
     def credit(self, name, objective, rows=B):
         """Times what a generator step costs with a credit: sampling, judging and the step, on the table generator."""
@@ -183,6 +194,31 @@ class Bench:
             return game.generator_step(tokens, objective.reward(game.judge(tokens, seeds[0])))
 
         self.add(f"generator step, {name}", step, repeats=3)
+
+    def completions_one_by_one(self, rows, num_rollouts=16):
+        """Times what rollouts would take one completion at a time: the mean of some, times how many there are."""
+        generator, prefix, positions = self.generators["table"], self.tokens(1), range(T // 20, T, T // 10)
+
+        def one(position):
+            tokens = generator.sample(row_seeds(0, 1), T, prompt=prefix[:, :position])[0]
+            return self.discriminator(tokens, training=False)
+
+        compiled = [tf.function(lambda position=position: one(position)) for position in positions]
+        mean = sum(medians(step, repeats=3)[0] for step in compiled) / len(compiled)
+        self.rows["generator step, rollouts one by one, 2 sequences"] = {**dict.fromkeys(self.rows["discriminator"]), "seconds": mean * num_rollouts * rows * (T - 1)}
+
+    def half_precision(self):
+        """Times the steps of the table generator and of the discriminator in bfloat16."""
+        generator = sg.Generator(V, embedding_dim=D, units=H, end_token_id=None, dtype="mixed_bfloat16")
+        sizes = {"embedding_dim": D, "filters": F // 5, "kernel_sizes": (W,) * 5, "l2_weight": 0.2, "end_token_id": None}
+        discriminator = sg.Discriminator(V, **sizes, dtype="mixed_bfloat16")
+        generator.compile(sg.Adam(1e-3, global_clipnorm=5.0)), discriminator.compile(sg.Adam(1e-4))
+        game, likelihood, seeds = Game(generator, discriminator, sg.reinforce()), make_step(generator), row_seeds(0, B)
+        tokens, rewards, halves = self.tokens(B), tf.random.uniform([B]), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
+        self.add("sample, table, bfloat16", lambda: generator.sample(seeds, T))
+        self.add("likelihood, table, bfloat16", lambda: likelihood(tokens))
+        self.add("policy gradient, table, bfloat16", lambda: game.generator_step(tokens, rewards))
+        self.add("discriminator, bfloat16", lambda: game.discriminator_step(*halves))
 
     def whole_round(self):
         """Times a round at the paper's settings: 1 generator step, 263 discriminator steps on 1,400 fresh samples against 1,400 real ones."""
@@ -209,6 +245,23 @@ class Bench:
         self.add("reading and tokenising", tokenise, repeats=1)
 
 
+def memory_by_round():
+    """Returns the process' megabytes after rounds of a tiny game, rollouts in every round; what grows without end grows here."""
+    generator, discriminator = sg.Generator(50, embedding_dim=8, units=16), sg.Discriminator(50, embedding_dim=8, filters=8, kernel_sizes=(2, 3))
+    generator.compile("adam"), discriminator.compile("adam")
+    data, kept = np.random.default_rng(0).integers(3, 50, (40, 12)), {}
+
+    class Meter(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if (epoch + 1) % 50 == 0:
+                pages = int(Path("/proc/self/statm").read_text().split()[1])
+                kept[epoch + 1] = pages * resource.getpagesize() // 2**20
+
+    options = {"rounds": 200, "batch_size": 8, "discriminator_batch_size": 8, "validation_data": data[:9], "seed": 0, "verbose": 0}
+    sg.fit_adversarial(generator, discriminator, data, sg.seqgan(4), callbacks=[Meter()], **options)
+    return kept
+
+
 def importing():
     """Returns the seconds of importing tfseqgan's training after its dependencies, in a new process."""
     before = "import tensorflow, keras, tensorflow_probability, mido, time; s = time.perf_counter()"
@@ -232,14 +285,18 @@ def slopes(bench):
 def run(args):
     """Runs the suite and writes its JSON."""
     features = np.stack([np.random.default_rng(1).integers(0, size, V) for size in PARTS], axis=1).astype(np.int32)
-    peer = None if args.no_peer else Peer(features)
-    bench = Bench(peer, features)
+    memory = memory_by_round()  # before the large models
+    peers = [] if args.no_peer else [Peer(features), Peer(features, tuned=True)]
+    bench = Bench(peers, features)
     for name in ("table", "factored"):
         bench.generator_steps(name)
     bench.discriminator_step()
     bench.credit("terminal credit", sg.reinforce())
     bench.credit("prefix credit", sg.reinforce(credit=sg.credit.Prefix()))
+    bench.credit("prefix credit, every 4th", sg.reinforce(credit=sg.credit.Prefix(every=4)))
     bench.credit("rollouts, 2 sequences", sg.seqgan(num_rollouts=16), rows=2)
+    bench.completions_one_by_one(rows=2)
+    bench.half_precision()
     bench.evaluation()
     bench.whole_round()
     if args.data:
@@ -247,21 +304,71 @@ def run(args):
     args.out.parent.mkdir(exist_ok=True)
     rate = {f"{m} x {k} x {n}": 2 * m * k * n / seconds / 1e9 for (m, k, n), seconds in bench.rates.items()}
     write_json(args.out, {
-        "rows": bench.rows, "gflop_per_second": rate, "import_seconds": importing(), "seconds_by_length": slopes(bench),
+        "rows": bench.rows, "gflop_per_second": rate, "import_seconds": importing(), "seconds_by_length": slopes(bench), "memory_mb_by_round": memory,
         "sizes": {"B": B, "T": T, "units": H, "V": V, "embedding_dim": D, "factored_embedding_dim": E, "filters": F, "kernel_size": W},
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
-        "versions": {"tfseqgan": sg.__version__, "tensorflow": version("tensorflow"), "torch": peer and peer.torch},
+        "versions": {"tfseqgan": sg.__version__, "tensorflow": version("tensorflow"), "torch": peers[0].torch if peers else None},
     })  # fmt: skip
 
 
 def table(result):
     """Returns the JSON's rows as a Markdown table."""
-    lines = ["| step | seconds | GFLOP | floor, seconds | share of the floor | PyTorch, seconds | ratio to PyTorch |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| step | seconds | GFLOP | floor, seconds | share of the floor | PyTorch, seconds | ratio | PyTorch tuned, seconds | ratio | peak memory so far, MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    keys = ("seconds", "gflop", "floor_seconds", "torch_seconds", "ratio_to_torch", "tuned_torch_seconds", "ratio_to_tuned_torch", "peak_memory_mb")
     for name, row in result["rows"].items():
         share = "" if row["share_of_floor"] is None else f"{row['share_of_floor']:.0%}"
-        cells = ["" if row[key] is None else f"{row[key]:.3f}" for key in ("seconds", "gflop", "floor_seconds", "torch_seconds", "ratio_to_torch")]
+        cells = ["" if row[key] is None else f"{row[key]:.3f}" if isinstance(row[key], float) else str(row[key]) for key in keys]
         lines.append("| " + " | ".join([name, *cells[:3], share, *cells[3:]]) + " |")
     return "\n".join(lines)
+
+
+def line_through(seconds):
+    """Returns slope, intercept and the largest relative error of the straight line through seconds by length, the small ones weighing as much."""
+    lengths, times = np.array([float(length) for length in seconds]), np.array(list(seconds.values()))
+    slope, intercept = np.polyfit(lengths, times, 1, w=1 / times)
+    return slope, intercept, np.abs(slope * lengths + intercept - times).max() / times[np.abs(slope * lengths + intercept - times).argmax()]
+
+
+def length_table(result):
+    """Returns the seconds by length as a Markdown table, with the straight line through each row."""
+    rows = result["seconds_by_length"]
+    lengths = list(next(iter(rows.values())))
+    lines = ["| of 32 sequences | " + " | ".join(f"T = {length}" for length in lengths) + " | a straight line | largest error |", "|---" * (len(lengths) + 3) + "|"]
+    for name, seconds in rows.items():
+        slope, intercept, error = line_through(seconds)
+        cells = [f"{value:.3f} s" for value in seconds.values()] + [f"{intercept:.3f} s + {1000 * slope:.2f} ms · T", f"{error:.0%}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def other_figures(result):
+    """Returns what stands in no table, as a list in Markdown."""
+    rows, memory = result["rows"], result["memory_mb_by_round"]
+    step = {name.removeprefix("generator step, "): row["seconds"] for name, row in rows.items() if name.startswith("generator step")}
+    machine = result["machine"]
+    lines = [
+        f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, TensorFlow {result['versions']['tensorflow']}, "
+        f"PyTorch {result['versions']['torch']}; matrix products of these shapes ran at {min(result['gflop_per_second'].values()):.0f} to "
+        f"{max(result['gflop_per_second'].values()):.0f} GFLOP/s.",
+        f"A generator step with prefix credit costs {step['prefix credit'] / step['terminal credit']:.2f} times one with terminal credit, and "
+        f"{step['prefix credit, every 4th'] / step['terminal credit']:.2f} times with an opinion after every fourth token.",
+        f"Rollouts take {step['rollouts one by one, 2 sequences'] / step['rollouts, 2 sequences']:.1f} times longer one completion at a time.",
+        f"`import tfseqgan` with everything for training takes {result['import_seconds']:.3f} s after its dependencies.",
+        "Memory after rounds of a tiny game with rollouts: " + ", ".join(f"{size} MB after {number}" for number, size in memory.items()) + ".",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def render(result):
+    """Writes the tables into docs/performance.md, between its marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, block in {"suite": table(result), "lengths": length_table(result), "figures": other_figures(result)}.items():
+        before, rest = text.split(f"<!-- {name} -->\n")
+        text = f"{before}<!-- {name} -->\n{block}\n<!-- end -->\n{rest.split('<!-- end -->' + chr(10), 1)[1]}"
+    return text
 
 
 if __name__ == "__main__":
@@ -269,6 +376,8 @@ if __name__ == "__main__":
     parser.add_argument("--data", help="folder of the Nottingham MIDI files, for tokenising")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--no-peer", action="store_true", help="without PyTorch")
+    parser.add_argument("--render", action="store_true", help="measure nothing: write docs/performance.md's tables out of the JSON")
     args = parser.parse_args()
-    run(args)
-    print(table(json.loads(args.out.read_text())))
+    if not args.render:
+        run(args)
+    PAGE.write_text(render(json.loads(args.out.read_text())), encoding="utf-8")

@@ -39,8 +39,8 @@ def make_discriminator(seed=2, **options):
 def make_players(seed=1, learning_rate=0.01):
     """Returns a compiled generator and a compiled discriminator."""
     generator, discriminator = make_generator(seed), make_discriminator(seed)
-    generator.compile(keras.optimizers.Adam(learning_rate))
-    discriminator.compile(keras.optimizers.Adam(learning_rate))
+    generator.compile(sg.Adam(learning_rate))
+    discriminator.compile(sg.Adam(learning_rate))
     return generator, discriminator
 
 

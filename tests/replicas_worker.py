@@ -10,7 +10,6 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 import tensorflow as tf
 from players import RECIPES, Interruption, make_generator, make_players, make_tokens, play, snapshot
@@ -35,7 +34,7 @@ def learn(strategy):
     """Trains a generator by maximum likelihood, on seven rows in batches of 3, 3 and 1; returns what it holds and the figures."""
     with strategy.scope():
         generator = make_generator()
-        generator.compile(keras.optimizers.Adam(0.01, global_clipnorm=0.05))
+        generator.compile(sg.Adam(0.01, global_clipnorm=0.05))
     history = sg.pretrain(
         generator, make_tokens(0, 7), epochs=3, batch_size=3, validation_data=make_tokens(1, 5), strategy=strategy, seed=1, verbose=0
     )

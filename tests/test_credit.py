@@ -54,6 +54,25 @@ def test_credit_for_prefixes_is_the_sum_of_the_differences_to_come(discount):
         assert found[:, 0] == pytest.approx(opinions[:, -1])  # telescopes to the terminal reward
 
 
+@pytest.mark.parametrize("every", [2, 3, 4, 7])
+def test_asked_less_often_the_opinion_in_between_is_the_last_one(every):
+    opinions = np.random.default_rng(1).normal(size=(4, 6))
+    opinions = np.where(MASK == 1, opinions, opinions[np.arange(4), np.array(LENGTHS) - 1][:, None])
+    expected = np.zeros((4, 6))
+    for b, length in enumerate(LENGTHS):
+        potential = [0.0] + [opinions[b, t // every * every - 1] if t >= every else 0.0 for t in range(1, length)] + [opinions[b, length - 1]]
+        for t in range(length):
+            expected[b, t] = potential[-1] - potential[t]
+    asked = [*range(every - 1, 5, every), 5]
+    found = Prefix(every)(tf.constant(opinions[:, asked]), tf.constant(MASK)).numpy()
+    assert found == pytest.approx(expected, abs=1e-14)
+
+
+def test_it_is_asked_once_in_a_number_of_tokens_of_one_or_more():
+    with pytest.raises(ValueError, match="every must be 1 or more, received 0"):
+        Prefix(0)
+
+
 def test_the_judgement_of_whole_sequences_is_the_last_of_their_prefixes():
     discriminator, tokens = make_discriminator(), make_tokens(3, rows=4)
     whole, prefixes = Terminal().judge(discriminator, tokens), Prefix().judge(discriminator, tokens)

@@ -157,6 +157,13 @@ def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone():
         np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("every", [2, 3, 4, 50])
+def test_the_logits_of_every_second_or_third_prefix_are_those_among_all(every):
+    discriminator, last = make_discriminator(), TOKENS.shape[1] - 1
+    asked = [*range(every - 1, last, every), last]
+    np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, every), discriminator.prefix_logits(TOKENS).numpy()[:, asked], rtol=1e-5)
+
+
 def test_behind_the_end_the_logit_of_a_prefix_stays():
     discriminator = shaken()
     for row, logits in zip(TOKENS, discriminator.prefix_logits(TOKENS).numpy()):

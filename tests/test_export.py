@@ -365,7 +365,7 @@ def test_the_graph_holds_plain_operations_alone_tied_to_no_device(exported):
     operations = {node.op for node in nodes}
     shapes = """Reshape Shape StridedSlice Pack Unpack ConcatV2 Tile Pad PadV2 ExpandDims Squeeze BroadcastTo Transpose Fill Range Slice Split
     EnsureShape GatherV2 TopKV2 ReverseV2"""
-    numbers = """AddV2 Sub Mul RealDiv FloorMod Neg Exp Sigmoid Tanh Relu LogSoftmax Softmax Max Min Sum All Any Prod Maximum Minimum Cumsum Cast
+    numbers = """AddV2 Sub Mul RealDiv FloorMod Neg Exp Log Sigmoid Tanh Relu LogSoftmax Softmax Max Min Sum All Any Prod Maximum Minimum Cumsum Cast
     Less LessEqual Greater GreaterEqual Equal NotEqual LogicalAnd LogicalOr LogicalNot SelectV2 BitwiseXor MatMul BiasAdd Conv2D"""
     control = """Const Placeholder Identity IdentityN NoOp Assert If StatelessIf While StatelessWhile PartitionedCall StatefulPartitionedCall
     TensorListReserve TensorListFromTensor TensorListGetItem TensorListSetItem TensorListStack"""

@@ -38,7 +38,10 @@ def loss_of(objective):
     """Returns the loss of a batch as the trainer computes it, with a moving average that has seen batches of mean 0.6."""
 
     def loss(batch):
-        logits = batch.prefix_logits if isinstance(objective.credit, Prefix) else batch.logits
+        logits = batch.logits
+        if isinstance(objective.credit, Prefix):
+            every, length = objective.credit.every, batch.prefix_logits.shape[1]
+            logits = tf.gather(batch.prefix_logits, [*range(every - 1, length - 1, every), length - 1], axis=1)
         credit = objective.credit(objective.reward(logits), batch.mask, objective.discount)
         state = tf.constant([0.3, 0.5], batch.log_probs.dtype)
         return objective.loss(batch.log_probs, credit, batch.mask, batch.prior_log_probs, state).loss
@@ -82,6 +85,14 @@ def test_credit_for_prefixes_has_the_same_expected_gradient(recipe, reward, base
     assert relative_error(-expected_gradient(world, loss_of(objective), num_sequences=2), expected) < 1e-10
 
 
+@pytest.mark.parametrize("every", [2, 3, 5])
+@every_world
+def test_so_it_has_where_the_discriminator_is_asked_less_often(world, every):
+    objective, world = merl(0.7, reward=REWARDS["logit"], baseline=BASELINES["leave_one_out"], credit=Prefix(every)), WORLDS[world]
+    expected = gradient_of_j(world, objective)
+    assert relative_error(-expected_gradient(world, loss_of(objective), num_sequences=2), expected) < 1e-10
+
+
 def expected_reward_given_prefixes(world):
     """Returns E[R | y₁…yₜ] of every sequence and step, R being the logit: what endless rollouts give. NumPy [S, T]."""
     p, worth = world.probabilities().numpy(), world.everything().logits.numpy()
@@ -105,7 +116,7 @@ def test_credit_by_rollouts_has_the_same_expected_gradient(world, baseline, ever
         return dataclasses.replace(world.everything(), prefix_logits=values)
 
     def loss(batch):
-        credit = objective.credit(batch.prefix_logits[None], batch.mask)
+        credit = objective.credit(batch.prefix_logits[:, :, None], batch.mask)
         return objective.loss(batch.log_probs, credit, batch.mask, baseline_state=tf.constant([0.3, 0.5], tf.float64)).loss
 
     expected = gradient_of_j(world, objective) * (batch_mean_factor(world, 2) if baseline == "batch_mean" else 1)

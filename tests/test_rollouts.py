@@ -8,7 +8,7 @@ from worlds import chi_square_p, list_sequences, random_generator
 
 from tfseqgan.credit import Rollout
 from tfseqgan.policy import Policy
-from tfseqgan.rollouts import complete, states_passed
+from tfseqgan.rollouts import complete
 
 SEED = tf.constant([3, 4])
 
@@ -39,13 +39,6 @@ def test_behind_an_end_there_is_padding():
     for row in drawn[0, :, 0]:
         ends = np.flatnonzero(row == END)
         assert not len(ends) or not row[ends[0] + 1 :].any()
-
-
-def test_the_states_passed_are_those_of_the_layer():
-    generator, tokens = make_generator(), make_tokens(2, rows=3)
-    hidden, _ = states_passed(generator, tf.constant(tokens, tf.int32))
-    outputs = generator.lstm(generator.inputs(tokens, generator.embedding.table()))  # [B, T, units]
-    np.testing.assert_allclose(tf.transpose(hidden, [1, 0, 2]), outputs, atol=1e-6)
 
 
 @pytest.mark.parametrize("end_token_id", [None, 2])

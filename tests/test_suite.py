@@ -40,7 +40,8 @@ def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
     assert {"sample, table", "likelihood, factored", "policy gradient, table", "discriminator", "generator step, prefix credit", "evaluation"} <= result["rows"].keys()
     assert all(row["seconds"] > 0 and row["torch_seconds"] is None for row in result["rows"].values())
     lines = suite.table(result).splitlines()
-    assert len(lines) == 2 + len(result["rows"]) and all(line.count("|") == 8 for line in lines)
+    assert len(lines) == 2 + len(result["rows"]) and all(line.count("|") == 11 for line in lines)
+    assert list(result["memory_mb_by_round"]) == ["50", "100", "150", "200"]
 
 
 def test_the_products_alone_take_some_time():
@@ -50,5 +51,17 @@ def test_the_products_alone_take_some_time():
 @pytest.mark.parametrize("repeats", [1, 4])
 def test_the_two_are_called_in_turn(repeats):
     calls = []
-    ours, theirs = suite.medians(lambda: calls.append("ours"), lambda: calls.append("theirs") or 2.0, repeats)
-    assert calls == ["ours", "theirs"] * (repeats + 1) and ours >= 0 and theirs == 2.0
+    peers = [lambda: calls.append("peer") or 2.0, lambda: calls.append("tuned") or 3.0]
+    ours, theirs = suite.medians(lambda: calls.append("ours"), peers, repeats)
+    assert calls == ["ours", "peer", "tuned"] * (repeats + 1) and ours >= 0 and theirs == [2.0, 3.0]
+
+
+def test_the_line_through_seconds_is_the_straight_one():
+    slope, intercept, error = suite.line_through({"50": 0.2, "100": 0.3, "200": 0.5, "400": 0.9})
+    assert (slope, intercept, error) == pytest.approx((0.002, 0.1, 0), abs=1e-9)
+    assert suite.line_through({"50": 0.1, "100": 0.4, "200": 1.6, "400": 6.4})[2] > 0.3
+
+
+def test_the_page_holds_the_figures_of_the_json():
+    page = suite.PAGE.read_text(encoding="utf-8")
+    assert page == suite.render(json.loads(suite.RESULT.read_text(encoding="utf-8")))

@@ -3,10 +3,10 @@
 The floor plan, in the order of the paper; a module imports only modules above it:
 
     1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics
-    2 mathematics  returns sampling
-    3 players      replicas embedding generator convolution discriminator policy rollouts
+    2 mathematics  returns likelihood sampling
+    3 players      replicas recurrence embedding generator convolution discriminator policy rollouts
     4 objectives   rewards credit baselines objectives
-    5 training     evaluation callbacks checkpointing rounds pretraining game training
+    5 training     evaluation callbacks checkpointing rounds optimizer pretraining game training
     6 delivery     presets tables windows pretrained folders export served runs cli
 
 Names are imported when they are first used, so that `tfseqgan --help` and the music floor start without TensorFlow.
@@ -29,6 +29,7 @@ _HOMES = {
     "objectives": ["Objective", "reinforce", "reinforce_with_baseline", "merl", "kl_control", "seqgan"],
     "evaluation": ["evaluate"],
     "callbacks": ["MetricsCSV", "Scalars"],
+    "optimizer": ["Adam"],
     "pretraining": ["pretrain"],
     "training": ["fit_adversarial"],
     "tables": ["format_table"],

@@ -91,8 +91,9 @@ def causal_max(vectors, kernel, mask):
     return _causal_max(*arguments)
 
 
-def causal_running_max(vectors, kernel, mask):
-    """Returns each filter's largest response so far, at every step: what `causal_max` gives for each prefix, from one convolution.
+def causal_running_max(vectors, kernel, mask, every=1):
+    """Returns each filter's largest response so far, after every `every`-th step and after the last: what `causal_max` gives for each of these prefixes,
+    from one convolution.
 
         fₜₖ = max_{s ≤ t: mₛ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[s − W + 1 + i]⟩
 
@@ -100,13 +101,17 @@ def causal_running_max(vectors, kernel, mask):
         vectors: float [B, T, D].
         kernel: float [W, D, F].
         mask: float [B, T], 1 where a step counts, which the first one does.
+        every: how many steps from one prefix to the next.
 
     Returns:
-        float [B, T, F].
+        float [B, ⌈T / every⌉, F].
 
     Example:
         >>> causal_running_max(tf.constant([[[1.0], [3.0], [-5.0]]]), tf.constant([[[1.0]]]), tf.ones([1, 3])).numpy().ravel().tolist()
         [1.0, 3.0, 3.0]
     """
     steps = tf.transpose(_responses(vectors, tf.convert_to_tensor(kernel), mask), [1, 0, 2])  # [T, B, F]
-    return tf.transpose(tf.scan(tf.maximum, steps), [1, 0, 2])
+    spare = -tf.shape(steps)[0] % every
+    steps = tf.pad(steps, [[0, spare], [0, 0], [0, 0]], constant_values=steps.dtype.min)
+    blocks = tf.reshape(steps, [-1, every, tf.shape(steps)[1], steps.shape[2]])  # [P, every, B, F]
+    return tf.transpose(tf.scan(tf.maximum, tf.reduce_max(blocks, axis=1)), [1, 0, 2])

@@ -59,41 +59,58 @@ class Terminal:
 class Prefix:
     """Each token earns what it adds to the discriminator's opinion of the sequence so far: the paper's own suggestion, exact and in one pass.
 
-        rₜ = R(y₁…yₜ) − R(y₁…yₜ₋₁),   R of no tokens = 0
+        rₜ = Φₜ − Φₜ₋₁,   Φₜ = R(y₁…yₗ) for the last multiple l ≤ t of `every`, 0 where there is none, and R(y) at the sequence's last token
         creditₜ = Σ_{k≥t} γᵏ⁻ᵗ rₖ
 
-    The rewards add up to R(y), so that for γ = 1 the credit is Terminal's less R(y₁…yₜ₋₁), a function of the state: the expected gradient is the
+    The rewards add up to R(y), so that for γ = 1 the credit is Terminal's less Φₜ₋₁, a function of the state: the expected gradient is the
     same (potential-based shaping), and what changes is its variance. With γ < 1 later opinions count less.
+
+    Args:
+        every: the discriminator is asked after so many tokens each; with 1, after every token, most of the cost is the highway layer's.
+
+    Raises:
+        ValueError: if the number is below 1.
 
     Example:
         >>> Prefix()(tf.constant([[1.0, 3.0, 8.0]]), tf.ones([1, 3])).numpy().tolist()
         [[8.0, 7.0, 5.0]]
+        >>> Prefix(every=2)(tf.constant([[3.0, 8.0]]), tf.ones([1, 3])).numpy().tolist()
+        [[8.0, 8.0, 5.0]]
 
     Reference:
         Bjare & Meredith, section 7; Ng, Harada & Russell 1999, "Policy Invariance under Reward Transformations".
     """
 
+    every: int = 1
+
+    def __post_init__(self):
+        if self.every < 1:
+            raise ValueError(f"every must be 1 or more, received {self.every}. 1 asks the discriminator after every token.")
+
     def judge(self, discriminator, tokens, generator=None, seed=None):
-        """Returns the logit of every prefix, dropout off: int32 [B, T] → float [B, T]. Neither generator nor seed is needed."""
-        return discriminator.prefix_logits(tokens)
+        """Returns the logits of the prefixes, dropout off: int32 [B, T] → float [B, ⌈T / every⌉]. Neither generator nor seed is needed."""
+        return discriminator.prefix_logits(tokens, self.every)
 
     def final(self, logits):
-        """Returns the logits of whole sequences out of what `judge` gave: float [B, T] → float [B]."""
+        """Returns the logits of whole sequences out of what `judge` gave: float [B, P] → float [B]."""
         return logits[:, -1]
 
     def __call__(self, rewards, mask, discount=1.0):
         """Spreads rewards over the steps.
 
         Args:
-            rewards: float [B, T], R of every prefix.
+            rewards: float [B, ⌈T / every⌉], R of the prefixes.
             mask: float [B, T] of zeros and ones.
             discount: γ in [0, 1].
 
         Returns:
             float [B, T], of the dtype of `rewards`; 0 behind the end.
         """
-        earned = rewards - tf.pad(rewards[:, :-1], [[0, 0], [1, 0]])  # [B, T]
-        return reward_to_go(earned, mask, discount)
+        going_on = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])  # [B, T], whether another token follows
+        asked = (tf.range(tf.shape(mask)[1]) + 1) // self.every  # [T], how many prefixes have been judged
+        opinions = tf.gather(tf.pad(rewards, [[0, 0], [1, 0]]), tf.minimum(asked, tf.shape(rewards)[1]), axis=1)  # [B, T]
+        opinions = tf.where(going_on > 0, opinions, rewards[:, -1:])
+        return reward_to_go(opinions - tf.pad(opinions[:, :-1], [[0, 0], [1, 0]]), mask, discount)
 
 
 @dataclasses.dataclass(frozen=True)

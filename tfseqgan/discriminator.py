@@ -138,11 +138,11 @@ class Discriminator(keras.Model):
         """Returns the logit of features: [N, F] → [N]."""
         return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)
 
-    def prefix_logits(self, tokens):
-        """Returns the logit of every prefix y₁…yₜ, dropout off: int [B, T] → float [B, T].
+    def prefix_logits(self, tokens, every=1):
+        """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
 
-        Column t − 1 is what `call` gives for the first t tokens; behind the end of a sequence it stays as it was there. The convolutions run once, and
-        a running maximum takes the place of the last one.
+        Column p is what `call` gives for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was there. The
+        convolutions run once, and a running maximum takes the place of the last one.
 
         Example:
             >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
@@ -150,8 +150,8 @@ class Discriminator(keras.Model):
             >>> np.allclose(discriminator.prefix_logits(tokens)[:, 1], discriminator(tokens[:, :2]), atol=1e-6)
             True
         """
-        features = self._features(tokens, causal_running_max)  # [B, T, F]
-        return tf.reshape(self._logit(tf.reshape(features, [-1, features.shape[-1]]), False), tf.shape(tokens))
+        features = self._features(tokens, functools.partial(causal_running_max, every=every))  # [B, P, F]
+        return tf.reshape(self._logit(tf.reshape(features, [-1, features.shape[-1]]), False), tf.shape(features)[:2])
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B]."""

@@ -73,6 +73,7 @@ class TokenEmbedding(keras.layers.Layer):
         vectors = tf.multiply(self.own, 1.0)  # [V, D]
         for index, part in enumerate(self.parts):
             vectors += tf.gather(tf.convert_to_tensor(part), self.token_features[:, index])  # [V, D]
+            vectors = tf.ensure_shape(vectors, self.own.shape)  # else TensorFlow puts the sums in another order in one graph than in the next
         return vectors
 
     def call(self, tokens):

@@ -125,7 +125,8 @@ def _generator_signatures(generator, length, prompt):
     def score(tokens):
         tokens = _known_tokens(generator, tokens)
         rows, steps = tf.unstack(tf.shape(tokens))
-        _, log_probs = generator.unroll(rows, steps, lambda t, _: tf.gather(tokens, t, axis=1))
+        whole = whole_rows(tokens)
+        log_probs = generator.unroll(tf.shape(whole)[0], steps, lambda t, _: tf.gather(whole, t, axis=1))[1][:rows]
         nll = -tf.reduce_sum(log_probs, axis=1) / tf.cast(_lengths(generator, tokens), tf.float32)
         return {"log_probs": log_probs, "nll": nll}
 
@@ -150,7 +151,7 @@ def _discriminator_signatures(generator, discriminator, length, prompt, num_cand
             candidates = tf.reshape(seeds[:, :-1], [-1, 2])  # [B·K, 2]
             tokens, log_probs = generator.sample(candidates, length, *options, _repeat_prompt(prompt, rows * num_candidates))
             logits = tf.reshape(_judge(discriminator, tokens)[0], [rows, num_candidates])  # [B, K]
-            kept = next_tokens(tf.nn.log_softmax(logits), row_uniforms(seeds[:, -1], 1)[0])  # [B], as likely as D's odds
+            kept = next_tokens(whole_rows(logits), whole_rows(row_uniforms(seeds[:, -1], 1)[0]))[:rows]  # [B], as likely as D's odds
             place = tf.range(rows) * num_candidates + kept
             return _drawn(generator, tf.gather(tokens, place), tf.gather(log_probs, place)) | {"logits": tf.gather(logits, kept, batch_dims=1)}
 

@@ -5,9 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.embedding import TokenEmbedding, check_token_features
+from tfseqgan.likelihood import log_probs_at, token_log_probs
+from tfseqgan.recurrence import advance, gates_of, project, read
 from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
-from tfseqgan.sampling import ROWS, check_sampling, next_tokens, row_seeds, row_uniforms
+from tfseqgan.sampling import check_sampling, next_tokens, row_seeds, row_uniforms, whole_rows
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -76,7 +78,7 @@ class Generator(keras.Model):
         """
         table = self.embedding.table()  # [V, D]
         inputs = self.inputs(tokens, table)  # [B, T, D]
-        outputs = self.lstm(self.dropout(inputs, training=training), training=training)  # [B, T, units]
+        outputs = read(self.dropout(inputs, training=training), self.lstm)  # [B, T, units]
         return self.logits(self.dropout(outputs, training=training), table)  # [B, T, V]
 
     def inputs(self, tokens, table):
@@ -86,12 +88,13 @@ class Generator(keras.Model):
 
     def logits(self, outputs, table):
         """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → float32 [..., V]."""
-        projected = self.projection(outputs)
-        if self.token_features is None:
-            return tf.cast(projected, tf.float32)
-        # One flat matrix product: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
-        flat = tf.matmul(tf.reshape(projected, [-1, self.embedding_dim]), tf.cast(table, projected.dtype), transpose_b=True)
-        return tf.reshape(tf.cast(flat, tf.float32), tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0)) + self.bias
+        # Flat matrix products: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
+        flat = tf.reshape(outputs, [-1, self.units])
+        kernel, bias = (tf.cast(weight, outputs.dtype) for weight in (self.projection.kernel, self.projection.bias))
+        flat = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
+        if self.token_features is not None:
+            flat = tf.nn.bias_add(tf.matmul(flat, tf.cast(table, flat.dtype), transpose_b=True), tf.cast(self.bias, flat.dtype))
+        return tf.reshape(tf.cast(flat, tf.float32), tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0))
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B, T, V]."""
@@ -108,7 +111,7 @@ class Generator(keras.Model):
         """
         x = tf.cast(x, tf.int32)
         mask = sequence_mask(x, self.end_token_id)  # [B, T]
-        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=x, logits=y_pred)  # [B, T]
+        nll = -token_log_probs(y_pred, x)  # [B, T]
         self.nll_metric.update_state(nll, sample_weight=mask)
         return masked_mean(nll, mask)
 
@@ -182,45 +185,51 @@ class Generator(keras.Model):
             tokens int32 [B, T], padded behind the end, and log_probs float32 [B, T]: log p(yₜ | y₍<t₎) of the model itself, at
             temperature 1 and unfiltered; 0 behind the end.
         """
-        uniforms = row_uniforms(seeds, length)  # [T, B]
+        rows = tf.shape(seeds)[0]
+        whole = [whole_rows(value) if tf.is_tensor(value) and value.shape.rank else value for value in (seeds, temperature, top_k, top_p, prompt, prompt_lengths)]
+        seeds, temperature, top_k, top_p, prompt, prompt_lengths = whole
+        uniforms = row_uniforms(seeds, length)  # [T, B + spare]
 
-        def choose(t, log_p):
-            drawn = next_tokens(log_p, uniforms[t], temperature, top_k, top_p)  # [B]
+        def choose(t, logits):
+            drawn = next_tokens(logits, uniforms[t], temperature, top_k, top_p)  # [B + spare]
             if prompt is None:
                 return drawn
             size = tf.shape(prompt)[1]
             prompted = tf.gather(tf.pad(prompt, [[0, 0], [0, 1]]), tf.minimum(t, size), axis=1)  # [B]
             return tf.where(t < (size if prompt_lengths is None else prompt_lengths), prompted, drawn)
 
-        return self.unroll(tf.shape(seeds)[0], length, choose)
+        tokens, log_probs = self.unroll(tf.shape(seeds)[0], length, choose)
+        return tokens[:rows], log_probs[:rows]
 
     def unroll(self, rows, length, choose):
         """Writes sequences step by step; the loop under sampling and scoring, plain TensorFlow operations without the LSTM layer.
 
+        What the gates get from a token is looked up: the table of all tokens is projected once a call.
+
         Args:
-            rows: B, an integer or int32 [].
+            rows: B, an integer or int32 [], a multiple of `sampling.ROWS` where a row must not depend on the others to the last bit.
             length: T, an integer or int32 [].
-            choose: function of the step t, int32 [], and log p(· | y₍<t₎), float32 [B, V], that returns yₜ, int32 [B].
+            choose: function of the step t, int32 [], and the logits of p(· | y₍<t₎), float32 [B, V], that returns yₜ, int32 [B].
 
         Returns:
             As `sample`.
         """
-        table = self.embedding.table()  # [V, D]
-        spare = -rows % ROWS
+        table, gates = self.embedding.table(), gates_of(self.lstm)  # [V, D]
+        known = project(tf.cast(table, self.compute_dtype), gates)  # four of [V, units]
 
-        def step(t, vectors, h, c, alive, tokens, log_probs):
-            output, (h, c) = self.lstm.cell(vectors, [h, c], training=False)
-            log_p = tf.nn.log_softmax(self.logits(output, table))[:rows]  # [B, V]
-            chosen = choose(t, log_p)  # [B]
-            log_probs = log_probs.write(t, tf.where(alive, tf.gather(log_p, chosen, batch_dims=1), 0.0))
-            tokens = tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
+        def step(t, projected, hidden, cell, alive, tokens, log_probs):
+            hidden, cell = advance(projected, hidden, cell, gates.states)
+            logits = self.logits(hidden, table)  # [B, V]
+            chosen = choose(t, logits)  # [B]
+            chances = log_probs_at(logits, tf.nn.softmax(logits), chosen)
+            log_probs, tokens = log_probs.write(t, tf.where(alive, chances, 0.0)), tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
             if self.end_token_id is not None:
                 alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)
-            vectors = tf.cast(tf.ensure_shape(tf.gather(table, tf.pad(chosen, [[0, spare]])), opening.shape), self.compute_dtype)  # [B + spare, D]
-            return t + 1, vectors, h, c, alive, tokens, log_probs
+            projected = [tf.ensure_shape(tf.gather(part, chosen), given.shape) for part, given in zip(known, opening)]
+            return t + 1, projected, hidden, cell, alive, tokens, log_probs
 
-        zeros = tf.zeros([rows + spare, self.units], self.compute_dtype)
-        opening = tf.cast(tf.broadcast_to(self.opening, [rows + spare, self.embedding_dim]), self.compute_dtype)
+        zeros = tf.zeros([rows, self.units], self.compute_dtype)
+        opening = project(tf.cast(tf.broadcast_to(self.opening, [rows, self.embedding_dim]), self.compute_dtype), gates)
         arrays = tf.TensorArray(tf.int32, length), tf.TensorArray(tf.float32, length)
         start = (tf.constant(0), opening, zeros, zeros, tf.ones([rows], tf.bool), *arrays)
         *_, tokens, log_probs = tf.while_loop(lambda t, *_: t < length, step, start, parallel_iterations=1)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfseqgan.likelihood import token_log_probs
 from tfseqgan.replicas import by_row
 from tfseqgan.returns import sequence_mask
 from tfseqgan.sampling import check_sampling, row_seeds
@@ -59,7 +60,7 @@ class Policy:
 
     def log_prob(self, tokens):
         """Returns log π(yₜ | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
-        return self.distribution(tokens).log_prob(tokens) * self.mask(tokens)
+        return token_log_probs(self.generator(tokens, training=False), tokens) * self.mask(tokens)
 
     def entropy(self, tokens):
         """Returns the entropy of π(· | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""

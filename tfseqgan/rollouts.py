@@ -2,26 +2,8 @@
 
 import tensorflow as tf
 
+from tfseqgan.recurrence import advance, gates_of, project, states_passed
 from tfseqgan.sampling import next_tokens
-
-
-def states_passed(generator, tokens):
-    """Returns the LSTM's states after each step of reading sequences.
-
-    Args:
-        generator: a `Generator`.
-        tokens: int32 [B, T].
-
-    Returns:
-        h and c, float [T, B, units] each: entry p − 1 is the state that has read the opening and y₁…yₚ₋₁.
-    """
-    vectors = tf.transpose(generator.inputs(tokens, generator.embedding.table()), [1, 0, 2])  # [T, B, D]
-
-    def read(state, inputs):
-        return tuple(generator.lstm.cell(inputs, list(state), training=False)[1])
-
-    zeros = tf.zeros([tf.shape(tokens)[0], generator.units], generator.compute_dtype)
-    return tf.scan(read, vectors, (zeros, zeros))
 
 
 def _begin(tokens, states, length, num_rollouts):
@@ -53,16 +35,17 @@ def complete(generator, tokens, num_rollouts, every, seed):
         TensorShape([2, 3, 1, 5])
     """
     tokens = tf.convert_to_tensor(tokens)
-    length, table, states = tokens.shape[1], generator.embedding.table(), states_passed(generator, tokens)
+    length, table, gates = tokens.shape[1], generator.embedding.table(), gates_of(generator.lstm)
+    states = states_passed(generator.inputs(tokens, table), generator.lstm)
+    known = project(tf.cast(table, generator.compute_dtype), gates)  # four of [V, units]
 
     def step(t, hidden, cell, written):
         if t % every == 0:
             rows = _begin(tokens, states, t, num_rollouts)
             hidden, cell, written = (tf.concat(pair, axis=0) for pair in zip((hidden, cell, written), rows))
-        vectors = tf.cast(tf.gather(table, written[:, -1]), generator.compute_dtype)  # [rows, D]
-        output, (hidden, cell) = generator.lstm.cell(vectors, [hidden, cell], training=False)
+        hidden, cell = advance([tf.gather(part, written[:, -1]) for part in known], hidden, cell, gates.states)
         uniforms = tf.random.stateless_uniform([tf.shape(written)[0]], tf.random.experimental.stateless_fold_in(seed, t))
-        chosen = next_tokens(generator.logits(output, table), uniforms)  # [rows]
+        chosen = next_tokens(generator.logits(hidden, table), uniforms)  # [rows]
         if generator.end_token_id is not None:
             chosen = tf.where(tf.reduce_any(written == generator.end_token_id, axis=1), generator.pad_token_id, chosen)
         return hidden, cell, tf.concat([written, chosen[:, None]], axis=1)

@@ -20,6 +20,7 @@ from tfseqgan.files import write_json
 from tfseqgan.folders import check_apart, check_folder, clear_folder, load_model, read_config, read_json, read_settings, write_tunes
 from tfseqgan.generator import Generator
 from tfseqgan.objectives import RECIPES
+from tfseqgan.optimizer import Adam
 from tfseqgan.pretrained import save_model, save_pretrained
 from tfseqgan.pretraining import check_batch, pretrain
 from tfseqgan.replicas import is_chief, make_strategy, under_strategy, wait_for_all
@@ -86,7 +87,7 @@ def _config(settings, data_path, data):
 
 def _adam(learning_rate):
     """Returns the paper's optimizer: Adam, the gradient clipped at a global norm of 5."""
-    return keras.optimizers.Adam(learning_rate, global_clipnorm=5.0)
+    return Adam(learning_rate, global_clipnorm=5.0)
 
 
 def _pretrain(out, checkpoints, generator, data, settings, verbose):
@@ -106,7 +107,7 @@ def _play(out, checkpoints, generator, discriminator, data, settings, verbose):
     """Trains both models against each other and keeps them."""
     if settings.rounds:
         generator.compile(_adam(settings.generator_learning_rate))
-        discriminator.compile(keras.optimizers.Adam(settings.discriminator_learning_rate))
+        discriminator.compile(Adam(settings.discriminator_learning_rate))
         fit_adversarial(
             generator, discriminator, data.train, make_objective(settings), rounds=settings.rounds, generator_steps=settings.generator_steps,
             discriminator_steps=settings.discriminator_steps, batch_size=settings.batch_size,

@@ -14,14 +14,19 @@ ROWS = 16
 by another routine, so that a sequence would depend on its batch in the last bits of its log-probabilities, and at the border of two tokens in more."""
 
 
+BLOCK = 64
+"""Tokens whose probabilities are added up at once before the one is found that is drawn."""
+
+
 def whole_rows(values):
-    """Returns values with rows of zeros added up to a multiple of `ROWS`: [B, …] → [B + spare, …].
+    """Returns values with the last row repeated up to a multiple of `ROWS`: [B, …] → [B + spare, …].
 
     Example:
-        >>> whole_rows(tf.ones([3, 2])).shape
-        TensorShape([16, 2])
+        >>> whole_rows(tf.constant([3, 4])).shape, int(whole_rows(tf.constant([3, 4]))[15])
+        (TensorShape([16]), 4)
     """
-    return tf.pad(values, [[0, -tf.shape(values)[0] % ROWS]] + [[0, 0]] * (values.shape.rank - 1))
+    rows = tf.shape(values)[0]
+    return tf.gather(values, tf.minimum(tf.range(rows + -rows % ROWS), rows - 1))
 
 
 def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
@@ -106,20 +111,48 @@ def keep_top_p(logits, top_p):
     """
     top_p = tf.reshape(tf.convert_to_tensor(top_p, logits.dtype), [-1, 1])  # [B, 1]
     falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
-    before = tf.cumsum(tf.nn.softmax(whole_rows(falling))[: tf.shape(logits)[0]], axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
+    before = tf.cumsum(tf.nn.softmax(falling), axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
     smallest = tf.reduce_min(tf.where((before < top_p) | (top_p >= 1), falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
     return tf.where(logits >= smallest, logits, -np.inf)
 
 
-def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
-    """Draws one token a row by the inverse of its cumulative distribution.
+def invert(weights, uniforms):
+    """Draws one token a row by the inverse of its cumulative distribution, first a block of tokens and then one within it.
 
-        y = min {v : Σ_{w≤v} p(w) > u}
+        y = min {v : Σ_{w≤v} p(w) > u Σ_w p(w)}
+
+    A token of weight 0 is never drawn, however the sums are rounded.
 
     Args:
-        log_p: float32 [B, V], log-probabilities.
+        weights: float32 [B, V], of any positive sum.
         uniforms: float32 [B] in [0, 1).
-        temperature: float32 [] or [B] that divides the log-probabilities, or None for 1.
+
+    Returns:
+        int32 [B].
+
+    Example:
+        >>> invert(tf.constant([[2.0, 5.0, 3.0]] * 3), tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
+        [0, 1, 2]
+    """
+    padded = tf.pad(weights, [[0, 0], [0, -tf.shape(weights)[1] % BLOCK]])
+    blocks = tf.reshape(padded, [tf.shape(padded)[0], -1, BLOCK])  # [B, V / BLOCK, BLOCK]
+    sums = tf.cumsum(tf.reduce_sum(blocks, axis=2), axis=1)  # [B, V / BLOCK]
+    aim = uniforms * sums[:, -1]  # [B]
+    block = tf.reduce_sum(tf.cast(sums[:, :-1] <= aim[:, None], tf.int32), axis=1)  # [B], of a positive sum
+    before = tf.gather(tf.pad(sums, [[0, 0], [1, 0]]), block, batch_dims=1)  # [B]
+    inside = tf.gather(blocks, block, batch_dims=1)  # [B, BLOCK]
+    passed = tf.reduce_sum(tf.cast(tf.cumsum(inside, axis=1) <= (aim - before)[:, None], tf.int32), axis=1)
+    last = tf.reduce_max(tf.where(inside > 0, tf.range(BLOCK), 0), axis=1)
+    return block * BLOCK + tf.minimum(passed, last)
+
+
+def next_tokens(logits, uniforms, temperature=None, top_k=None, top_p=None):
+    """Draws one token a row from logits, filtered where that is asked for.
+
+    Args:
+        logits: float32 [B, V]; log-probabilities are logits too.
+        uniforms: float32 [B] in [0, 1).
+        temperature: float32 [] or [B] that divides the logits, or None for 1.
         top_k: int32 [] or [B], 0 for all, or None.
         top_p: float32 [] or [B] in (0, 1], or None.
 
@@ -131,12 +164,9 @@ def next_tokens(log_p, uniforms, temperature=None, top_k=None, top_p=None):
         [0, 1, 2]
     """
     if temperature is not None:
-        log_p = log_p / tf.reshape(temperature, [-1, 1])
+        logits = logits / tf.reshape(temperature, [-1, 1])
     if top_k is not None:
-        log_p = tf.cond(tf.reduce_any(top_k > 0), lambda: keep_top_k(log_p, top_k), lambda: log_p)
+        logits = tf.cond(tf.reduce_any(top_k > 0), lambda: keep_top_k(logits, top_k), lambda: logits)
     if top_p is not None:
-        log_p = tf.cond(tf.reduce_any(top_p < 1), lambda: keep_top_p(log_p, top_p), lambda: log_p)
-    weights = tf.exp(whole_rows(log_p - tf.reduce_max(log_p, axis=-1, keepdims=True)))[: tf.shape(log_p)[0]]  # [B, V]
-    cumulative = tf.cumsum(weights, axis=-1)
-    passed = cumulative <= uniforms[:, None] * cumulative[:, -1:]  # [B, V]
-    return tf.minimum(tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1), tf.shape(log_p)[-1] - 1)
+        logits = tf.cond(tf.reduce_any(top_p < 1), lambda: keep_top_p(logits, top_p), lambda: logits)
+    return invert(tf.nn.softmax(logits), uniforms)

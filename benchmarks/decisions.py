@@ -2,7 +2,7 @@
 
     python benchmarks/decisions.py
 
-- The tied output is one flat matrix product and not an einsum (`Generator._logits`): forward and gradient at B 32, T 100, D 128, V 3,219.
+- The tied output is one flat matrix product and not an einsum (`Generator.logits`): forward and gradient at B 32, T 100, D 128, V 3,219.
 - The discriminator's branches are Conv1D over [B, T, D] and not conv2d over [B, T, D, 1], as the reference codes have it: one branch of 400
   filters 20 wide, forward and gradient at B 32, T 100, D 32.
 - The gradient of convolution and maximum over time is our own and touches one window a filter (`causal_max`), against TensorFlow's: 2,000 filters

@@ -2,9 +2,9 @@
 
     python benchmarks/suite.py --data FOLDER_OF_NOTTINGHAM_MIDI
 
-A step is timed in turn with its PyTorch twin (benchmarks/torch_peer.py, a process of its own), A B A B, and the medians are compared. Its floor is the
+A step is timed in turn with its PyTorch twins (benchmarks/torch_peer.py, processes of their own), A B C A B C, and the medians are compared. Its floor is the
 time that its matrix products take alone, each shape measured in the same run: what nobody can go below without doing less work. Without torch, or
-with --no-peer, the peer's columns stay empty. Run it on a machine that does nothing else.
+with --no-peer, the peers' columns stay empty. Run it on a machine that does nothing else.
 """
 
 import argparse
@@ -262,6 +262,15 @@ def memory_by_round():
     return kept
 
 
+def processor():
+    """Returns the processor's name with the number formats that it computes products in, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line) if info.is_file() else {}
+    fields = {key.strip(): value.strip() for key, value in lines.items()}
+    formats = [flag for flag in fields.get("flags", "").split() if flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")]
+    return ", ".join([fields.get("model name", platform.machine()), *formats])
+
+
 def importing():
     """Returns the seconds of importing tfseqgan's training after its dependencies, in a new process."""
     before = "import tensorflow, keras, tensorflow_probability, mido, time; s = time.perf_counter()"
@@ -306,7 +315,7 @@ def run(args):
     write_json(args.out, {
         "rows": bench.rows, "gflop_per_second": rate, "import_seconds": importing(), "seconds_by_length": slopes(bench), "memory_mb_by_round": memory,
         "sizes": {"B": B, "T": T, "units": H, "V": V, "embedding_dim": D, "factored_embedding_dim": E, "filters": F, "kernel_size": W},
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "python": platform.python_version()},
+        "machine": {"cores": os.cpu_count(), "processor": processor(), "python": platform.python_version()},
         "versions": {"tfseqgan": sg.__version__, "tensorflow": version("tensorflow"), "torch": peers[0].torch if peers else None},
     })  # fmt: skip
 
@@ -329,7 +338,7 @@ def line_through(seconds):
     """Returns slope, intercept and the largest relative error of the straight line through seconds by length, the small ones weighing as much."""
     lengths, times = np.array([float(length) for length in seconds]), np.array(list(seconds.values()))
     slope, intercept = np.polyfit(lengths, times, 1, w=1 / times)
-    return slope, intercept, np.abs(slope * lengths + intercept - times).max() / times[np.abs(slope * lengths + intercept - times).argmax()]
+    return slope, intercept, np.max(np.abs(slope * lengths + intercept - times) / times)
 
 
 def length_table(result):
@@ -363,7 +372,7 @@ def other_figures(result):
 
 
 def render(result):
-    """Writes the tables into docs/performance.md, between its marks."""
+    """Returns the text of docs/performance.md with the result's tables between its marks."""
     text = PAGE.read_text(encoding="utf-8")
     for name, block in {"suite": table(result), "lengths": length_table(result), "figures": other_figures(result)}.items():
         before, rest = text.split(f"<!-- {name} -->\n")

@@ -1,6 +1,7 @@
 """What a run shows and writes while it goes on: a progress line, a CSV file, scalars for TensorBoard. All are Keras callbacks.
 
-Of several workers the chief alone shows and writes anything."""
+Of several workers the chief alone shows and writes anything.
+"""
 
 import csv
 import io

@@ -28,7 +28,7 @@ def checksum(values):
 
 
 def model_settings(**models):
-    """Returns what a checkpoint fixes about models, as plain values by name: their parts and the kind of their optimizer.
+    """Returns what a checkpoint fixes about models, as plain values by name: their parts, precision and the kind of their optimizer.
 
     Args:
         **models: compiled models by name.
@@ -43,6 +43,7 @@ def model_settings(**models):
     settings = {}
     for name, model in models.items():
         config = model.get_config() | {"optimizer": type(model.optimizer).__name__, "token_features": checksum(model.token_features)}
+        config["precision"] = model.dtype_policy.name
         settings |= {f"{name}.{key}": value for key, value in config.items() if key not in ("name", "trainable", "dtype")}
     return settings
 

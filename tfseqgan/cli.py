@@ -169,7 +169,10 @@ def _train(args):
         saved, config = runs.read_config(runs.check_folder(out, resume=True))
         settings, data_path = _resumed(args, saved, config), config["data_path"]
     with strategy.scope():
-        rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
+        try:
+            rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
+        except runs.LOST_WORKER as error:
+            raise ConnectionError(f"Another worker is gone ({str(error).splitlines()[0]}); expected all of them. Start all again") from error
         if not runs.is_chief():
             return
     folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2

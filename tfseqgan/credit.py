@@ -108,7 +108,7 @@ class Prefix:
         """
         going_on = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])  # [B, T], whether another token follows
         asked = (tf.range(tf.shape(mask)[1]) + 1) // self.every  # [T], how many prefixes have been judged
-        opinions = tf.gather(tf.pad(rewards, [[0, 0], [1, 0]]), tf.minimum(asked, tf.shape(rewards)[1]), axis=1)  # [B, T]
+        opinions = tf.gather(tf.pad(rewards, [[0, 0], [1, 0]]), asked, axis=1)  # [B, T]
         opinions = tf.where(going_on > 0, opinions, rewards[:, -1:])
         return reward_to_go(opinions - tf.pad(opinions[:, :-1], [[0, 0], [1, 0]]), mask, discount)
 

@@ -88,7 +88,7 @@ class Discriminator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.supports_jit = False  # XLA is slower here on a CPU; compile(jit_compile=True) still asks for it
+        self.supports_jit = False  # XLA is slower here on a CPU: compile(jit_compile=True) warns and goes on without
         self.vocabulary_size = vocabulary_size
         self.token_features = check_token_features(token_features, vocabulary_size)
         self.embedding_dim = embedding_dim

@@ -42,7 +42,7 @@ class Generator(keras.Model):
         self, vocabulary_size, token_features=None, *, embedding_dim=128, units=512, dropout=0.0, pad_token_id=0, end_token_id=2, **kwargs
     ):
         super().__init__(**kwargs)
-        self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU; compile(jit_compile=True) still asks for it
+        self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU: compile(jit_compile=True) warns and goes on without
         self.vocabulary_size = vocabulary_size
         self.token_features = check_token_features(token_features, vocabulary_size)
         self.embedding_dim = embedding_dim

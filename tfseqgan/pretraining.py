@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfseqgan.callbacks import progress
 from tfseqgan.checkpointing import Checkpoints, Journal, checksum, model_settings
 from tfseqgan.evaluation import check_counts, check_tokens, mean_nll
-from tfseqgan.replicas import add_up, check_created_under_strategy, on_replicas, own_rows, said_once, under_strategy
+from tfseqgan.replicas import add_up, check_created_under_strategy, check_rows_for_all, check_same_everywhere, on_replicas, own_rows, said_once, under_strategy
 from tfseqgan.returns import sequence_mask
 from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 
@@ -17,7 +17,8 @@ _ORDER, _DROPOUT = range(2)
 
 
 def check_compiled(model):
-    """Raises ValueError unless a model has an optimizer that the strategy in scope knows; creates its variables, so that they can be restored."""
+    """Raises ValueError unless a model has an optimizer that the strategy in scope knows and that needs no scaled loss; creates its variables, so that
+    they can be restored."""
     if getattr(model, "optimizer", None) is None:
         name = type(model).__name__.lower()
         raise ValueError(f"The {name} is not compiled: an optimizer is expected. Call {name}.compile('adam') first.")
@@ -158,7 +159,8 @@ def pretrain(
         keras.callbacks.History with `nll` (training, dropout on) and `val_nll` (dropout off), in nats per token.
 
     Raises:
-        ValueError: if the generator is not compiled, the data does not fit it, a number is out of range, or the checkpoint belongs to another run.
+        ValueError: if the generator is not compiled (under the strategy), the data does not fit it or differs from worker to worker, a number is out of
+            range, or the checkpoint belongs to another run.
         FloatingPointError: if the training diverges.
 
     Example:
@@ -178,6 +180,8 @@ def pretrain(
     if validation_data is not None:
         validation_data = check_tokens(validation_data, generator.vocabulary_size, "validation_data")
     check_counts(checkpoint_every=checkpoint_every, patience=1 if patience is None else patience)
+    check_rows_for_all(batch_size=batch_size)
+    check_same_everywhere(data=checksum(data), validation_data=checksum(validation_data))
     settings = {
         "stage": "pretrain", "batch_size": batch_size, "seed": seed, "data_checksum": checksum(data),
         "validation_data_checksum": checksum(validation_data), **model_settings(generator=generator),

@@ -5,8 +5,7 @@ With input xₜ, state h and cell c, and the logistic function σ:
     i, f, o = σ(x W + h U + b) of each,   g = tanh(x W + h U + b)
     cₜ = f ⊙ cₜ₋₁ + i ⊙ g,   hₜ = o ⊙ tanh(cₜ)
 
-The gates' four products run side by side and need no cutting up; the sum over time of each weight's gradient is one product. The whole likelihood step
-of the paper's sizes takes 0.8 of the time with Keras' layer on two cores (benchmarks/decisions.py).
+The gates' four products run side by side and need no cutting up; the sum over time of each weight's gradient is one product (benchmarks/decisions.py).
 """
 
 from typing import NamedTuple
@@ -120,7 +119,7 @@ def _unroll(*projected_and_states):
 
 
 def states_passed(vectors, layer):
-    """Returns the states after each step of reading: float [B, T, D] → hidden and cell, float [T, B, H] each. No gradient passes.
+    """Returns the states after each step of reading: float [B, T, D] → hidden and cell, float [T, B, H] each.
 
     Args:
         vectors: the inputs.
@@ -138,7 +137,7 @@ def read(vectors, layer):
 
     Args:
         vectors: float [B, T, D].
-        layer: a built `keras.layers.LSTM` that returns sequences.
+        layer: a built `keras.layers.LSTM` that returns sequences, with the activations and the bias that it comes with.
 
     Returns:
         float [B, T, H].

@@ -56,6 +56,10 @@ def make_strategy(name):
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
+LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError, tf.errors.DeadlineExceededError)
+"""What TensorFlow raises where another worker has ended."""
+
+
 def wait_for_all():
     """Returns when every worker has come here."""
     on_replicas(lambda: add_up([tf.constant(1)]))
@@ -82,7 +86,7 @@ def own_rows(values):
 
 
 def all_rows(values):
-    """Returns, within a replica, the rows of all of them, in order: the inverse of `own_rows`. No gradient passes."""
+    """Returns, within a replica, the rows of all of them, in order: the inverse of `own_rows`. No gradient passes from one replica to another."""
     if replica_count() == 1:
         return values
     return tf.distribute.get_replica_context().all_gather(tf.stop_gradient(values), axis=0)
@@ -117,7 +121,7 @@ def on_replicas(function):
 
 
 def by_row(function, *arrays):
-    """Returns a function of rows for all rows, each replica computing its own share; called within a replica, for the rows given.
+    """Returns what a function makes of all rows, each replica computing its own share; called within a replica, what it makes of the rows given.
 
     Args:
         function: of tensors [B, …] to a tensor or a tuple of tensors [B, …], each row a matter of its own row alone.
@@ -130,6 +134,20 @@ def by_row(function, *arrays):
     if replica_count() == 1 or not tf.distribute.in_cross_replica_context():
         return function(*arrays)
     return on_replicas(lambda: tf.nest.map_structure(all_rows, function(*map(own_rows, arrays))))
+
+
+def agree(number):
+    """Returns the first worker's number, below 2³¹, on all of them."""
+    if replica_count() == 1:
+        return number
+    return int(on_replicas(lambda: add_up(said_once([tf.constant(number)])))[0])
+
+
+def check_same_everywhere(**checksums):
+    """Raises ValueError on every worker, naming it, unless each number is the same on all of them; None counts as a number."""
+    for name, value in checksums.items():
+        if replica_count() > 1 and len(set(on_replicas(lambda: all_rows(tf.constant([-1 if value is None else value], tf.int64))).numpy())) > 1:
+            raise ValueError(f"The workers hold different {name}; expected the same on all of them. Give each the same files.")
 
 
 def under_strategy(function):
@@ -178,6 +196,7 @@ class Dropout(keras.layers.Dropout):
         """float [own rows, …] → the same shape."""
         if replica_count() == 1 or not training or not self.rate or tf.distribute.in_cross_replica_context():
             return super().call(inputs, training=training)
-        [rows] = add_up([tf.shape(inputs)[0]])
-        ones = tf.ones(tf.concat([[rows], tf.shape(inputs)[1:]], axis=0), inputs.dtype)
-        return inputs * tf.ensure_shape(own_rows(super().call(ones, training=True)), inputs.shape)
+        counts, replica = all_rows(tf.shape(inputs)[:1]), tf.distribute.get_replica_context().replica_id_in_sync_group
+        ones = tf.ones(tf.concat([[tf.reduce_sum(counts)], tf.shape(inputs)[1:]], axis=0), inputs.dtype)
+        pattern = super().call(ones, training=True)[tf.reduce_sum(counts[:replica]) :][: tf.shape(inputs)[0]]
+        return inputs * tf.ensure_shape(pattern, inputs.shape)

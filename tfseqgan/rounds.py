@@ -5,6 +5,8 @@ import secrets
 import keras
 import numpy as np
 
+from tfseqgan.replicas import agree
+
 
 def resolve_seed(seed):
     """Returns a run's seed: the one given, checked, or a random one for None.
@@ -17,7 +19,7 @@ def resolve_seed(seed):
         7
     """
     if seed is None:
-        return secrets.randbits(31)
+        return agree(secrets.randbits(31))
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number of 0 or more, or None for a random one; received {seed!r}.")
     return seed

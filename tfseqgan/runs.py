@@ -23,7 +23,7 @@ from tfseqgan.objectives import RECIPES
 from tfseqgan.optimizer import Adam
 from tfseqgan.pretrained import save_model, save_pretrained
 from tfseqgan.pretraining import check_batch, pretrain
-from tfseqgan.replicas import is_chief, make_strategy, under_strategy, wait_for_all
+from tfseqgan.replicas import LOST_WORKER, is_chief, make_strategy, under_strategy, wait_for_all
 from tfseqgan.served import SavedSampler, newest_version
 from tfseqgan.tokenizer import Tokenizer
 from tfseqgan.training import fit_adversarial
@@ -33,6 +33,7 @@ _log = logging.getLogger("tfseqgan")
 
 TUNE_LENGTH = 512
 """Tokens that a tune may have at the most; the longest of nine Nottingham tunes in ten has about 300."""
+
 
 def make_models(data, settings):
     """Returns an untrained generator and discriminator for `Windows`, as the settings ask for; their weights are a matter of the seed."""
@@ -160,9 +161,11 @@ def train_run(out, settings, data_path=None, *, strategy=None, overwrite=False, 
         OSError: if a file cannot be written.
     """
     checkpoints = Path(out) / "checkpoints"
-    aside = None if is_chief() else tempfile.TemporaryDirectory(prefix="tfseqgan-")
-    out = Path(aside.name) if aside else check_folder(out, overwrite, resume=resumed_config is not None)
+    out = check_folder(out, overwrite, resume=resumed_config is not None)
     check_apart(out, data_path)
+    wait_for_all()  # before the chief writes to the folder, all have seen that it may
+    aside = None if is_chief() else tempfile.TemporaryDirectory(prefix="tfseqgan-")
+    out = Path(aside.name) if aside else out
     data = _open_checked(settings, data_path, resumed_config)
     generator, discriminator = make_models(data, settings)
     if resumed_config is None:

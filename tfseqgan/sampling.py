@@ -142,8 +142,8 @@ def invert(weights, uniforms):
     before = tf.gather(tf.pad(sums, [[0, 0], [1, 0]]), block, batch_dims=1)  # [B]
     inside = tf.gather(blocks, block, batch_dims=1)  # [B, BLOCK]
     passed = tf.reduce_sum(tf.cast(tf.cumsum(inside, axis=1) <= (aim - before)[:, None], tf.int32), axis=1)
-    last = tf.reduce_max(tf.where(inside > 0, tf.range(BLOCK), 0), axis=1)
-    return block * BLOCK + tf.minimum(passed, last)
+    drawable = (inside > 0) & (tf.range(BLOCK) <= passed[:, None])
+    return block * BLOCK + tf.reduce_max(tf.where(drawable, tf.range(BLOCK), 0), axis=1)
 
 
 def next_tokens(logits, uniforms, temperature=None, top_k=None, top_p=None):

@@ -12,7 +12,7 @@ from tfseqgan.evaluation import check_counts, check_models, check_tokens, discri
 from tfseqgan.game import Game
 from tfseqgan.objectives import get_objective
 from tfseqgan.pretraining import check_batch, check_compiled, check_finite
-from tfseqgan.replicas import check_rows_for_all, under_strategy
+from tfseqgan.replicas import check_rows_for_all, check_same_everywhere, under_strategy
 from tfseqgan.rounds import derive_seed, index_stream, play_rounds, resolve_seed
 from tfseqgan.sampling import row_seeds
 
@@ -179,7 +179,7 @@ def fit_adversarial(
         keras.callbacks.History.
 
     Raises:
-        ValueError: if a model is not compiled, the models or the data do not fit each other, there is less data than a batch, a number is out of
+        ValueError: if a model is not compiled (under the strategy), the data differs from worker to worker, the models or the data do not fit each other, there is less data than a batch, a number is out of
             range, a reward of the tokens is not one finite number a sequence, or the checkpoint belongs to another run.
         FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
@@ -209,7 +209,8 @@ def fit_adversarial(
         "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
     }  # fmt: skip
     check_counts(checkpoint_every=checkpoint_every, **counts)
-    check_rows_for_all(batch_size=batch_size, discriminator_batch_size=discriminator_batch_size)
+    check_rows_for_all(batch_size=batch_size, discriminator_batch_size=discriminator_batch_size // 2 * 2)
+    check_same_everywhere(data=checksum(data), validation_data=checksum(validation_data))
     check_counts(least=0, rounds=rounds, discriminator_pretraining_rounds=discriminator_pretraining_rounds)
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
     settings = {

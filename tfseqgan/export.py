@@ -126,7 +126,7 @@ def _generator_signatures(generator, length, prompt):
         tokens = _known_tokens(generator, tokens)
         rows, steps = tf.unstack(tf.shape(tokens))
         whole = whole_rows(tokens)
-        log_probs = generator.unroll(tf.shape(whole)[0], steps, lambda t, _: tf.gather(whole, t, axis=1))[1][:rows]
+        log_probs = generator.unroll(tf.shape(whole)[0], steps, lambda t, *_: tf.gather(whole, t, axis=1))[1][:rows]
         nll = -tf.reduce_sum(log_probs, axis=1) / tf.cast(_lengths(generator, tokens), tf.float32)
         return {"log_probs": log_probs, "nll": nll}
 

@@ -9,7 +9,7 @@ from tfseqgan.likelihood import log_probs_at, token_log_probs
 from tfseqgan.recurrence import advance, gates_of, project, read
 from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
-from tfseqgan.sampling import check_sampling, next_tokens, row_seeds, row_uniforms, whole_rows
+from tfseqgan.sampling import check_sampling, invert, next_tokens, row_seeds, row_uniforms, whole_rows
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -190,8 +190,11 @@ class Generator(keras.Model):
         seeds, temperature, top_k, top_p, prompt, prompt_lengths = whole
         uniforms = row_uniforms(seeds, length)  # [T, B + spare]
 
-        def choose(t, logits):
-            drawn = next_tokens(logits, uniforms[t], temperature, top_k, top_p)  # [B + spare]
+        def choose(t, logits, probs):
+            if temperature is None and top_k is None and top_p is None:
+                drawn = invert(probs, uniforms[t])  # [B + spare]
+            else:
+                drawn = next_tokens(logits, uniforms[t], temperature, top_k, top_p)
             if prompt is None:
                 return drawn
             size = tf.shape(prompt)[1]
@@ -209,7 +212,8 @@ class Generator(keras.Model):
         Args:
             rows: B, an integer or int32 [], a multiple of `sampling.ROWS` where a row must not depend on the others to the last bit.
             length: T, an integer or int32 [].
-            choose: function of the step t, int32 [], and the logits of p(· | y₍<t₎), float32 [B, V], that returns yₜ, int32 [B].
+            choose: function of the step t, int32 [], and the logits and probabilities of p(· | y₍<t₎), float32 [B, V] each, that returns yₜ,
+                int32 [B].
 
         Returns:
             As `sample`.
@@ -220,8 +224,9 @@ class Generator(keras.Model):
         def step(t, projected, hidden, cell, alive, tokens, log_probs):
             hidden, cell = advance(projected, hidden, cell, gates.states)
             logits = self.logits(hidden, table)  # [B, V]
-            chosen = choose(t, logits)  # [B]
-            chances = log_probs_at(logits, tf.nn.softmax(logits), chosen)
+            probs = tf.nn.softmax(logits)  # [B, V]
+            chosen = choose(t, logits, probs)  # [B]
+            chances = log_probs_at(logits, probs, chosen)
             log_probs, tokens = log_probs.write(t, tf.where(alive, chances, 0.0)), tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
             if self.end_token_id is not None:
                 alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)

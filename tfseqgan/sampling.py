@@ -14,10 +14,6 @@ ROWS = 16
 by another routine, so that a sequence would depend on its batch in the last bits of its log-probabilities, and at the border of two tokens in more."""
 
 
-BLOCK = 64
-"""Tokens whose probabilities are added up at once before the one is found that is drawn."""
-
-
 def whole_rows(values):
     """Returns values with the last row repeated up to a multiple of `ROWS`: [B, …] → [B + spare, …].
 
@@ -116,6 +112,16 @@ def keep_top_p(logits, top_p):
     return tf.where(logits >= smallest, logits, -np.inf)
 
 
+def block_size(vocabulary_size):
+    """Returns how many tokens stand in a block: a divisor of V between 32 and 128, so that nothing has to be filled up, or 64 where there is none.
+
+    Example:
+        >>> block_size(3219), block_size(3217)
+        (111, 64)
+    """
+    return next((size for size in range(128, 31, -1) if vocabulary_size % size == 0), 64)
+
+
 def invert(weights, uniforms):
     """Draws one token a row by the inverse of its cumulative distribution, first a block of tokens and then one within it.
 
@@ -134,16 +140,17 @@ def invert(weights, uniforms):
         >>> invert(tf.constant([[2.0, 5.0, 3.0]] * 3), tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
         [0, 1, 2]
     """
-    padded = tf.pad(weights, [[0, 0], [0, -tf.shape(weights)[1] % BLOCK]])
-    blocks = tf.reshape(padded, [tf.shape(padded)[0], -1, BLOCK])  # [B, V / BLOCK, BLOCK]
-    sums = tf.cumsum(tf.reduce_sum(blocks, axis=2), axis=1)  # [B, V / BLOCK]
+    size = block_size(weights.shape[1])
+    padded = weights if weights.shape[1] % size == 0 else tf.pad(weights, [[0, 0], [0, -weights.shape[1] % size]])
+    blocks = tf.reshape(padded, [tf.shape(padded)[0], -1, size])  # [B, V / size, size]
+    sums = tf.cumsum(tf.reduce_sum(blocks, axis=2), axis=1)  # [B, V / size]
     aim = uniforms * sums[:, -1]  # [B]
     block = tf.reduce_sum(tf.cast(sums[:, :-1] <= aim[:, None], tf.int32), axis=1)  # [B], of a positive sum
     before = tf.gather(tf.pad(sums, [[0, 0], [1, 0]]), block, batch_dims=1)  # [B]
-    inside = tf.gather(blocks, block, batch_dims=1)  # [B, BLOCK]
+    inside = tf.gather(blocks, block, batch_dims=1)  # [B, size]
     passed = tf.reduce_sum(tf.cast(tf.cumsum(inside, axis=1) <= (aim - before)[:, None], tf.int32), axis=1)
-    drawable = (inside > 0) & (tf.range(BLOCK) <= passed[:, None])
-    return block * BLOCK + tf.reduce_max(tf.where(drawable, tf.range(BLOCK), 0), axis=1)
+    drawable = (inside > 0) & (tf.range(size) <= passed[:, None])
+    return block * size + tf.reduce_max(tf.where(drawable, tf.range(size), 0), axis=1)
 
 
 def next_tokens(logits, uniforms, temperature=None, top_k=None, top_p=None):

@@ -197,7 +197,7 @@ class Bench:
 
     def completions_one_by_one(self, rows, num_rollouts=16):
         """Times what rollouts would take one completion at a time: the mean of some, times how many there are."""
-        generator, prefix, positions = self.generators["table"], self.tokens(1), range(T // 20, T, T // 10)
+        generator, prefix, positions = self.generators["table"], self.tokens(1), range(max(1, T // 20), T, max(1, T // 10))
 
         def one(position):
             tokens = generator.sample(row_seeds(0, 1), T, prompt=prefix[:, :position])[0]

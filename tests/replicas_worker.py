@@ -30,13 +30,13 @@ def make_strategy(name):
     return tf.distribute.MultiWorkerMirroredStrategy() if name == "multi_worker" else tf.distribute.get_strategy()
 
 
-def learn(strategy):
+def learn(strategy, seed=1, rows=7):
     """Trains a generator by maximum likelihood, on seven rows in batches of 3, 3 and 1; returns what it holds and the figures."""
     with strategy.scope():
         generator = make_generator()
         generator.compile(sg.Adam(0.01, global_clipnorm=0.05))
     history = sg.pretrain(
-        generator, make_tokens(0, 7), epochs=3, batch_size=3, validation_data=make_tokens(1, 5), strategy=strategy, seed=1, verbose=0
+        generator, make_tokens(0, rows), epochs=3, batch_size=3, validation_data=make_tokens(1, 5), strategy=strategy, seed=seed, verbose=0
     )
     return snapshot(generator), history.history
 
@@ -47,10 +47,10 @@ def judge(strategy):
         return sg.evaluate(*make_players(), make_tokens(2, 7), seed=3)
 
 
-def refusal(strategy):
-    """Returns what is said about models that were made outside of the strategy."""
+def refusal(function):
+    """Returns the words with which a function refuses to begin."""
     try:
-        sg.fit_adversarial(*make_players(), make_tokens(0, 4), rounds=1, strategy=strategy)
+        function()
     except ValueError as error:
         return str(error)
 
@@ -67,7 +67,10 @@ def work(name, out, recipes, folder, kill_at=None):
     with strategy.scope():
         figures["chief"] = is_chief()
     if name == "mirrored":
-        figures["refusal"] = refusal(strategy)
+        figures["refusal"] = refusal(lambda: sg.fit_adversarial(*make_players(), make_tokens(0, 4), rounds=1, strategy=strategy))
+    if name == "multi_worker":
+        figures["unseeded"] = learn(strategy, seed=None)[1]
+        figures["refusal"] = refusal(lambda: learn(strategy, rows=7 + strategy.cluster_resolver.task_id))
     np.savez(out / "weights.npz", **{f"{recipe} {i}": value for recipe, values in weights.items() for i, value in enumerate(values)})
     (out / "figures.json").write_text(json.dumps(figures))
 

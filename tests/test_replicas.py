@@ -92,6 +92,10 @@ def test_two_processes_do_what_one_does_also_after_one_died_and_the_chief_alone_
         process.wait(600)
     chief, other = results(tmp_path / "worker0"), results(tmp_path / "worker1")
     assert chief[1]["chief"] and not other[1]["chief"]
+    assert chief[1].pop("unseeded") == other[1].pop("unseeded")
+    assert {result[1].pop("refusal") for result in (chief, other)} == {
+        "The workers hold different data; expected the same on all of them. Give each the same files."
+    }
     ours = {name: value for name, value in alone[0].items() if name.rsplit(" ", 1)[0] in (*recipes, "likelihood")}
     for result in (chief, other):
         assert_close(result, (ours, {name: alone[1][name] for name in chief[1]}))

@@ -143,13 +143,20 @@ def score_of(picture, name):
     return Score([Note(*note) for note in picture["melody"]], chords, name=name)
 
 
+def number_ids(svg):
+    """Returns an SVG without empty groups whose ids are n0, n1, … in their order: both depend on what verovio drew before."""
+    svg = re.sub(r'\s*<g [^>]*/>', "", svg)
+    names = {name: f"n{number}" for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))}
+    return re.sub(r'(?<=["#])[\w-]+(?=["\s{.,])', lambda found: names.get(found[0], found[0]), svg)
+
+
 def engrave(abc):
     """Returns a tune's staff notation as SVG; the same text gives the same bytes."""
     toolkit = verovio.toolkit()
     layout = {"breaks": "encoded", "adjustPageHeight": True, "pageWidth": 2400, "scale": 40, "footer": "none"}
     toolkit.setOptions({"inputFrom": "abc", "xmlIdSeed": 1, **layout})
     toolkit.loadData(abc)
-    return toolkit.renderToSVG(1)
+    return number_ids(toolkit.renderToSVG(1))
 
 
 def draw_samples(figure1, folder):

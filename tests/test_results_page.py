@@ -65,3 +65,17 @@ def test_every_published_run_states_its_samples_errors_seed_and_versions(path):
     assert all(f"{name.removesuffix('_mean')}_stderr" in columns for name in figures)
     assert {"arguments", "networks", "seed", "versions", "seconds", "curves", "rounds", "data"} <= result.keys()
     assert f"seed{result['seed']}" == path.parent.name and result["schedule"] == path.parent.parent.name
+
+
+def test_a_score_is_engraved_alike_whatever_was_engraved_before(page):
+    tunes = [(DOCS / "results" / f"{name}.abc").read_text() for name in ("best_liked", "true_negative", "collapsed")]
+    first = page.engrave(tunes[0])
+    for number in range(3):
+        page.engrave(tunes[number])
+        assert page.engrave(tunes[0]) == first
+    assert 'id="n0"' in first and first.count("#n") > 10
+
+
+def test_ids_are_numbered_in_their_order_with_what_refers_to_them(page):
+    svg = '<g id="x7" class="id"><use href="#k-2"/><path id="k-2"/></g><style>#x7 {}</style>'
+    assert page.number_ids(svg) == '<g id="n0" class="id"><use href="#n1"/><path id="n1"/></g><style>#n0 {}</style>'

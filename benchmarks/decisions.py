@@ -1,4 +1,4 @@
-"""What seven decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
+"""What ten decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
 
     python benchmarks/decisions.py
 
@@ -10,6 +10,10 @@
 - The LSTM is read gate by gate (`recurrence.read`), against Keras' layer: forward and gradient at B 128, T 100, D 32, 512 units.
 - Log-probabilities come from one softmax (`token_log_probs`), against TensorFlow's cross-entropy: with projection and gradient at B 128, T 100, V 3,219.
 - A token is drawn block by block (`invert`), against a sum over the whole vocabulary: 100 draws of B 128, V 3,219.
+- Gradients of rows are added up by a sparse product (`take_rows`), against `tf.gather`'s: 12,800 rows of [3,219, 512].
+- What a token brings to the gates is looked up in training (`read_rows`), against computing it place by place (`read`): forward and gradient at B 128,
+  T 100, D 128, 512 units, V 3,219.
+- 128 rows are sampled by two loops side by side (`rows.row_blocks`), against one: T 100, the paper's generator.
 - Adam is one kernel a weight (`tfseqgan.Adam`), against Keras': a step of 9.4 million weights, those of the paper's discriminator.
 """
 
@@ -25,8 +29,9 @@ import tensorflow as tf
 import tfseqgan as sg
 from tfseqgan.convolution import causal_max
 from tfseqgan.likelihood import token_log_probs
-from tfseqgan.recurrence import read
-from tfseqgan.sampling import invert
+from tfseqgan.recurrence import read, read_rows
+from tfseqgan.sampling import invert, row_seeds
+from tfseqgan.sparse import take_rows
 
 
 def gradient_step(function, *shapes, weights=()):
@@ -92,6 +97,30 @@ def draws(draw):
     return step
 
 
+def taken(take):
+    """Returns a function of a table: random rows of it, once more than a variable's own, whose gradient nobody would add up."""
+    places = tf.random.uniform([12800], 0, 3219, tf.int32)
+    return lambda table: take(table * 1.0, places)
+
+
+def reading(read_table):
+    """Returns a function of a table: an LSTM's outputs for random rows of it, and the LSTM's weights."""
+    layer, places = keras.layers.LSTM(512, return_sequences=True), tf.random.uniform([128, 100], 0, 3219, tf.int32)
+    layer.build((None, None, 128))
+    return lambda table: read_table(table, places, layer), [weight.value for weight in layer.trainable_variables]
+
+
+def read_places(table, places, layer):
+    return read(tf.gather(table, places), layer)
+
+
+def sampling():
+    """Returns compiled calls that sample 128 sequences of 100 tokens, by two loops and by one."""
+    generator, seeds = sg.Generator(3219, embedding_dim=32, units=512, end_token_id=None), row_seeds(0, 128)
+    one = tf.function(lambda: generator._draw(generator.tables(), 100, seeds, *[None] * 5))
+    return lambda: generator.sample(seeds, 100), one
+
+
 def adam_step(optimizer):
     """Returns a compiled call of an optimizer's step."""
     shapes = [(2000, 2000), (2000, 2000), (20, 32, 2000), (3219, 32), (2000,), (2000,), (2000, 1)]
@@ -127,4 +156,8 @@ if __name__ == "__main__":
     both = [projected(lambda logits, tokens: token_log_probs(logits, tokens)), projected(cross_entropy)]
     compare_gradients("log-probabilities, softmax against cross-entropy", *both, [12800, 512], [512, 3219], repeats=5)
     compare("drawing tokens, by blocks against a whole sum", draws(invert), draws(cumulative), repeats=9)
+    compare_gradients("rows of a table, sparse product against gather", taken(take_rows), taken(tf.gather), [3219, 512], repeats=15)
+    steps = [gradient_step(function, [3219, 128], weights=weights) for function, weights in (reading(read_rows), reading(read_places))]
+    compare("LSTM, rows looked up against place by place", *steps, repeats=7)
+    compare("sampling 128 rows, two loops against one", *sampling(), repeats=15)
     compare("Adam, one kernel against Keras'", adam_step(sg.Adam(1e-4)), adam_step(keras.optimizers.Adam(1e-4)), repeats=9)

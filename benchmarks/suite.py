@@ -69,14 +69,14 @@ def product_seconds(m, k, n, repeats=5):
 
 
 def products_of_reading(factored):
-    """Returns the matrix products of a forward pass with teacher forcing: {(m, k, n): how many}."""
+    """Returns the matrix products of a forward pass with teacher forcing, each place for itself: {(m, k, n): how many}."""
     width = E if factored else D
     output = {(B * T, H, E): 1, (B * T, E, V): 1} if factored else {(B * T, H, V): 1}
     return {(B, H, 4 * H): T, (B * T, width, 4 * H): 1, **output}
 
 
 def products_of_sampling(factored):
-    """Returns the matrix products of sampling, where each step waits for the one before."""
+    """Returns the matrix products of sampling, where each step waits for the one before, each place for itself."""
     width = E if factored else D
     output = {(B, H, E): T, (B, E, V): T} if factored else {(B, H, V): T}
     return {(B, H, 4 * H): T, (B, width, 4 * H): T, **output}
@@ -185,9 +185,10 @@ class Bench:
         game, halves = Game(self.generators["table"], self.discriminator, sg.reinforce()), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
         self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timers("discriminator"))
 
-    def credit(self, name, objective, rows=B):
+    def credit(self, name, objective, rows=B, discriminator=None):
         """Times what a generator step costs with a credit: sampling, judging and the step, on the table generator."""
-        game, generator, seeds = Game(self.generators["table"], self.discriminator, objective), self.generators["table"], row_seeds(0, rows)
+        generator, seeds = self.generators["table"], row_seeds(0, rows)
+        game = Game(generator, discriminator or self.discriminator, objective)
 
         def step():
             tokens, _ = generator.sample(seeds, T)
@@ -219,6 +220,7 @@ class Bench:
         self.add("likelihood, table, bfloat16", lambda: likelihood(tokens))
         self.add("policy gradient, table, bfloat16", lambda: game.generator_step(tokens, rewards))
         self.add("discriminator, bfloat16", lambda: game.discriminator_step(*halves))
+        self.credit("prefix credit, discriminator in bfloat16", sg.reinforce(credit=sg.credit.Prefix()), discriminator=discriminator)
 
     def whole_round(self):
         """Times a round at the paper's settings: 1 generator step, 263 discriminator steps on 1,400 fresh samples against 1,400 real ones."""
@@ -302,6 +304,7 @@ def run(args):
     bench.discriminator_step()
     bench.credit("terminal credit", sg.reinforce())
     bench.credit("prefix credit", sg.reinforce(credit=sg.credit.Prefix()))
+    bench.credit("prefix credit, every 2nd", sg.reinforce(credit=sg.credit.Prefix(every=2)))
     bench.credit("prefix credit, every 4th", sg.reinforce(credit=sg.credit.Prefix(every=4)))
     bench.credit("rollouts, 2 sequences", sg.seqgan(num_rollouts=16), rows=2)
     bench.completions_one_by_one(rows=2)
@@ -362,12 +365,18 @@ def other_figures(result):
         f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}, TensorFlow {result['versions']['tensorflow']}, "
         f"PyTorch {result['versions']['torch']}; matrix products of these shapes ran at {min(result['gflop_per_second'].values()):.0f} to "
         f"{max(result['gflop_per_second'].values()):.0f} GFLOP/s.",
-        f"A generator step with prefix credit costs {step['prefix credit'] / step['terminal credit']:.2f} times one with terminal credit, and "
-        f"{step['prefix credit, every 4th'] / step['terminal credit']:.2f} times with an opinion after every fourth token.",
+        f"A generator step with prefix credit costs {step['prefix credit'] / step['terminal credit']:.2f} times one with terminal credit, "
+        f"{step['prefix credit, every 2nd'] / step['terminal credit']:.2f} times with an opinion after every second token, "
+        f"{step['prefix credit, every 4th'] / step['terminal credit']:.2f} times after every fourth, and "
+        f"{step['prefix credit, discriminator in bfloat16'] / step['terminal credit']:.2f} times with a discriminator in bfloat16.",
         f"Rollouts take {step['rollouts one by one, 2 sequences'] / step['rollouts, 2 sequences']:.1f} times longer one completion at a time.",
         f"`import tfseqgan` with everything for training takes {result['import_seconds']:.3f} s after its dependencies.",
         "Memory after rounds of a tiny game with rollouts: " + ", ".join(f"{size} MB after {number}" for number, size in memory.items()) + ".",
     ]
+    with_table = {kind: rows[f"{kind}, table"]["torch_seconds"] for kind in ("likelihood", "policy gradient")}
+    if all(with_table.values()):
+        likelihood, gradient = (rows[f"{kind}, factored"]["seconds"] / seconds for kind, seconds in with_table.items())
+        lines.append(f"Of PyTorch's time with the table, the factored generator's likelihood step takes {likelihood:.2f} and its policy-gradient step {gradient:.2f}.")
     return "\n".join(f"- {line}" for line in lines)
 
 

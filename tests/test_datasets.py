@@ -1,6 +1,7 @@
 """Claims about tfseqgan.datasets."""
 
 import dataclasses
+import gc
 import json
 import logging
 import shutil
@@ -242,3 +243,16 @@ def test_the_published_tokens_decode_to_music(lee2017_file):
     assert np.median([len(score.melody) for score in scores]) == 100  # most tokens strike one melody note
     assert 50 * 24 < np.median([score.end_ticks for score in scores]) < 75 * 24
     assert sum(len(score.chords) for score in scores) > 20 * len(scores)
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path, on):
+    was_on = gc.isenabled()
+    (gc.enable if on else gc.disable)()
+    try:
+        for folder in (tmp_path, tmp_path / "none"):
+            with pytest.raises(ValueError, match="holds no MIDI files|is not a folder"):
+                load_midi(folder)
+            assert gc.isenabled() == on
+    finally:
+        (gc.enable if was_on else gc.disable)()

@@ -149,12 +149,13 @@ def test_fit_learns_to_tell_an_easy_set_apart():
     assert before < 0.8 and after > 0.9
 
 
-def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone():
-    discriminator = shaken(kernel_sizes=(1, 3, 4))
+@pytest.mark.parametrize("dtype,digits", [("float32", 1e-5), ("mixed_bfloat16", 2**-7)])
+def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(dtype, digits):
+    discriminator = shaken(kernel_sizes=(1, 3, 4), dtype=dtype)
     found = discriminator.prefix_logits(TOKENS).numpy()
     assert found.shape == TOKENS.shape
     for t in range(1, TOKENS.shape[1] + 1):
-        np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=digits, atol=digits)
 
 
 @pytest.mark.parametrize("every", [2, 3, 4, 50])

@@ -123,9 +123,9 @@ def test_a_seed_repeats_and_another_differs():
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}], ids=["plain", "filtered"])
 def test_a_row_is_the_same_however_many_are_drawn_with_it(features, options):
     generator = shaken(features)
-    rows = {number: generator.generate(number, length=6, seed=3, **options) for number in (1, 5, 300)}
+    rows = {number: generator.generate(number, length=6, seed=3, **options) for number in (1, 5, 70, 300)}  # 70 are two loops
     assert rows[300].shape == (300, 6) and rows[300].dtype == np.int32
-    assert np.array_equal(rows[1], rows[300][:1]) and np.array_equal(rows[5], rows[300][:5])
+    assert all(np.array_equal(fewer, rows[300][: len(fewer)]) for fewer in rows.values())
 
 
 def test_behind_the_end_comes_padding():
@@ -184,6 +184,18 @@ def test_dropout_is_never_on_when_sampling_and_always_in_training():
     assert np.array_equal(wild(TOKENS), tame(TOKENS))
     assert all(np.array_equal(old, new) for old, new in zip(seeds, wild.non_trainable_variables))
     assert not np.allclose(wild(TOKENS, training=True), tame(TOKENS))
+
+
+@both_embeddings
+def test_what_is_looked_up_in_training_is_what_is_computed_place_by_place(features):
+    looked_up, computed = shaken(features, dropout=0.0), shaken(features, dropout=1e-9)  # which drops nothing
+    gradients = []
+    for generator in (looked_up, computed):
+        with tf.GradientTape() as tape:
+            loss = generator.compute_loss(x=TOKENS, y_pred=generator(TOKENS, training=True))
+        gradients.append([loss, *map(tf.convert_to_tensor, tape.gradient(loss, generator.trainable_variables))])
+    for one, other in zip(*gradients):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_dropout_repeats_from_a_seed():

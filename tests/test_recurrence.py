@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfseqgan import recurrence
-from tfseqgan.recurrence import gates_of, project, read, states_passed
+from tfseqgan.recurrence import gates_of, project, read, read_rows, states_passed
 
 B, T, D, H = 3, 5, 4, 6
 
@@ -47,6 +47,28 @@ def test_outputs_and_gradients_are_those_of_the_layer(compiled):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("rows", [B, 70], ids=["one loop", "two loops"])
+def test_rows_of_a_table_are_read_as_the_layer_reads_their_vectors(rows, compiled):
+    layer, random = make_layer(dtype="float64"), np.random.default_rng(3)
+    table, places = tf.constant(random.normal(size=(9, D))), tf.constant(random.integers(0, 8, (rows, T)), tf.int32)  # the last row is never read
+    weights = tf.constant(random.normal(size=(rows, T, H)))
+
+    def gradients(outputs_of):
+        with tf.GradientTape() as tape:
+            tape.watch(table)
+            outputs = outputs_of(table, places)
+            loss = tf.reduce_sum(outputs * weights)
+        return [outputs, *map(tf.convert_to_tensor, tape.gradient(loss, [table, *(weight.value for weight in layer.trainable_variables)]))]
+
+    ours = lambda table, places: read_rows(table, places, layer)  # noqa: E731
+    found, expected = gradients(tf.function(ours) if compiled else ours), gradients(lambda table, places: layer(tf.gather(table, places)))
+    assert len(found) == 5 and not np.any(found[1][-1])
+    for one, other in zip(found, expected):
+        assert np.abs(other).max() > 1e-3
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
 def test_a_batch_of_any_size_and_length_is_read_by_one_graph():
     layer = make_layer()
     compiled = tf.function(lambda inputs: read(inputs, layer), input_signature=[tf.TensorSpec([None, None, D])])
@@ -82,4 +104,5 @@ def test_where_there_is_a_gpu_the_layer_is_called(monkeypatch):
     monkeypatch.setattr(recurrence.tf.config, "list_physical_devices", lambda kind: [kind])
     calls = []
     assert read(vectors(), lambda inputs: calls.append(inputs.shape) or 7) == 7
-    assert calls == [[B, T, D]]
+    assert read_rows(tf.zeros([7, D]), tf.zeros([B, T], tf.int32), lambda inputs: calls.append(inputs.shape) or 8) == 8
+    assert calls == [[B, T, D], [B, T, D]]

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfseqgan.sparse import sparse_product
+
 
 def _windows(vectors, width):
     """Returns what a causal filter sees at each step, zeros before the first: float [B, T, D] → [B·T, width·D]."""
@@ -17,17 +19,6 @@ def _sum_windows(windows, shape, width):
     return tf.add_n([tf.pad(parts[:, :, i], [[0, 0], [i, width - 1 - i], [0, 0]]) for i in range(width)])[:, width - 1 :]
 
 
-def _sparse_product(rows, columns, values, num_rows, dense):
-    """Returns the product of a sparse matrix, given by its entries in order, and a dense one: float32 [num_rows, N].
-
-    The kernel's own transposition would add up in the order in which its threads end, so that no two runs were the same.
-    """
-    indices = tf.cast(tf.stack([rows, columns], axis=1), tf.int64)
-    shape = tf.cast(tf.stack([num_rows, tf.shape(dense)[0]]), tf.int64)
-    sparse = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
-    return tf.raw_ops.SparseMatrixMatMul(a=sparse, b=tf.cast(dense, tf.float32))
-
-
 def _gradients(vectors, kernel, steps, upstream):
     """Returns the gradients with respect to vectors and kernel, where filter f of row b saw its maximum at step steps[b, f].
 
@@ -35,13 +26,15 @@ def _gradients(vectors, kernel, steps, upstream):
     """
     width, size, filters = kernel.shape
     batch, length = tf.unstack(tf.shape(vectors)[:2])
-    places = tf.reshape(tf.transpose(tf.range(batch)[:, None] * length + steps), [-1])  # [F·B], rows of the windows
-    owners = tf.repeat(tf.range(filters), batch)  # [F·B]
-    values = tf.reshape(tf.transpose(tf.cast(upstream, tf.float32)), [-1])  # [F·B]
+    firsts = tf.range(batch)[:, None] * length  # [B, 1], each sequence's first row of the windows
+    upstream = tf.cast(upstream, tf.float32)
+    by_filter = [tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, upstream)]  # [F·B]
+    to_kernel = sparse_product(tf.repeat(tf.range(filters), batch), *by_filter, filters, _windows(vectors, width))  # [F, width·D]
+    keys = tf.sort(steps * filters + tf.range(filters), axis=1)  # [B, F], by step, then by filter
+    owners = keys % filters
+    by_place = [tf.reshape(part, [-1]) for part in (firsts + keys // filters, owners, tf.gather(upstream, owners, batch_dims=1))]  # [B·F]
     flat = tf.transpose(tf.reshape(kernel, [width * size, filters]))  # [F, width·D]
-    to_kernel = _sparse_product(owners, places, values, filters, _windows(vectors, width))  # [F, width·D]
-    order = tf.argsort(places, stable=True)
-    to_windows = _sparse_product(*(tf.gather(part, order) for part in (places, owners, values)), batch * length, flat)  # [B·T, width·D]
+    to_windows = sparse_product(*by_place, batch * length, flat)  # [B·T, width·D]
     to_vectors = _sum_windows(to_windows, tf.shape(vectors), width)
     return tf.cast(to_vectors, vectors.dtype), tf.cast(tf.reshape(tf.transpose(to_kernel), kernel.shape), kernel.dtype)
 
@@ -50,21 +43,12 @@ def _responses(vectors, kernel, mask):
     """Returns what each filter answers at each step, the lowest number where a step does not count: [B, T, D] → [B, T, F]."""
     padded = tf.pad(vectors, [[0, 0], [kernel.shape[0] - 1, 0], [0, 0]])
     responses = tf.nn.conv1d(padded, kernel, stride=1, padding="VALID")  # [B, T, F]
+    if mask is None:
+        return responses
     return responses + tf.where(mask[:, :, None] > 0, tf.zeros([], responses.dtype), responses.dtype.min)
 
 
-@tf.custom_gradient
-def _causal_max(vectors, kernel, mask):
-    responses = _responses(vectors, kernel, mask)  # [B, T, F]
-
-    def gradient(upstream):
-        steps = tf.argmax(responses, axis=1, output_type=tf.int32)  # [B, F]
-        return *_gradients(vectors, kernel, steps, upstream), None
-
-    return tf.reduce_max(responses, axis=1), gradient
-
-
-def causal_max(vectors, kernel, mask):
+def causal_max(vectors, kernel, mask=None):
     """Returns each filter's largest response over the steps that count.
 
         fₖ = max_{t: mₜ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[t − W + 1 + i]⟩,   vectors before the first are zero
@@ -76,7 +60,7 @@ def causal_max(vectors, kernel, mask):
     Args:
         vectors: float [B, T, D].
         kernel: float [W, D, F].
-        mask: float [B, T], 1 where a step counts, which the first one does.
+        mask: float [B, T], 1 where a step counts, which the first one does, or None where all do.
 
     Returns:
         float [B, F].
@@ -85,13 +69,22 @@ def causal_max(vectors, kernel, mask):
         >>> causal_max(tf.constant([[[1.0], [3.0], [-5.0]]]), tf.constant([[[1.0, 0.0]], [[1.0, -1.0]]]), tf.ones([1, 3])).numpy().tolist()
         [[4.0, 5.0]]
     """
-    arguments = map(tf.convert_to_tensor, (vectors, kernel, mask))
     if tf.config.list_physical_devices("GPU"):
-        return tf.reduce_max(_responses(*arguments), axis=1)
-    return _causal_max(*arguments)
+        return tf.reduce_max(_responses(vectors, kernel, mask), axis=1)
+
+    @tf.custom_gradient
+    def maximum(vectors, kernel):
+        responses = _responses(vectors, kernel, mask)  # [B, T, F]
+
+        def gradient(upstream):
+            return _gradients(vectors, kernel, tf.argmax(responses, axis=1, output_type=tf.int32), upstream)
+
+        return tf.reduce_max(responses, axis=1), gradient
+
+    return maximum(*map(tf.convert_to_tensor, (vectors, kernel)))
 
 
-def causal_running_max(vectors, kernel, mask, every=1):
+def causal_running_max(vectors, kernel, mask=None, every=1):
     """Returns each filter's largest response so far, after every `every`-th step and after the last: what `causal_max` gives for each of these prefixes,
     from one convolution.
 
@@ -100,7 +93,7 @@ def causal_running_max(vectors, kernel, mask, every=1):
     Args:
         vectors: float [B, T, D].
         kernel: float [W, D, F].
-        mask: float [B, T], 1 where a step counts, which the first one does.
+        mask: float [B, T], 1 where a step counts, which the first one does, or None where all do.
         every: how many steps from one prefix to the next.
 
     Returns:

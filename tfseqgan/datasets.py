@@ -1,6 +1,8 @@
 """Corpora, split by tune: folders of MIDI files, Nottingham, the tunes the package composes; and the published tokens of Lee et al."""
 
+import contextlib
 import dataclasses
+import gc
 import hashlib
 import json
 import logging
@@ -142,6 +144,18 @@ def _list_reasons(skipped, most=10):
     return "; ".join([f"{name} ({reason})" for name, reason in skipped[:most]] + more)
 
 
+@contextlib.contextmanager
+def _without_collector():
+    """Turns Python's garbage collector off: it would look through all scores read so far again and again, of which none is garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _read_files(files, folder):
     """Returns the scores of files, and (file, reason) of those that cannot be read; raises ValueError if those are more than half."""
     if not files:
@@ -162,6 +176,7 @@ def _read_files(files, folder):
     return scores, skipped
 
 
+@_without_collector()
 def load_midi(folder, validation_fraction=0.1, seed=0):
     """Loads every MIDI file of a folder and its sub-folders.
 
@@ -183,6 +198,7 @@ def load_midi(folder, validation_fraction=0.1, seed=0):
     return _corpus(scores, folder.resolve().name, validation_fraction, seed, skipped)
 
 
+@_without_collector()
 def load_nottingham(folder, validation_fraction=0.1, seed=0):
     """Loads the Nottingham Music Database as MIDI: 1,034 British and American folk tunes.
 

@@ -130,7 +130,8 @@ class Discriminator(keras.Model):
 
     def _features(self, tokens, maximum):
         """Returns the filters' largest responses after bias and ReLU, which commute with the maximum: [B, T] → [..., F]."""
-        vectors, mask = self.embedding(tokens), sequence_mask(tokens, self.end_token_id)  # [B, T, D], [B, T]
+        vectors = self.embedding(tokens)  # [B, T, D]
+        mask = None if self.end_token_id is None else sequence_mask(tokens, self.end_token_id)  # [B, T]
         cast = functools.partial(tf.cast, dtype=vectors.dtype)
         return tf.nn.relu(tf.concat([maximum(vectors, cast(layer.kernel), mask) + cast(layer.bias) for layer in self.convolutions], axis=-1))
 

@@ -61,11 +61,12 @@ def _similar_pairs(phrases):
     hashes = np.concatenate([np.zeros(0, np.uint64), *phrases])
     order = np.argsort(hashes, kind="stable")
     hashes, owners = hashes[order], owners[order]
-    edges = np.flatnonzero(np.diff(hashes)) + 1
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(hashes)) + 1, [len(hashes)]])  # where one hash gives way to the next
+    sizes = np.diff(edges)
+    told = np.flatnonzero((sizes >= 2) & (sizes <= COMMON_STOCK))
     shared = collections.Counter()
-    for places in np.split(owners, edges):
-        if 2 <= len(places) <= COMMON_STOCK:
-            shared.update(itertools.combinations(places.tolist(), 2))
+    for start, size in zip(edges[told].tolist(), sizes[told].tolist()):
+        shared.update(itertools.combinations(owners[start : start + size].tolist(), 2))
     for (one, other), count in shared.items():
         if count >= SHARED_FRACTION * min(len(phrases[one]), len(phrases[other])):
             yield one, other

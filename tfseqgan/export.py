@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfseqgan.evaluation import check_models
 from tfseqgan.files import write_json
-from tfseqgan.sampling import next_tokens, row_uniforms, whole_rows
+from tfseqgan.rows import whole_rows
+from tfseqgan.sampling import next_tokens, row_uniforms
 
 _BANNED_OPS = ("Cudnn", "PyFunc", "Multinomial", "Random", "TruncatedNormal", "StatefulUniform", "StatefulStandardNormal", "Rng")
 _GOLDEN = -1640531527  # 2³² over the golden ratio, as int32: spreads the seeds of a row's candidates
@@ -126,7 +127,7 @@ def _generator_signatures(generator, length, prompt):
         tokens = _known_tokens(generator, tokens)
         rows, steps = tf.unstack(tf.shape(tokens))
         whole = whole_rows(tokens)
-        log_probs = generator.unroll(tf.shape(whole)[0], steps, lambda t, *_: tf.gather(whole, t, axis=1))[1][:rows]
+        log_probs = generator.unroll(generator.tables(), tf.shape(whole)[0], steps, lambda t, *_: tf.gather(whole, t, axis=1))[1][:rows]
         nll = -tf.reduce_sum(log_probs, axis=1) / tf.cast(_lengths(generator, tokens), tf.float32)
         return {"log_probs": log_probs, "nll": nll}
 

@@ -6,10 +6,11 @@ import tensorflow as tf
 
 from tfseqgan.embedding import TokenEmbedding, check_token_features
 from tfseqgan.likelihood import log_probs_at, token_log_probs
-from tfseqgan.recurrence import advance, gates_of, project, read
+from tfseqgan.recurrence import advance, gates_of, project, read, read_rows
 from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
-from tfseqgan.sampling import check_sampling, invert, next_tokens, row_seeds, row_uniforms, whole_rows
+from tfseqgan.rows import row_blocks, whole_rows
+from tfseqgan.sampling import check_sampling, invert, next_tokens, row_seeds, row_uniforms
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -77,9 +78,15 @@ class Generator(keras.Model):
         Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 a learned opening vector.
         """
         table = self.embedding.table()  # [V, D]
-        inputs = self.inputs(tokens, table)  # [B, T, D]
-        outputs = read(self.dropout(inputs, training=training), self.lstm)  # [B, T, units]
+        outputs = self._outputs(tokens, table, training)  # [B, T, units]
         return self.logits(self.dropout(outputs, training=training), table)  # [B, T, V]
+
+    def _outputs(self, tokens, table, training):
+        """Returns the LSTM's outputs: int [B, T], float [V, D] → [B, T, units]."""
+        if training and self.dropout_rate:  # every place loses numbers of its own
+            return read(self.dropout(self.inputs(tokens, table), training=True), self.lstm)
+        rows = tf.cast(tf.concat([self.opening[None], table], axis=0), self.compute_dtype)  # [1 + V, D]
+        return read_rows(rows, tf.pad(tf.cast(tokens[:, :-1], tf.int32) + 1, [[0, 0], [1, 0]]), self.lstm)
 
     def inputs(self, tokens, table):
         """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
@@ -185,14 +192,21 @@ class Generator(keras.Model):
             tokens int32 [B, T], padded behind the end, and log_probs float32 [B, T]: log p(yₜ | y₍<t₎) of the model itself, at
             temperature 1 and unfiltered; 0 behind the end.
         """
-        rows = tf.shape(seeds)[0]
-        whole = [whole_rows(value) if tf.is_tensor(value) and value.shape.rank else value for value in (seeds, temperature, top_k, top_p, prompt, prompt_lengths)]
-        seeds, temperature, top_k, top_p, prompt, prompt_lengths = whole
-        uniforms = row_uniforms(seeds, length)  # [T, B + spare]
+        tables, options = self.tables(), (seeds, temperature, top_k, top_p, prompt, prompt_lengths)
+        blocks = [
+            [whole_rows(value[block]) if tf.is_tensor(value) and value.shape.rank else value for value in options] for block in row_blocks(seeds.shape[0])
+        ]
+        drawn = [self._draw(tables, length, *block) for block in blocks]
+        tokens, log_probs = (tf.concat(parts, axis=0)[: tf.shape(seeds)[0]] for parts in zip(*drawn))  # [B, T]
+        return tokens, log_probs
+
+    def _draw(self, tables, length, seeds, temperature, top_k, top_p, prompt, prompt_lengths):
+        """Samples rows in one loop; as `sample`, of a multiple of `rows.ROWS` rows."""
+        uniforms = row_uniforms(seeds, length)  # [T, B]
 
         def choose(t, logits, probs):
             if temperature is None and top_k is None and top_p is None:
-                drawn = invert(probs, uniforms[t])  # [B + spare]
+                drawn = invert(probs, uniforms[t])  # [B]
             else:
                 drawn = next_tokens(logits, uniforms[t], temperature, top_k, top_p)
             if prompt is None:
@@ -201,16 +215,19 @@ class Generator(keras.Model):
             prompted = tf.gather(tf.pad(prompt, [[0, 0], [0, 1]]), tf.minimum(t, size), axis=1)  # [B]
             return tf.where(t < (size if prompt_lengths is None else prompt_lengths), prompted, drawn)
 
-        tokens, log_probs = self.unroll(tf.shape(seeds)[0], length, choose)
-        return tokens[:rows], log_probs[:rows]
+        return self.unroll(tables, tf.shape(seeds)[0], length, choose)
 
-    def unroll(self, rows, length, choose):
+    def tables(self):
+        """Returns what sampling looks up: every token's vector, float32 [V, D], what it brings to the gates, four of [V, units], and the `Gates`."""
+        table, gates = self.embedding.table(), gates_of(self.lstm)
+        return table, project(tf.cast(table, self.compute_dtype), gates), gates
+
+    def unroll(self, tables, rows, length, choose):
         """Writes sequences step by step; the loop under sampling and scoring, plain TensorFlow operations without the LSTM layer.
 
-        What the gates get from a token is looked up: the table of all tokens is projected once a call.
-
         Args:
-            rows: B, an integer or int32 [], a multiple of `sampling.ROWS` where a row must not depend on the others to the last bit.
+            tables: from `tables`.
+            rows: B, an integer or int32 [], a multiple of `rows.ROWS` where a row must not depend on the others to the last bit.
             length: T, an integer or int32 [].
             choose: function of the step t, int32 [], and the logits and probabilities of p(· | y₍<t₎), float32 [B, V] each, that returns yₜ,
                 int32 [B].
@@ -218,8 +235,7 @@ class Generator(keras.Model):
         Returns:
             As `sample`.
         """
-        table, gates = self.embedding.table(), gates_of(self.lstm)  # [V, D]
-        known = project(tf.cast(table, self.compute_dtype), gates)  # four of [V, units]
+        table, known, gates = tables
 
         def step(t, projected, hidden, cell, alive, tokens, log_probs):
             hidden, cell = advance(projected, hidden, cell, gates.states)

@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfseqgan.rows import row_blocks, whole_rows
+from tfseqgan.sparse import take_rows
+
 
 class Gates(NamedTuple):
     """An LSTM's weights, one tensor a gate, in the order i, f, g, o.
@@ -157,3 +160,34 @@ def read(vectors, layer):
         return layer(vectors)
     gates = gates_of(layer)
     return tf.transpose(_unroll(*project(tf.transpose(vectors, [1, 0, 2]), gates), *gates.states), [1, 0, 2])
+
+
+def read_rows(table, places, layer):
+    """Returns an LSTM's outputs where every input is a row of a table, what `read(tf.gather(table, places), layer)` gives.
+
+    What a row brings to the gates is computed once, however often it occurs, and so is its gradient.
+
+    Args:
+        table: float [R, D].
+        places: int32 [B, T], 0 to R − 1.
+        layer: as in `read`.
+
+    Returns:
+        float [B, T, H].
+
+    Example:
+        >>> import keras
+        >>> layer = keras.layers.LSTM(3, return_sequences=True)
+        >>> table, places = tf.random.normal([7, 5]), tf.constant([[1, 6, 1, 0], [2, 2, 2, 1]])
+        >>> expected = layer(tf.gather(table, places))
+        >>> bool(tf.reduce_max(tf.abs(read_rows(table, places, layer) - expected)) < 1e-6)
+        True
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return layer(tf.gather(table, places))
+    gates = gates_of(layer)
+    rows, at = tf.unique(tf.reshape(places, [-1]))
+    projected = project(take_rows(table, whole_rows(rows)), gates)  # four of [rows that occur, H]
+    at = tf.transpose(tf.reshape(at, tf.shape(places)))  # [T, B]
+    outputs = [_unroll(*(take_rows(part, at[:, block]) for part in projected), *gates.states) for block in row_blocks(places.shape[0])]
+    return tf.transpose(tf.concat(outputs, axis=1), [1, 0, 2])

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfseqgan.recurrence import advance, gates_of, project, states_passed
+from tfseqgan.recurrence import advance, states_passed
 from tfseqgan.sampling import next_tokens
 
 
@@ -35,9 +35,8 @@ def complete(generator, tokens, num_rollouts, every, seed):
         TensorShape([2, 3, 1, 5])
     """
     tokens = tf.convert_to_tensor(tokens)
-    length, table, gates = tokens.shape[1], generator.embedding.table(), gates_of(generator.lstm)
+    length, (table, known, gates) = tokens.shape[1], generator.tables()
     states = states_passed(generator.inputs(tokens, table), generator.lstm)
-    known = project(tf.cast(table, generator.compute_dtype), gates)  # four of [V, units]
 
     def step(t, hidden, cell, written):
         if t % every == 0:

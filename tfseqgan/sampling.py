@@ -9,22 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 
-ROWS = 16
-"""Sampling computes a multiple of so many rows: TensorFlow's CPU kernels (2.21) compute what is left over of a matrix product or of an exponential
-by another routine, so that a sequence would depend on its batch in the last bits of its log-probabilities, and at the border of two tokens in more."""
-
-
-def whole_rows(values):
-    """Returns values with the last row repeated up to a multiple of `ROWS`: [B, …] → [B + spare, …].
-
-    Example:
-        >>> whole_rows(tf.constant([3, 4])).shape, int(whole_rows(tf.constant([3, 4]))[15])
-        (TensorShape([16]), 4)
-    """
-    rows = tf.shape(values)[0]
-    return tf.gather(values, tf.minimum(tf.range(rows + -rows % ROWS), rows - 1))
-
-
 def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
     """Raises ValueError, naming the argument, unless sequences can be sampled so."""
     if num_sequences < 1 or length < 1:

@@ -3,6 +3,8 @@
 A note is (start, end, pitch); a strike is (start, duration, pitches), several pitches that start and stop together.
 """
 
+import collections
+
 from tfseqgan.score import TICKS_PER_QUARTER
 
 _CHORDAL_SHARE = 0.05
@@ -65,24 +67,21 @@ def strikes(notes):
     ]
 
 
-def _onset_pitches(notes):
-    """Returns the pitches struck at each onset, as a dict from start to list."""
-    onsets = {}
-    for start, _, pitch in notes:
-        onsets.setdefault(start, []).append(pitch)
-    return onsets
+def _strengths(notes):
+    """Returns how many notes start at each onset, as a Counter."""
+    return collections.Counter([start for start, _, _ in notes])
 
 
 def _tunefulness(notes):
     """Returns how much a stream looks like a melody: the share of its onsets with one pitch, plus its mean height in double octaves."""
-    onsets = _onset_pitches(notes)
-    monophony = sum(len(pitches) == 1 for pitches in onsets.values()) / len(onsets)
-    return monophony + sum(pitch for *_, pitch in notes) / len(notes) / 24
+    strengths = _strengths(notes)
+    monophony = list(strengths.values()).count(1) / len(strengths)
+    return monophony + sum([pitch for _, _, pitch in notes]) / len(notes) / 24
 
 
 def _chordality(notes):
     """Returns the mean number of pitches struck at an onset."""
-    return len(notes) / len(_onset_pitches(notes))
+    return len(notes) / len(_strengths(notes))
 
 
 def _split_by_height(notes):
@@ -123,10 +122,10 @@ def find_parts(streams):
     if not streams:
         return [], []
     if len(streams) == 1:
-        onsets = _onset_pitches(streams[0]).values()
-        chordal = sum(len(set(pitches)) >= 3 for pitches in onsets) >= _CHORDAL_SHARE * len(onsets)
+        onsets = _strengths({(start, None, pitch) for start, _, pitch in streams[0]}).values()  # a pitch that is struck twice counts once
+        chordal = sum(strength >= 3 for strength in onsets) >= _CHORDAL_SHARE * len(onsets)
         return _split_by_height(streams[0]) if chordal else (streams[0], [])
-    num_onsets = [len(_onset_pitches(stream)) for stream in streams]
+    num_onsets = [len(_strengths(stream)) for stream in streams]
     busy = [place for place, count in enumerate(num_onsets) if count >= _BUSY_SHARE * max(num_onsets)]
     melody = max(busy, key=lambda place: _tunefulness(streams[place]))
     others = [stream for place, stream in enumerate(streams) if place != melody]

@@ -1,0 +1,48 @@
+"""Sparse products equal dense ones; rows are taken, and their gradients added up, as TensorFlow's own gather does it, and the same each time."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfseqgan.sparse import sparse_product, take_rows
+
+R, D = 6, 4
+
+
+def test_the_product_is_that_of_the_dense_matrices():
+    random = np.random.default_rng(0)
+    matrix = np.where(random.random((5, R)) < 0.4, random.normal(size=(5, R)), 0).astype(np.float32)
+    matrix[2] = 0  # a row without entries
+    dense = random.normal(size=(R, D)).astype(np.float32)
+    rows, columns = np.nonzero(matrix)
+    np.testing.assert_allclose(sparse_product(rows, columns, tf.constant(matrix[rows, columns]), 5, tf.constant(dense)), matrix @ dense, rtol=1e-6)
+
+
+def _gradient(function, table, places, weights):
+    with tf.GradientTape() as tape:
+        tape.watch(table)
+        total = tf.reduce_sum(tf.cast(function(table, places), tf.float64) * weights)
+    return tf.convert_to_tensor(tape.gradient(total, table))
+
+
+@pytest.mark.parametrize("dtype,digits", [(tf.float64, 1e-14), (tf.float32, 1e-6), (tf.bfloat16, 0.02)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rows_and_their_gradients_are_those_of_gather(dtype, digits, compiled):
+    random = np.random.default_rng(1)
+    table = tf.constant(random.normal(size=(R, D)), dtype)
+    places = tf.constant(random.integers(0, R - 1, (3, 5)), tf.int32)  # the last row is never taken
+    weights = tf.constant(random.normal(size=(3, 5, D)))
+    ours = tf.function(take_rows) if compiled else take_rows
+    np.testing.assert_array_equal(tf.cast(ours(table, places), tf.float64), tf.cast(tf.gather(table, places), tf.float64))
+    found, expected = _gradient(ours, table, places, weights), _gradient(tf.gather, table, places, weights)
+    assert found.dtype == dtype and not np.any(found[-1]) and np.any(found[:-1])
+    np.testing.assert_allclose(tf.cast(found, tf.float64), tf.cast(expected, tf.float64), rtol=digits, atol=digits)
+
+
+def test_the_gradient_is_the_same_to_the_bit_each_time():
+    random = np.random.default_rng(2)
+    table, places = tf.constant(random.normal(size=(40, 64)).astype(np.float32)), tf.constant(random.integers(0, 40, 5000), tf.int32)
+    weights = tf.constant(random.normal(size=(5000, 64)))
+    first = _gradient(take_rows, table, places, weights)
+    for _ in range(10):
+        np.testing.assert_array_equal(_gradient(take_rows, table, places, weights), first)

@@ -1,4 +1,4 @@
-"""What ten decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
+"""What eleven decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
 
     python benchmarks/decisions.py
 
@@ -7,6 +7,7 @@
   filters 20 wide, forward and gradient at B 32, T 100, D 32.
 - The gradient of convolution and maximum over time is our own and touches one window a filter (`causal_max`), against TensorFlow's: 2,000 filters
   20 wide at B 32, T 100, D 32.
+- Long filters are convolved by their spectra (`convolve_by_spectra`), against conv1d: forward, with the maximum over time, at the same sizes.
 - The LSTM is read gate by gate (`recurrence.read`), against Keras' layer: forward and gradient at B 128, T 100, D 32, 512 units.
 - Log-probabilities come from one softmax (`token_log_probs`), against TensorFlow's cross-entropy: with projection and gradient at B 128, T 100, V 3,219.
 - A token is drawn block by block (`invert`), against a sum over the whole vocabulary: 100 draws of B 128, V 3,219.
@@ -32,6 +33,7 @@ from tfseqgan.likelihood import token_log_probs
 from tfseqgan.recurrence import read, read_rows
 from tfseqgan.sampling import invert, row_seeds
 from tfseqgan.sparse import take_rows
+from tfseqgan.spectra import convolve_by_spectra
 
 
 def gradient_step(function, *shapes, weights=()):
@@ -152,6 +154,9 @@ if __name__ == "__main__":
     compare_gradients("tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128])
     compare_gradients("branch of the discriminator, Conv1D against conv2d", conv1d, conv2d, [32, 100, 32], [20, 32, 400])
     compare_gradients("maximum over time, own gradient against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
+    vectors, kernel = tf.random.normal([32, 100, 32]), tf.random.normal([20, 32, 2000])
+    by_spectra = tf.function(lambda: tf.reduce_max(convolve_by_spectra(vectors, kernel), axis=2))
+    compare("long filters, spectra against conv1d", by_spectra, tf.function(lambda: dense_maximum(vectors, kernel)), repeats=15)
     compare_gradients("LSTM, gate by gate against Keras' layer", lambda x: read(x, lstm), lstm, [128, 100, 32], repeats=7, weights=[weight.value for weight in lstm.trainable_variables])
     both = [projected(lambda logits, tokens: token_log_probs(logits, tokens)), projected(cross_entropy)]
     compare_gradients("log-probabilities, softmax against cross-entropy", *both, [12800, 512], [512, 3219], repeats=5)

@@ -32,15 +32,18 @@ def _plain(vectors, kernel, mask):
     return tf.reduce_max(tf.where(mask[:, :, None] > 0, responses, -np.inf), axis=1)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 9])
-def test_the_maximum_equals_the_loop_written_out(width):
-    inputs = _inputs(width)
+widths = pytest.mark.parametrize("width,length", [(1, 7), (2, 7), (3, 7), (9, 7), (16, 16), (17, 43), (20, 7)])  # from 16 on by their spectra, but the last
+
+
+@widths
+def test_the_maximum_equals_the_loop_written_out(width, length):
+    inputs = _inputs(width, length=length)
     np.testing.assert_allclose(causal_max(*map(tf.constant, inputs)), _by_hand(*inputs), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 9])
-def test_the_gradient_equals_tensorflows_own(width):
-    vectors, kernel, mask = map(tf.constant, _inputs(width, seed=1))
+@widths
+def test_the_gradient_equals_tensorflows_own(width, length):
+    vectors, kernel, mask = map(tf.constant, _inputs(width, length=length, seed=1))
     weights = tf.constant(np.random.default_rng(2).normal(size=(3, 5)).astype(np.float32))
     found = []
     for function in (causal_max, _plain):
@@ -60,6 +63,18 @@ def test_steps_that_do_not_count_have_neither_response_nor_gradient():
         value = causal_max(vectors, kernel, mask)
     np.testing.assert_array_equal(value, causal_max(vectors[:, :3], kernel, mask[:, :3]))
     assert not np.any(tape.gradient(value, vectors)[:, 3:])
+
+
+@widths
+def test_without_a_mask_every_step_counts(width, length):
+    vectors, kernel, _ = map(tf.constant, _inputs(width, length=length))
+    np.testing.assert_array_equal(causal_max(vectors, kernel), causal_max(vectors, kernel, tf.ones([3, length])))
+
+
+def test_a_graph_of_any_length_takes_long_filters_too():
+    compiled = tf.function(causal_max, input_signature=[tf.TensorSpec([None, None, 4]), tf.TensorSpec([17, 4, 5])])
+    vectors, kernel, _ = map(tf.constant, _inputs(17, length=43))
+    np.testing.assert_allclose(compiled(vectors, kernel), causal_max(vectors, kernel), rtol=1e-5, atol=1e-5)
 
 
 def test_equal_responses_give_the_gradient_to_the_first():

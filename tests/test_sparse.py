@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.sparse import sparse_product, take_rows
+from tfseqgan.sparse import sparse_matrix, sparse_product, take_rows, transposed
 
 R, D = 6, 4
 
@@ -15,7 +15,9 @@ def test_the_product_is_that_of_the_dense_matrices():
     matrix[2] = 0  # a row without entries
     dense = random.normal(size=(R, D)).astype(np.float32)
     rows, columns = np.nonzero(matrix)
-    np.testing.assert_allclose(sparse_product(rows, columns, tf.constant(matrix[rows, columns]), 5, tf.constant(dense)), matrix @ dense, rtol=1e-6)
+    sparse = sparse_matrix(rows, columns, tf.constant(matrix[rows, columns]), matrix.shape)
+    np.testing.assert_allclose(sparse_product(sparse, tf.constant(dense)), matrix @ dense, rtol=1e-6)
+    np.testing.assert_allclose(sparse_product(transposed(sparse), tf.constant(dense[:5])), matrix.T @ dense[:5], rtol=1e-5, atol=1e-6)
 
 
 def _gradient(function, table, places, weights):
@@ -27,7 +29,9 @@ def _gradient(function, table, places, weights):
 
 @pytest.mark.parametrize("dtype,digits", [(tf.float64, 1e-14), (tf.float32, 1e-6), (tf.bfloat16, 0.02)])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_rows_and_their_gradients_are_those_of_gather(dtype, digits, compiled):
+@pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
+def test_rows_and_their_gradients_are_those_of_gather(monkeypatch, devices, dtype, digits, compiled):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     random = np.random.default_rng(1)
     table = tf.constant(random.normal(size=(R, D)), dtype)
     places = tf.constant(random.integers(0, R - 1, (3, 5)), tf.int32)  # the last row is never taken

@@ -2,7 +2,11 @@
 
 import tensorflow as tf
 
-from tfseqgan.sparse import sparse_product
+from tfseqgan.sparse import sparse_matrix, sparse_product, transposed
+from tfseqgan.spectra import convolve_by_spectra
+
+_LONG = 16
+"""Filters of so many steps and more are convolved by their spectra, in float32 on CPUs (docs/performance.md)."""
 
 
 def _windows(vectors, width):
@@ -27,25 +31,35 @@ def _gradients(vectors, kernel, steps, upstream):
     width, size, filters = kernel.shape
     batch, length = tf.unstack(tf.shape(vectors)[:2])
     firsts = tf.range(batch)[:, None] * length  # [B, 1], each sequence's first row of the windows
-    upstream = tf.cast(upstream, tf.float32)
-    by_filter = [tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, upstream)]  # [F·B]
-    to_kernel = sparse_product(tf.repeat(tf.range(filters), batch), *by_filter, filters, _windows(vectors, width))  # [F, width·D]
-    keys = tf.sort(steps * filters + tf.range(filters), axis=1)  # [B, F], by step, then by filter
-    owners = keys % filters
-    by_place = [tf.reshape(part, [-1]) for part in (firsts + keys // filters, owners, tf.gather(upstream, owners, batch_dims=1))]  # [B·F]
+    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, upstream))  # [F·B]
+    matrix = sparse_matrix(tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length])
+    to_kernel = sparse_product(matrix, _windows(vectors, width))  # [F, width·D]
     flat = tf.transpose(tf.reshape(kernel, [width * size, filters]))  # [F, width·D]
-    to_windows = sparse_product(*by_place, batch * length, flat)  # [B·T, width·D]
+    to_windows = sparse_product(transposed(matrix), flat)  # [B·T, width·D]
     to_vectors = _sum_windows(to_windows, tf.shape(vectors), width)
     return tf.cast(to_vectors, vectors.dtype), tf.cast(tf.reshape(tf.transpose(to_kernel), kernel.shape), kernel.dtype)
+
+
+def _masked(responses, mask):
+    """Returns responses, the lowest number where a step does not count; a mask of None counts all."""
+    if mask is None:
+        return responses
+    return responses + tf.where(mask > 0, tf.zeros([], responses.dtype), responses.dtype.min)
 
 
 def _responses(vectors, kernel, mask):
     """Returns what each filter answers at each step, the lowest number where a step does not count: [B, T, D] → [B, T, F]."""
     padded = tf.pad(vectors, [[0, 0], [kernel.shape[0] - 1, 0], [0, 0]])
-    responses = tf.nn.conv1d(padded, kernel, stride=1, padding="VALID")  # [B, T, F]
-    if mask is None:
-        return responses
-    return responses + tf.where(mask[:, :, None] > 0, tf.zeros([], responses.dtype), responses.dtype.min)
+    return _masked(tf.nn.conv1d(padded, kernel, stride=1, padding="VALID"), None if mask is None else mask[:, :, None])
+
+
+def _largest(vectors, kernel, mask):
+    """Returns the largest responses, [B, F], and a function that tells the steps of the first of them, int32 [B, F]."""
+    if not _LONG <= kernel.shape[0] <= (vectors.shape[1] or 0) or kernel.dtype != tf.float32:
+        responses = _responses(vectors, kernel, mask)  # [B, T, F]
+        return tf.reduce_max(responses, axis=1), lambda: tf.argmax(responses, axis=1, output_type=tf.int32)
+    by_filter = _masked(convolve_by_spectra(vectors, kernel), mask)  # [F, B, T]
+    return tf.transpose(tf.reduce_max(by_filter, axis=2)), lambda: tf.transpose(tf.argmax(by_filter, axis=2, output_type=tf.int32))
 
 
 def causal_max(vectors, kernel, mask=None):
@@ -53,9 +67,10 @@ def causal_max(vectors, kernel, mask=None):
 
         fₖ = max_{t: mₜ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[t − W + 1 + i]⟩,   vectors before the first are zero
 
-    The gradient reaches one window a filter and row, the first one of the largest response, by a product with a sparse matrix. At the paper's
-    sizes forward and backward together take 0.55 of the time of TensorFlow's own gradient on two CPU cores (benchmarks/decisions.py). The second
-    derivative is not defined. Where there is a GPU, which is fastest at dense products, the gradient is TensorFlow's own.
+    The gradient reaches one window a filter and row, the first one of the largest response, by a product with a sparse matrix; long filters are
+    convolved by their spectra (`spectra`), where equal windows' responses differ by rounding. At the paper's sizes forward and backward together
+    take 0.4 of the time of TensorFlow's own on two CPU cores (benchmarks/decisions.py). The second derivative is not defined. Where there is a GPU,
+    which is fastest at dense products, convolution and gradient are TensorFlow's own.
 
     Args:
         vectors: float [B, T, D].
@@ -74,12 +89,8 @@ def causal_max(vectors, kernel, mask=None):
 
     @tf.custom_gradient
     def maximum(vectors, kernel):
-        responses = _responses(vectors, kernel, mask)  # [B, T, F]
-
-        def gradient(upstream):
-            return _gradients(vectors, kernel, tf.argmax(responses, axis=1, output_type=tf.int32), upstream)
-
-        return tf.reduce_max(responses, axis=1), gradient
+        largest, steps = _largest(vectors, kernel, mask)
+        return largest, lambda upstream: _gradients(vectors, kernel, steps(), upstream)
 
     return maximum(*map(tf.convert_to_tensor, (vectors, kernel)))
 

@@ -184,7 +184,7 @@ def read_rows(table, places, layer):
         True
     """
     if tf.config.list_physical_devices("GPU"):
-        return layer(tf.gather(table, places))
+        return layer(take_rows(table, places))
     gates = gates_of(layer)
     rows, at = tf.unique(tf.reshape(places, [-1]))
     projected = project(take_rows(table, whole_rows(rows)), gates)  # four of [rows that occur, H]

@@ -11,6 +11,16 @@ from tfseqgan.returns import reward_to_go
 from tfseqgan.rollouts import complete
 
 _ROWS_AT_ONCE = 4096  # of completions: what a step of them needs, 4,096 rows of V logits, stays below 100 MB
+_JUDGED_AT_ONCE = 256  # of them: the paper's discriminator needs 2 MB for each
+
+
+def _by_parts(function, rows, size):
+    """Returns what a function of a part's number and its rows, int32 [] and [size, T], gives for all rows, one part after the other: float [N, …]."""
+    count = tf.shape(rows)[0]
+    parts = tf.reshape(tf.pad(rows, [[0, -count % size], [0, 0]]), [-1, size, rows.shape[1]])
+    places = tf.range(tf.shape(parts)[0])
+    results = tf.map_fn(lambda numbered: function(*numbered), (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, size, …]
+    return tf.reshape(results, tf.concat([[-1], tf.shape(results)[2:]], axis=0))[:count]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,21 +167,18 @@ class Rollout:
         Returns:
             float [B, P + 1, N] with P = ⌈T / every⌉ − 1.
         """
-        batch, length = tf.shape(tokens)[0], tokens.shape[1]
+        length = tokens.shape[1]
         size = max(1, _ROWS_AT_ONCE // (self.num_rollouts * (-(-length // self.every) or 1)))
-        parts = tf.reshape(tf.pad(tokens, [[0, -batch % size], [0, 0]]), [-1, size, length])  # [parts, size, T]
 
-        def judge_part(part):
-            place, rows = part
+        def judge_part(place, rows):
             drawn = complete(generator, rows, self.num_rollouts, self.every, tf.random.experimental.stateless_fold_in(seed, place))
-            logits = discriminator(tf.reshape(drawn, [-1, length]), training=False)
+            flat = tf.reshape(drawn, [-1, length])
+            logits = _by_parts(lambda _, some: discriminator(some, training=False), flat, _JUDGED_AT_ONCE)
             logits = tf.reshape(logits, tf.shape(drawn)[:3])  # [P, N, size]
             whole = tf.broadcast_to(discriminator(rows, training=False), [1, self.num_rollouts, size])
             return tf.transpose(tf.concat([logits, whole], axis=0), [2, 0, 1])  # [size, P + 1, N]
 
-        places = tf.range(tf.shape(parts)[0])
-        judged = tf.map_fn(judge_part, (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, size, P + 1, N]
-        return tf.reshape(judged, [-1, tf.shape(judged)[2], self.num_rollouts])[:batch]
+        return _by_parts(judge_part, tokens, size)
 
     def final(self, logits):
         """Returns the logits of whole sequences out of what `judge` gave: float [B, P + 1, N] → float [B]."""

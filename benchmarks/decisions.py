@@ -5,7 +5,7 @@
 - The tied output is one flat matrix product and not an einsum (`Generator.logits`): forward and gradient at B 32, T 100, D 128, V 3,219.
 - The discriminator's branches are Conv1D over [B, T, D] and not conv2d over [B, T, D, 1], as the reference codes have it: one branch of 400
   filters 20 wide, forward and gradient at B 32, T 100, D 32.
-- The gradient of convolution and maximum over time is our own and touches one window a filter (`causal_max`), against TensorFlow's: 2,000 filters
+- Convolution and maximum over time are our own, by spectra and with a gradient that touches one window a filter (`causal_max`), against TensorFlow's: 2,000 filters
   20 wide at B 32, T 100, D 32.
 - Long filters are convolved by their spectra (`convolve_by_spectra`), against conv1d: forward, with the maximum over time, at the same sizes.
 - The LSTM is read gate by gate (`recurrence.read`), against Keras' layer: forward and gradient at B 128, T 100, D 32, 512 units.
@@ -100,7 +100,7 @@ def draws(draw):
 
 
 def taken(take):
-    """Returns a function of a table: random rows of it, once more than a variable's own, whose gradient nobody would add up."""
+    """Returns a function of a table: random rows of it, times one, since the gradient of a variable itself would stay a list of slices."""
     places = tf.random.uniform([12800], 0, 3219, tf.int32)
     return lambda table: take(table * 1.0, places)
 
@@ -153,7 +153,7 @@ if __name__ == "__main__":
     lstm.build((None, None, 32))
     compare_gradients("tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128])
     compare_gradients("branch of the discriminator, Conv1D against conv2d", conv1d, conv2d, [32, 100, 32], [20, 32, 400])
-    compare_gradients("maximum over time, own gradient against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
+    compare_gradients("convolution and maximum over time, ours against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
     vectors, kernel = tf.random.normal([32, 100, 32]), tf.random.normal([20, 32, 2000])
     by_spectra = tf.function(lambda: tf.reduce_max(convolve_by_spectra(vectors, kernel), axis=2))
     compare("long filters, spectra against conv1d", by_spectra, tf.function(lambda: dense_maximum(vectors, kernel)), repeats=15)

@@ -103,13 +103,15 @@ def test_the_gradient_is_the_same_to_the_bit_each_time():
             np.testing.assert_array_equal(one, other)
 
 
-def test_half_precision_passes_through():
-    vectors, kernel, mask = (tf.cast(part, tf.bfloat16) for part in _inputs(2))
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float64])
+@pytest.mark.parametrize("width", [2, 16])
+def test_other_precisions_pass_through(dtype, width):
+    vectors, kernel, mask = (tf.cast(part, dtype) for part in _inputs(width, length=19))
     with tf.GradientTape() as tape:
         tape.watch([vectors, kernel])
         value = causal_max(vectors, kernel, mask)
     gradients = tape.gradient(value, [vectors, kernel])
-    assert [part.dtype for part in (value, *gradients)] == [tf.bfloat16] * 3
+    assert [part.dtype for part in (value, *gradients)] == [dtype] * 3
 
 
 def test_where_there_is_a_gpu_the_gradient_is_tensorflows_own_and_the_same(monkeypatch):

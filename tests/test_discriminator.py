@@ -158,6 +158,13 @@ def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(dtype, digits):
         np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=digits, atol=digits)
 
 
+def test_prefixes_of_long_filters_are_judged_as_they_are_alone():
+    discriminator, tokens = shaken(kernel_sizes=(2, 16)), make_tokens(4, rows=6, length=19)
+    found = discriminator.prefix_logits(tokens).numpy()
+    for t in (1, 15, 16, 17, 19):
+        np.testing.assert_allclose(found[:, t - 1], discriminator(tokens[:, :t]), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("every", [2, 3, 4, 50])
 def test_the_logits_of_every_second_or_third_prefix_are_those_among_all(every):
     discriminator, last = make_discriminator(), TOKENS.shape[1] - 1

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from worlds import chi_square_p, generator_world, random_generator
 
+from tfseqgan import generator as generator_module
 from tfseqgan.generator import Generator
 from tfseqgan.policy import Policy
 
@@ -110,3 +111,12 @@ def test_without_a_seed_every_sample_is_new():
 def test_an_argument_out_of_range_is_refused_by_name(arguments, name):
     with pytest.raises(ValueError, match=name):
         policy_and_tokens(None)[0].sample(*arguments)
+
+
+def test_every_graph_knows_how_many_rows_it_samples(monkeypatch):
+    counts, row_blocks = [], generator_module.row_blocks
+    monkeypatch.setattr(generator_module, "row_blocks", lambda count: counts.append(count) or row_blocks(count))
+    policy, _ = policy_and_tokens(2)
+    for count in (9, 70, 128):  # the evaluation's before the training's, as in a run
+        policy.sample(count, length=3, seed=0)
+    assert counts == [9, 70, 128]

@@ -79,6 +79,15 @@ def test_sequences_taken_in_parts_are_judged_in_their_order(monkeypatch):
     np.testing.assert_allclose(logits[:, -1], np.tile(discriminator(tokens), (3, 1)).T, rtol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_where_no_prefix_is_completed_the_whole_is_judged(compiled):
+    generator, discriminator, tokens = make_generator(), make_discriminator(), tf.constant(make_tokens(1, rows=5, length=3), tf.int32)
+    judge = lambda tokens: Rollout(2, every=3).judge(discriminator, tokens, generator, SEED)  # noqa: E731
+    logits = (tf.function(judge) if compiled else judge)(tokens)
+    assert logits.shape == [5, 1, 2]
+    np.testing.assert_allclose(logits[:, 0], np.tile(discriminator(tokens), (2, 1)).T, rtol=1e-5)
+
+
 @pytest.mark.parametrize("numbers", [(0, 1), (4, 0)])
 def test_numbers_below_one_are_refused(numbers):
     with pytest.raises(ValueError, match="must be 1 or more"):

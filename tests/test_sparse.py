@@ -50,3 +50,16 @@ def test_the_gradient_is_the_same_to_the_bit_each_time():
     first = _gradient(take_rows, table, places, weights)
     for _ in range(10):
         np.testing.assert_array_equal(_gradient(take_rows, table, places, weights), first)
+
+
+@pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
+def test_a_row_that_is_taken_often_loses_nothing_in_half_precision(monkeypatch, devices):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    gradient = _gradient(take_rows, tf.zeros([2, 1], tf.bfloat16), tf.zeros([4096], tf.int32), tf.ones([4096, 1], tf.float64))
+    assert gradient.numpy().ravel().tolist() == [4096, 0]  # added up in bfloat16 it would stay at 256
+
+
+@pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
+def test_no_rows_have_a_gradient_of_zeros(monkeypatch, devices):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    assert not np.any(_gradient(take_rows, tf.ones([R, D]), tf.zeros([0, 3], tf.int32), tf.ones([0, 3, D], tf.float64)))

@@ -34,4 +34,5 @@ def test_a_graph_takes_any_number_of_sequences():
     vectors, kernel = tf.random.stateless_normal([7, 43, D], [0, 0]), tf.random.stateless_normal([16, D, F], [0, 1])
     together = compiled(vectors, kernel)
     assert together.shape == (F, 7, 43)
+    assert compiled(vectors[:0], kernel).shape == (F, 0, 43)
     np.testing.assert_allclose(compiled(vectors[2:3], kernel)[:, 0], together[:, 2], atol=2e-5)

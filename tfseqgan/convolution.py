@@ -31,7 +31,7 @@ def _gradients(vectors, kernel, steps, upstream):
     width, size, filters = kernel.shape
     batch, length = tf.unstack(tf.shape(vectors)[:2])
     firsts = tf.range(batch)[:, None] * length  # [B, 1], each sequence's first row of the windows
-    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, upstream))  # [F·B]
+    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, tf.cast(upstream, tf.float32)))  # [F·B]
     matrix = sparse_matrix(tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length])
     to_kernel = sparse_product(matrix, _windows(vectors, width))  # [F, width·D]
     flat = tf.transpose(tf.reshape(kernel, [width * size, filters]))  # [F, width·D]
@@ -96,8 +96,8 @@ def causal_max(vectors, kernel, mask=None):
 
 
 def causal_running_max(vectors, kernel, mask=None, every=1):
-    """Returns each filter's largest response so far, after every `every`-th step and after the last: what `causal_max` gives for each of these prefixes,
-    from one convolution.
+    """Returns each filter's largest response so far, after every `every`-th step and after the last: what `causal_max` gives for each of these prefixes
+    but for the last digits, from one convolution.
 
         fₜₖ = max_{s ≤ t: mₛ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[s − W + 1 + i]⟩
 

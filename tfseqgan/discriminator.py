@@ -142,7 +142,7 @@ class Discriminator(keras.Model):
     def prefix_logits(self, tokens, every=1):
         """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
 
-        Column p is what `call` gives for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was there. The
+        Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was there. The
         convolutions run once, and a running maximum takes the place of the last one.
 
         Example:

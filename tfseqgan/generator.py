@@ -85,8 +85,9 @@ class Generator(keras.Model):
         """Returns the LSTM's outputs: int [B, T], float [V, D] → [B, T, units]."""
         if training and self.dropout_rate:  # every place loses numbers of its own
             return read(self.dropout(self.inputs(tokens, table), training=True), self.lstm)
-        rows = tf.cast(tf.concat([self.opening[None], table], axis=0), self.compute_dtype)  # [1 + V, D]
-        return read_rows(rows, tf.pad(tf.cast(tokens[:, :-1], tf.int32) + 1, [[0, 0], [1, 0]]), self.lstm)
+        rows = tf.cast(tf.concat([table, self.opening[None]], axis=0), self.compute_dtype)  # [V + 1, D]
+        places = tf.pad(tf.cast(tokens[:, :-1], tf.int32), [[0, 0], [1, 0]], constant_values=self.vocabulary_size)  # [B, T]
+        return read_rows(rows, places, self.lstm)
 
     def inputs(self, tokens, table):
         """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
@@ -155,9 +156,10 @@ class Generator(keras.Model):
         """
         check_sampling(num_sequences, length, temperature, top_k, top_p)
         prompt = self._prompt(prompt, num_sequences, length)
-        seeds = row_seeds(seed, num_sequences)
+        seeds = whole_rows(row_seeds(seed, num_sequences))  # few graphs, and no row more than the loops compute anyway
+        prompt = prompt if prompt is None else whole_rows(prompt)
         tokens, _ = self.sample(seeds, length, tf.constant(temperature, tf.float32), top_k, top_p, prompt)
-        return tokens.numpy()
+        return tokens.numpy()[:num_sequences]
 
     def _prompt(self, prompt, num_sequences, length):
         """Returns a prompt as int32 [B, P], checked, or None."""
@@ -175,7 +177,7 @@ class Generator(keras.Model):
             )
         return tf.constant(np.broadcast_to(prompt, (num_sequences, prompt.shape[-1])), tf.int32)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
     def sample(self, seeds, length, temperature=None, top_k=None, top_p=None, prompt=None, prompt_lengths=None):
         """Samples one sequence a seed; the graph behind `generate`, `Policy.sample` and the exported samplers.
 

@@ -25,7 +25,7 @@ class Trajectory(NamedTuple):
     mask: tf.Tensor
 
 
-@tf.function(reduce_retracing=True)
+@tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
 def _sample(generator, seeds, length):
     return by_row(lambda seeds: generator.sample(seeds, length), seeds)
 

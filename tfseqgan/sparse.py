@@ -67,9 +67,9 @@ def take_rows(table, places):
 
     def gradient(upstream):
         flat, slices = tf.reshape(places, [-1]), tf.reshape(upstream, [-1, table.shape[-1]])  # [N], [N, D]
+        dtype = tf.float64 if table.dtype == tf.float64 else tf.float32  # a sum of many bfloat16 would stop growing
         if tf.config.list_physical_devices("GPU"):
-            return tf.math.unsorted_segment_sum(slices, flat, tf.shape(table)[0]), None
-        dtype = tf.float64 if table.dtype == tf.float64 else tf.float32
+            return tf.cast(tf.math.unsorted_segment_sum(tf.cast(slices, dtype), flat, tf.shape(table)[0]), table.dtype), None
         taken = sparse_matrix(tf.range(tf.size(flat)), flat, tf.ones(tf.shape(flat), dtype), [tf.size(flat), tf.shape(table)[0]])  # [N, R]
         return tf.cast(sparse_product(transposed(taken, dtype), slices, dtype), table.dtype), None
 

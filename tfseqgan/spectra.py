@@ -56,4 +56,4 @@ def convolve_by_spectra(vectors, kernel):
     of_kernel = tf.reshape(of_kernel, [-1, 1, 2 * size, filters])  # [K, 1, 2D, F]
     products = tf.matmul(of_kernel, _spectra_of_blocks(vectors, forward, block, width), transpose_a=True, transpose_b=True)  # [K, 2, F, B·T / block]
     answers = tf.matmul(tf.reshape(products, [len(backward), -1]), backward, transpose_a=True)  # [F·B·T / block, block]
-    return tf.reshape(answers, [filters, tf.shape(vectors)[0], -1])[:, :, :length]
+    return tf.reshape(answers, [filters, tf.shape(vectors)[0], -(-length // block) * block])[:, :, :length]

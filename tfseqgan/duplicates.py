@@ -42,12 +42,16 @@ def fingerprint(score):
         >>> fingerprint(tune) == fingerprint(transpose(tune, 5))
         True
     """
-    return hashlib.sha256(_steps(score).astype("<i8").tobytes()).hexdigest()
+    return _hash(_steps(score))
 
 
-def _phrases(score):
-    """Returns the distinct phrases of a tune as hashes, uint64 [n]; a tune too short for a phrase has none."""
-    steps = _steps(score)  # [n, 2]
+def _hash(steps):
+    """Returns a hash of steps, int64 [n, 2], as hexadecimal digits."""
+    return hashlib.sha256(steps.astype("<i8").tobytes()).hexdigest()
+
+
+def _phrases(steps):
+    """Returns the distinct phrases among a tune's steps, int64 [n, 2], as hashes, uint64 [m]; a tune too short for a phrase has none."""
     if len(steps) < PHRASE_STEPS:
         return np.zeros(0, np.uint64)
     letters = ((steps[:, 0] << 32) + steps[:, 1]).astype(np.uint64) * np.uint64(_MULTIPLIER)  # [n]
@@ -113,8 +117,8 @@ def group_duplicates(scores):
         >>> group_duplicates([tune, other, transpose(tune, 5)])
         [[0, 2], [1]]
     """
-    first_places = {}
-    copies = [(first_places.setdefault(fingerprint(score), place), place) for place, score in enumerate(scores)]
+    first_places, steps = {}, [_steps(score) for score in scores]
+    copies = [(first_places.setdefault(_hash(own), place), place) for place, own in enumerate(steps)]
     originals = list(first_places.values())
-    pairs = _similar_pairs([_phrases(scores[place]) for place in originals])
+    pairs = _similar_pairs([_phrases(steps[place]) for place in originals])
     return _connected(len(scores), copies + [(originals[one], originals[other]) for one, other in pairs])

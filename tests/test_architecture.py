@@ -13,8 +13,8 @@ import tfseqgan
 
 FLOORS = {
     "music": "score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics",
-    "mathematics": "returns likelihood rows sampling",
-    "players": "replicas sparse recurrence embedding generator spectra convolution discriminator policy rollouts",
+    "mathematics": "returns sparse likelihood rows sampling",
+    "players": "replicas recurrence embedding generator spectra convolution discriminator policy rollouts",
     "objectives": "rewards credit baselines objectives",
     "training": "evaluation callbacks checkpointing rounds optimizer pretraining game training",
     "delivery": "presets tables windows pretrained folders export served runs cli",

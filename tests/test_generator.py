@@ -84,7 +84,7 @@ def test_the_loss_is_the_nll_a_token_that_counts(features):
     generator = shaken(features)
     log_p = log_softmax(generator_twin(generator, TOKENS))
     nlls = [-sum(log_p[row, t, TOKENS[row, t]] for t in range(length)) for row, length in enumerate(lengths(TOKENS))]
-    loss = generator.compute_loss(x=TOKENS, y_pred=generator(TOKENS))
+    loss = generator.nll(TOKENS)
     np.testing.assert_allclose(loss, sum(nlls) / sum(lengths(TOKENS)), rtol=1e-5)
     np.testing.assert_allclose(sequence_nlls(generator, TOKENS), nlls, rtol=1e-5)
     np.testing.assert_allclose(mean_nll(generator, TOKENS, batch_size=4), loss, rtol=1e-5)
@@ -96,7 +96,7 @@ def test_what_stands_behind_the_end_counts_for_nothing_whatever_its_ids():
         row[length:] = (3 + np.arange(len(row) - length)) % V
     assert not np.array_equal(other, TOKENS)
     longer = np.pad(TOKENS, ((0, 0), (0, 2)))[np.array(lengths(TOKENS)) < TOKENS.shape[1]]
-    losses = [float(generator.compute_loss(x=tokens, y_pred=generator(tokens))) for tokens in (TOKENS, other)]
+    losses = [float(generator.nll(tokens)) for tokens in (TOKENS, other)]
     assert losses[0] == losses[1]
     np.testing.assert_allclose(sequence_nlls(generator, longer), sequence_nlls(generator, longer[:, :-2]), rtol=1e-6)
 
@@ -192,7 +192,7 @@ def test_what_is_looked_up_in_training_is_what_is_computed_place_by_place(featur
     gradients = []
     for generator in (looked_up, computed):
         with tf.GradientTape() as tape:
-            loss = generator.compute_loss(x=TOKENS, y_pred=generator(TOKENS, training=True))
+            loss = generator.nll(TOKENS, training=True)
         gradients.append([loss, *map(tf.convert_to_tensor, tape.gradient(loss, generator.trainable_variables))])
     for one, other in zip(*gradients):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

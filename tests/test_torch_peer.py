@@ -137,7 +137,7 @@ def advantages():
 
 def likelihood_loss(ours, tokens):
     """Returns the library's loss of tokens in maximum likelihood."""
-    return ours.compute_loss(x=tokens, y_pred=ours(tokens, training=True))
+    return ours.nll(tokens, training=True)
 
 
 def policy_loss(ours, tokens, advantages):

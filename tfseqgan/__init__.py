@@ -3,8 +3,8 @@
 The floor plan, in the order of the paper; a module imports only modules above it:
 
     1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics
-    2 mathematics  returns likelihood rows sampling
-    3 players      replicas sparse recurrence embedding generator spectra convolution discriminator policy rollouts
+    2 mathematics  returns sparse likelihood rows sampling
+    3 players      replicas recurrence embedding generator spectra convolution discriminator policy rollouts
     4 objectives   rewards credit baselines objectives
     5 training     evaluation callbacks checkpointing rounds optimizer pretraining game training
     6 delivery     presets tables windows pretrained folders export served runs cli

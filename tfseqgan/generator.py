@@ -78,16 +78,34 @@ class Generator(keras.Model):
         Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 a learned opening vector.
         """
         table = self.embedding.table()  # [V, D]
-        outputs = self._outputs(tokens, table, training)  # [B, T, units]
-        return self.logits(self.dropout(outputs, training=training), table)  # [B, T, V]
+        if training and self.dropout_rate:
+            return self.logits(self._read_dropped(tokens, table), table)  # [B, T, V]
+        return self.logits(tf.transpose(tf.concat(self._read(tokens, table), axis=1), [1, 0, 2]), table)  # [B, T, V]
 
-    def _outputs(self, tokens, table, training):
-        """Returns the LSTM's outputs: int [B, T], float [V, D] → [B, T, units]."""
-        if training and self.dropout_rate:  # every place loses numbers of its own
-            return read(self.dropout(self.inputs(tokens, table), training=True), self.lstm)
+    def token_log_probs(self, tokens, training=False):
+        """Returns log p(yₜ | y₍<t₎) of every token in nats, whatever stands behind the end: int32 [B, T] → float32 [B, T].
+
+        What `call`'s logits give, but for the last digits; with the gradient in less time and memory (`likelihood`).
+        """
+        table = self.embedding.table()  # [V, D]
+
+        def log_probs(outputs, tokens):
+            return token_log_probs(*self._last_layer(tf.reshape(outputs, [-1, self.units]), table), tokens)
+
+        if training and self.dropout_rate:
+            return log_probs(self._read_dropped(tokens, table), tokens)
+        blocks = zip(self._read(tokens, table), row_blocks(tokens.shape[0]))
+        return tf.concat([tf.transpose(log_probs(outputs, tf.transpose(tokens[rows]))) for outputs, rows in blocks], axis=0)
+
+    def _read(self, tokens, table):
+        """Returns the LSTM's outputs as `recurrence.read_rows` does, time first and in blocks: int [B, T], float [V, D] → [T, b, units] each."""
         rows = tf.cast(tf.concat([table, self.opening[None]], axis=0), self.compute_dtype)  # [V + 1, D]
         places = tf.pad(tf.cast(tokens[:, :-1], tf.int32), [[0, 0], [1, 0]], constant_values=self.vocabulary_size)  # [B, T]
         return read_rows(rows, places, self.lstm)
+
+    def _read_dropped(self, tokens, table):
+        """Returns the LSTM's outputs with dropout before and behind it, where every place loses numbers of its own: [B, T] → [B, T, units]."""
+        return self.dropout(read(self.dropout(self.inputs(tokens, table), training=True), self.lstm), training=True)
 
     def inputs(self, tokens, table):
         """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
@@ -96,13 +114,17 @@ class Generator(keras.Model):
 
     def logits(self, outputs, table):
         """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → float32 [..., V]."""
+        flat, kernel, bias = self._last_layer(tf.reshape(outputs, [-1, self.units]), table)
+        logits = tf.cast(tf.nn.bias_add(tf.matmul(flat, kernel), bias), tf.float32)
+        return tf.reshape(logits, tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0))
+
+    def _last_layer(self, flat, table):
+        """Returns what the last layer reads, its kernel and its bias: [N, units], float [V, D] → [N, units or D], [units or D, V], [V]."""
         # Flat matrix products: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
-        flat = tf.reshape(outputs, [-1, self.units])
-        kernel, bias = (tf.cast(weight, outputs.dtype) for weight in (self.projection.kernel, self.projection.bias))
-        flat = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
-        if self.token_features is not None:
-            flat = tf.nn.bias_add(tf.matmul(flat, tf.cast(table, flat.dtype), transpose_b=True), tf.cast(self.bias, flat.dtype))
-        return tf.reshape(tf.cast(flat, tf.float32), tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], 0))
+        kernel, bias = (tf.cast(weight, flat.dtype) for weight in (self.projection.kernel, self.projection.bias))
+        if self.token_features is None:
+            return flat, kernel, bias
+        return tf.nn.bias_add(tf.matmul(flat, kernel), bias), tf.transpose(tf.cast(table, flat.dtype)), tf.cast(self.bias, flat.dtype)
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B, T, V]."""
@@ -112,16 +134,36 @@ class Generator(keras.Model):
         """What a symbolic call gives: float32 [B, T, V], in mixed precision too."""
         return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the mean NLL of the tokens `x` in nats per token, over the tokens that count.
+    def nll(self, tokens, training=False):
+        """Returns the mean NLL of tokens in nats per token, over the tokens that count: int [B, T] → float32 [].
 
             −Σ_b Σ_t mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
         """
-        x = tf.cast(x, tf.int32)
-        mask = sequence_mask(x, self.end_token_id)  # [B, T]
-        nll = -token_log_probs(y_pred, x)  # [B, T]
+        tokens = tf.cast(tokens, tf.int32)
+        mask, nll = sequence_mask(tokens, self.end_token_id), -self.token_log_probs(tokens, training)  # [B, T]
         self.nll_metric.update_state(nll, sample_weight=mask)
         return masked_mean(nll, mask)
+
+    def train_step(self, data):
+        """What `fit` does with a batch of token rows: a step down their mean NLL."""
+        tokens, *_ = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = self.nll(tokens, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
+        return self._figures(loss)
+
+    def test_step(self, data):
+        """What `evaluate` and the validation of `fit` do with a batch."""
+        tokens, *_ = keras.utils.unpack_x_y_sample_weight(data)
+        return self._figures(self.nll(tokens))
+
+    def _figures(self, loss):
+        """Returns Keras' figures by name, the loss told to its own."""
+        for metric in self.metrics:
+            if metric is not self.nll_metric:
+                metric.update_state(loss)
+        return {metric.name: metric.result() for metric in self.metrics}
 
     def seed_dropout(self, seed):
         """Starts the dropout's random numbers anew from two integers, so that a run repeats."""

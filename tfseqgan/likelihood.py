@@ -1,6 +1,8 @@
-"""Log-probabilities of tokens from logits, forward and backward in one pass over the vocabulary each."""
+"""Log-probabilities of tokens, from logits, or from what is projected to them, with a gradient that writes nothing as large as the logits."""
 
 import tensorflow as tf
+
+from tfseqgan.sparse import add_rows
 
 _SMALLEST = 1e-30  # below it a float32 probability loses digits, and at 1e-38 it is 0
 
@@ -35,34 +37,59 @@ def log_probs_at(logits, probs, tokens):
     return tf.where(chosen > _SMALLEST, log_probs, exact)  # row by row, so that none depends on the others
 
 
+def _from_errors(given, kernel, probs, tokens, weights):
+    """Returns the gradients out of onehot(y) − p itself, in half precision, whose sums would keep no digits of the difference of two of them."""
+    places = tf.stack([tf.range(tf.shape(tokens)[0]), tokens], axis=1)  # [N, 2]
+    errors = tf.cast(tf.tensor_scatter_nd_add(-probs, places, tf.ones_like(probs[:, 0])), given.dtype) * weights  # [N, V]
+    return tf.matmul(errors, kernel, transpose_b=True), tf.matmul(given, errors, transpose_a=True)
+
+
+def _from_sums(given, kernel, probs, tokens, weights):
+    """Returns the gradients as what onehot(y) gives, rows taken and added up, less what p gives, two products: nothing as large as p is written."""
+    weighted = given * weights  # [N, D]
+    to_given = (tf.gather(tf.transpose(kernel), tokens) - tf.matmul(probs, kernel, transpose_b=True)) * weights  # [N, D]
+    # The left factor of the last product is the small one: turning p takes as long as multiplying it (docs/performance.md).
+    return to_given, tf.transpose(add_rows(weighted, tokens, tf.shape(probs)[1])) - tf.matmul(weighted, probs, transpose_a=True)
+
+
 @tf.custom_gradient
-def _row_log_probs(logits, tokens):
+def _row_log_probs(given, kernel, tokens):
+    """As `token_log_probs`, of rows: [N, D], [D, V], [N] → [N]."""
+    logits = tf.matmul(given, kernel)
+    logits = logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)  # [N, V]
     probs = tf.nn.softmax(logits)  # [N, V]
 
     def gradient(upstream):
-        """∂ log pᵧ / ∂ logits = onehot(y) − p, the first of which touches one place a row."""
-        places = tf.stack([tf.range(tf.shape(tokens)[0]), tokens], axis=1)  # [N, 2]
-        return tf.tensor_scatter_nd_add(probs * -upstream[:, None], places, upstream), None
+        gradients = _from_sums if given.dtype == probs.dtype else _from_errors
+        return *gradients(given, kernel, probs, tokens, tf.cast(upstream, given.dtype)[:, None]), None
 
     return log_probs_at(logits, probs, tokens), gradient
 
 
-def token_log_probs(logits, tokens):
-    """Returns log p(yₜ) of every token in nats.
+def token_log_probs(outputs, kernel, bias, tokens):
+    """Returns log softmax(outputs · kernel + bias) of every token in nats.
 
-    Its own gradient, onehot(y) − p, takes the softmax that the value was made of, where TensorFlow's cross-entropy takes four passes over the vocabulary
+    The gradient of the logits, onehot(y) − p, is never written: with o the outputs, K the kernel and u what comes from above,
+
+        ∂/∂oₙ = uₙ (K_yₙ − K pₙ),   ∂/∂K_v = Σ_{n: yₙ = v} uₙ oₙ − Σₙ pₙᵥ uₙ oₙ,
+
+    and the bias is a row of K that meets ones. Forward and backward take half of the time of TensorFlow's cross-entropy behind a product
     (benchmarks/decisions.py). The second derivative is not defined.
 
     Args:
-        logits: float32 [B, T, V].
-        tokens: int32 [B, T].
+        outputs: float [..., D].
+        kernel: float [D, V], of the dtype of `outputs`.
+        bias: float [V], of the same.
+        tokens: int32 [...].
 
     Returns:
-        float32 [B, T].
+        float32 [...], float64 if the outputs are.
 
     Example:
-        >>> token_log_probs(tf.constant([[[5.0, 5.0]]]), tf.constant([[1]])).numpy().round(2)
+        >>> token_log_probs(tf.ones([1, 1, 3]), tf.ones([3, 2]), tf.zeros([2]), tf.constant([[1]])).numpy().round(2)
         array([[-0.69]], dtype=float32)
     """
-    flat = _row_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), tf.reshape(tf.cast(tokens, tf.int32), [-1]))
-    return tf.reshape(flat, tf.shape(tokens))
+    flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
+    given = tf.concat([flat, tf.ones_like(flat[:, :1])], axis=1)  # [N, D + 1]
+    log_probs = _row_log_probs(given, tf.concat([kernel, bias[None]], axis=0), tf.reshape(tf.cast(tokens, tf.int32), [-1]))
+    return tf.reshape(log_probs, tf.shape(tokens))

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfseqgan.likelihood import token_log_probs
 from tfseqgan.replicas import by_row
 from tfseqgan.returns import sequence_mask
 from tfseqgan.sampling import check_sampling, row_seeds
@@ -60,7 +59,7 @@ class Policy:
 
     def log_prob(self, tokens):
         """Returns log π(yₜ | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
-        return token_log_probs(self.generator(tokens, training=False), tokens) * self.mask(tokens)
+        return self.generator.token_log_probs(tokens) * self.mask(tokens)
 
     def entropy(self, tokens):
         """Returns the entropy of π(· | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""

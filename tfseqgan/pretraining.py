@@ -113,7 +113,7 @@ def make_step(generator):
 
         def contribution():
             own = own_rows(tokens)
-            return generator.compute_loss(x=own, y_pred=generator(own, training=True)), tf.reduce_sum(own_rows(mask)) / tf.reduce_sum(mask)
+            return generator.nll(own, training=True), tf.reduce_sum(own_rows(mask)) / tf.reduce_sum(mask)
 
         return descend(generator, contribution)[0]
 

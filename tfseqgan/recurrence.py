@@ -68,11 +68,12 @@ def advance(projected, hidden, cell, states):
 
 def _differentiate(gates, cell, before, hidden_gradient, cell_gradient):
     """Returns the gradients before the activations of a step's gates, four of [B, H], and that of the cell before it."""
-    i, f, g, o = gates
-    squashed = tf.tanh(cell)
-    cell_gradient += hidden_gradient * o * (1 - squashed * squashed)
+    (i, f, g, o), squashed = gates, tf.tanh(cell)
+    through, through_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad
+    cell_gradient += through_tanh(y=squashed, dy=hidden_gradient * o)
     of_gates = (
-        cell_gradient * g * i * (1 - i), cell_gradient * before * f * (1 - f), cell_gradient * i * (1 - g * g), hidden_gradient * squashed * o * (1 - o),
+        through(y=i, dy=cell_gradient * g), through(y=f, dy=cell_gradient * before), through_tanh(y=g, dy=cell_gradient * i),
+        through(y=o, dy=hidden_gradient * squashed),
     )  # fmt: skip
     return of_gates, cell_gradient * f
 
@@ -163,7 +164,7 @@ def read(vectors, layer):
 
 
 def read_rows(table, places, layer):
-    """Returns an LSTM's outputs where every input is a row of a table, what `read(tf.gather(table, places), layer)` gives.
+    """Returns an LSTM's outputs where every input is a row of a table, as `read(tf.gather(table, places), layer)` but time first, and in blocks of rows.
 
     What a row brings to the gates is computed once, however often it occurs, and so is its gradient.
 
@@ -173,21 +174,21 @@ def read_rows(table, places, layer):
         layer: as in `read`.
 
     Returns:
-        float [B, T, H].
+        float [T, b, H] for each of `rows.row_blocks`.
 
     Example:
         >>> import keras
         >>> layer = keras.layers.LSTM(3, return_sequences=True)
         >>> table, places = tf.random.normal([7, 5]), tf.constant([[1, 6, 1, 0], [2, 2, 2, 1]])
         >>> expected = layer(tf.gather(table, places))
-        >>> bool(tf.reduce_max(tf.abs(read_rows(table, places, layer) - expected)) < 1e-6)
+        >>> outputs = tf.transpose(tf.concat(read_rows(table, places, layer), axis=1), [1, 0, 2])
+        >>> bool(tf.reduce_max(tf.abs(outputs - expected)) < 1e-6)
         True
     """
     if tf.config.list_physical_devices("GPU"):
-        return layer(take_rows(table, places))
+        return [tf.transpose(layer(take_rows(table, places)), [1, 0, 2])]
     gates = gates_of(layer)
     rows, at = tf.unique(tf.reshape(places, [-1]))
     projected = project(take_rows(table, whole_rows(rows)), gates)  # four of [rows that occur, H]
     at = tf.transpose(tf.reshape(at, tf.shape(places)))  # [T, B]
-    outputs = [_unroll(*(take_rows(part, at[:, block]) for part in projected), *gates.states) for block in row_blocks(places.shape[0])]
-    return tf.transpose(tf.concat(outputs, axis=1), [1, 0, 2])
+    return [_unroll(*(take_rows(part, at[:, block]) for part in projected), *gates.states) for block in row_blocks(places.shape[0])]

@@ -79,47 +79,47 @@ def _differentiate(gates, cell, before, hidden_gradient, cell_gradient):
 
 
 def _read(projected, states):
-    """Goes forward over time; returns hidden and cell of every step and the gates, all as TensorArrays."""
+    """Goes forward over time; returns hidden and cell before the first step and after each, and the gates of each, all as TensorArrays."""
     length, batch, size = tf.shape(projected[0])[0], tf.shape(projected[0])[1], states[0].shape[0]
-    arrays = [tf.TensorArray(states[0].dtype, length, clear_after_read=False, element_shape=[None, size]) for _ in range(6)]
+    arrays = [tf.TensorArray(states[0].dtype, length + opening, clear_after_read=False, element_shape=[None, size]) for opening in (1, 1, 0, 0, 0, 0)]
     zeros = tf.zeros([batch, size], states[0].dtype)
 
-    def step(t, hidden, cell, *arrays):
+    def step(t, hidden, cell, hiddens, cells, *gates):
         i, f, g, o = activate([part[t] for part in projected], hidden, states)
         cell = f * cell + i * g
         hidden = o * tf.tanh(cell)
-        return t + 1, hidden, cell, *(array.write(t, value) for array, value in zip(arrays, (hidden, cell, i, f, g, o)))
+        return t + 1, hidden, cell, hiddens.write(t + 1, hidden), cells.write(t + 1, cell), *(kept.write(t, value) for kept, value in zip(gates, (i, f, g, o)))
 
-    return tf.while_loop(lambda t, *_: t < length, step, (0, zeros, zeros, *arrays), parallel_iterations=1)[3:]
+    hiddens, cells, *gates = arrays
+    opened = (0, zeros, zeros, hiddens.write(0, zeros), cells.write(0, zeros), *gates)
+    return tf.while_loop(lambda t, *_: t < length, step, opened, parallel_iterations=1)[3:]
 
 
 @tf.custom_gradient
 def _unroll(*projected_and_states):
     projected, states = projected_and_states[:4], projected_and_states[4:]
-    hidden, cells, *gates = _read(projected, states)
-    outputs = hidden.stack()  # [T, B, H]
+    hiddens, cells, *gates = _read(projected, states)
+    hiddens = hiddens.stack()  # [T + 1, B, H]
 
     def gradient(upstream):
-        zeros, turned = tf.zeros_like(outputs[0]), [tf.transpose(kernel) for kernel in states]
+        zeros, turned = tf.zeros_like(hiddens[0]), [tf.transpose(kernel) for kernel in states]
 
         def back(t, hidden_gradient, cell_gradient, *arrays):
-            before = tf.cond(t > 0, lambda: cells.read(t - 1), lambda: zeros)
             of_gates, cell_gradient = _differentiate(
-                [gate.read(t) for gate in gates], cells.read(t), before, hidden_gradient + upstream[t], cell_gradient
+                [gate.read(t) for gate in gates], cells.read(t + 1), cells.read(t), hidden_gradient + upstream[t], cell_gradient
             )
             hidden_gradient = tf.add_n([tf.matmul(value, kernel) for value, kernel in zip(of_gates, turned)])
             return t - 1, hidden_gradient, cell_gradient, *(array.write(t, value) for array, value in zip(arrays, of_gates))
 
-        length = tf.shape(outputs)[0]
-        arrays = [tf.TensorArray(outputs.dtype, length, element_shape=outputs.shape[1:]) for _ in range(4)]
+        length, size = tf.shape(upstream)[0], upstream.shape[-1]
+        arrays = [tf.TensorArray(upstream.dtype, length, element_shape=[None, size]) for _ in range(4)]
         *_, i, f, g, o = tf.while_loop(lambda t, *_: t >= 0, back, (length - 1, zeros, zeros, *arrays), parallel_iterations=1)
         of_projected = [array.stack() for array in (i, f, g, o)]  # [T, B, H]
-        size = outputs.shape[-1]
-        earlier = tf.reshape(tf.concat([zeros[None], outputs[:-1]], axis=0), [-1, size])  # [T·B, H]
+        earlier = tf.reshape(hiddens[:-1], [-1, size])  # [T·B, H]
         of_states = [tf.matmul(earlier, tf.reshape(value, [-1, size]), transpose_a=True) for value in of_projected]
         return *of_projected, *of_states
 
-    return outputs, gradient
+    return hiddens[1:], gradient
 
 
 def states_passed(vectors, layer):
@@ -130,8 +130,8 @@ def states_passed(vectors, layer):
         layer: a built `keras.layers.LSTM`.
     """
     gates = gates_of(layer)
-    hidden, cells, *_ = _read(project(tf.transpose(vectors, [1, 0, 2]), gates), gates.states)
-    return hidden.stack(), cells.stack()
+    hiddens, cells, *_ = _read(project(tf.transpose(vectors, [1, 0, 2]), gates), gates.states)
+    return hiddens.stack()[1:], cells.stack()[1:]
 
 
 def read(vectors, layer):

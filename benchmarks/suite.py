@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def with_gradients(products):
 
 def products_of_discriminator():
     """Returns the matrix products of a discriminator step; the filters' own gradients touch one window each and count as nothing."""
-    return {(PAIR * T, W * D, F): 1, **with_gradients({(PAIR, F, F): 2})}
+    transform = gate = Counter(with_gradients({(PAIR, F, F): 1}))
+    return dict(transform + gate + Counter({(PAIR * T, W * D, F): 1}))
 
 
 class Peer:

@@ -1,4 +1,4 @@
-"""Causal convolution and its maximum over time, in one operation whose gradient costs next to nothing, and of every prefix at once."""
+"""Causal convolution and its maximum over time, in one operation whose gradient costs next to nothing, and block by block, for prefixes."""
 
 import tensorflow as tf
 
@@ -11,9 +11,8 @@ _LONG = 16
 
 def _windows(vectors, width):
     """Returns what a causal filter sees at each step, zeros before the first: float [B, T, D] → [B·T, width·D]."""
-    batch, length, size = tf.unstack(tf.shape(vectors))
     padded = tf.pad(vectors, [[0, 0], [width - 1, 0], [0, 0]])
-    return tf.reshape(tf.concat([padded[:, i : i + length] for i in range(width)], axis=2), [batch * length, width * size])
+    return tf.reshape(tf.signal.frame(padded, width, 1, axis=1), [-1, width * vectors.shape[2]])
 
 
 def _sum_windows(windows, shape, width):
@@ -53,9 +52,14 @@ def _responses(vectors, kernel, mask):
     return _masked(tf.nn.conv1d(padded, kernel, stride=1, padding="VALID"), None if mask is None else mask[:, :, None])
 
 
+def _by_spectra(vectors, kernel):
+    """Returns whether a kernel's responses come from spectra."""
+    return _LONG <= kernel.shape[0] <= (vectors.shape[1] or 0) and kernel.dtype == tf.float32 and not tf.config.list_physical_devices("GPU")
+
+
 def _largest(vectors, kernel, mask):
     """Returns the largest responses, [B, F], and a function that tells the steps of the first of them, int32 [B, F]."""
-    if not _LONG <= kernel.shape[0] <= (vectors.shape[1] or 0) or kernel.dtype != tf.float32:
+    if not _by_spectra(vectors, kernel):
         responses = _responses(vectors, kernel, mask)  # [B, T, F]
         return tf.reduce_max(responses, axis=1), lambda: tf.argmax(responses, axis=1, output_type=tf.int32)
     by_filter = _masked(convolve_by_spectra(vectors, kernel), mask)  # [F, B, T]
@@ -95,27 +99,31 @@ def causal_max(vectors, kernel, mask=None):
     return maximum(*map(tf.convert_to_tensor, (vectors, kernel)))
 
 
-def causal_running_max(vectors, kernel, mask=None, every=1):
-    """Returns each filter's largest response so far, after every `every`-th step and after the last: what `causal_max` gives for each of these prefixes
-    but for the last digits, from one convolution.
+def causal_responses(vectors, kernel, mask=None, every=1):
+    """Returns each filter's largest response in each block of `every` steps, time first: the maximum over the first of them is what `causal_max` gives
+    for that prefix, but for the last digits.
 
-        fₜₖ = max_{s ≤ t: mₛ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[s − W + 1 + i]⟩
+        rₚₖ = max_{p·every ≤ t < (p + 1)·every: mₜ = 1} Σ_{i<W} ⟨kernel[i, :, k], vectors[t − W + 1 + i]⟩
 
     Args:
         vectors: float [B, T, D].
         kernel: float [W, D, F].
         mask: float [B, T], 1 where a step counts, which the first one does, or None where all do.
-        every: how many steps from one prefix to the next.
+        every: how many steps a block has; the last one takes what is left.
 
     Returns:
-        float [B, ⌈T / every⌉, F].
+        float [⌈T / every⌉, B, F]; where no step of a block counts, the lowest number.
 
     Example:
-        >>> causal_running_max(tf.constant([[[1.0], [3.0], [-5.0]]]), tf.constant([[[1.0]]]), tf.ones([1, 3])).numpy().ravel().tolist()
-        [1.0, 3.0, 3.0]
+        >>> causal_responses(tf.constant([[[1.0], [3.0], [-5.0]]]), tf.constant([[[1.0]]]), tf.ones([1, 3]), every=2).numpy().ravel().tolist()
+        [3.0, -5.0]
     """
-    steps = tf.transpose(_responses(vectors, tf.convert_to_tensor(kernel), mask), [1, 0, 2])  # [T, B, F]
-    spare = -tf.shape(steps)[0] % every
-    steps = tf.pad(steps, [[0, spare], [0, 0], [0, 0]], constant_values=steps.dtype.min)
-    blocks = tf.reshape(steps, [-1, every, tf.shape(steps)[1], steps.shape[2]])  # [P, every, B, F]
-    return tf.transpose(tf.scan(tf.maximum, tf.reduce_max(blocks, axis=1)), [1, 0, 2])
+    kernel = tf.convert_to_tensor(kernel)
+    if _by_spectra(vectors, kernel):
+        steps = tf.transpose(_masked(convolve_by_spectra(vectors, kernel), mask), [2, 1, 0])  # [T, B, F]
+    else:
+        steps = tf.transpose(_responses(vectors, kernel, mask), [1, 0, 2])  # [T, B, F]
+    if every == 1:
+        return steps
+    steps = tf.pad(steps, [[0, -tf.shape(steps)[0] % every], [0, 0], [0, 0]], constant_values=steps.dtype.min)
+    return tf.reduce_max(tf.reshape(steps, [-1, every, tf.shape(steps)[1], steps.shape[2]]), axis=1)

@@ -7,15 +7,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.convolution import causal_max, causal_running_max
+from tfseqgan.convolution import causal_max, causal_responses
 from tfseqgan.embedding import TokenEmbedding, check_token_features
 from tfseqgan.replicas import Dropout
 from tfseqgan.returns import masked_mean, sequence_mask
+from tfseqgan.rows import row_blocks
+from tfseqgan.sparse import project_change
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Highway(keras.layers.Layer):
-    """Mixes its input with a transform of it: y = g ⊙ relu(W x + b) + (1 − g) ⊙ x, with g = σ(U x + c).
+    """Mixes its input with a transform of it: y = g ⊙ relu(W x + b) + (1 − g) ⊙ x = x + g ⊙ (relu(W x + b) − x), with g = σ(U x + c).
 
     The gate's bias starts at −2, so that the layer starts close to the identity.
 
@@ -38,8 +40,30 @@ class Highway(keras.layers.Layer):
 
     def call(self, inputs):
         """float [B, F] → float [B, F]."""
-        gate = self.gate(inputs)
-        return gate * self.transform(inputs) + (1 - gate) * inputs
+        return self._mix(self.transform(inputs), self.gate(inputs), inputs)
+
+    def _mix(self, transformed, gate, inputs):
+        return inputs + gate * (transformed - inputs)
+
+    def closed(self, rows):
+        """Returns what the transform and the gate make of zeros before their activations, the start of `follow`: two of float [rows, F]."""
+        return [tf.broadcast_to(layer.bias, [rows, layer.units]) for layer in (self.transform, self.gate)]
+
+    def follow(self, projected, before, inputs):
+        """Returns what `call` gives, by way of what changed since other inputs.
+
+        Args:
+            projected: what the transform and the gate made of `before`, before their activations, two of float [B, F]; from `closed` or the last call.
+            before: float [B, F]; zeros the first time.
+            inputs: float [B, F].
+
+        Returns:
+            float [B, F], and what the next call takes as `projected`.
+        """
+        layers = self.transform, self.gate
+        kernels, biases = ([tf.convert_to_tensor(weight) for weight in weights] for weights in zip(*((layer.kernel, layer.bias) for layer in layers)))
+        projected = project_change(projected, before, inputs, kernels, biases)
+        return self._mix(*(layer.activation(part) for layer, part in zip(layers, projected)), inputs), projected
 
     def compute_output_shape(self, input_shape):
         """The input's own shape."""
@@ -126,24 +150,28 @@ class Discriminator(keras.Model):
 
     def call(self, tokens, training=False):
         """Returns the logit of "real": int [B, T] → float32 [B], in mixed precision too; D(y) is its sigmoid."""
-        return self._logit(self._features(tokens, causal_max), training)  # [B]
+        return self._logit(self.highway(tf.nn.relu(self._biased(self._convolved(tokens, causal_max)))), training)  # [B]
 
-    def _features(self, tokens, maximum):
-        """Returns the filters' largest responses after bias and ReLU, which commute with the maximum: [B, T] → [..., F]."""
+    def _convolved(self, tokens, maximum):
+        """Returns what a maximum makes of each convolution: [B, T] → [..., F]."""
         vectors = self.embedding(tokens)  # [B, T, D]
         mask = None if self.end_token_id is None else sequence_mask(tokens, self.end_token_id)  # [B, T]
         cast = functools.partial(tf.cast, dtype=vectors.dtype)
-        return tf.nn.relu(tf.concat([maximum(vectors, cast(layer.kernel), mask) + cast(layer.bias) for layer in self.convolutions], axis=-1))
+        return tf.concat([maximum(vectors, cast(layer.kernel), mask) for layer in self.convolutions], axis=-1)
 
-    def _logit(self, features, training):
-        """Returns the logit of features: [N, F] → [N]."""
-        return tf.squeeze(self.output_layer(self.dropout(self.highway(features), training=training)), axis=1)
+    def _biased(self, responses):
+        """Returns responses and their filters' biases, which commute with the maximum as ReLU does: [..., F] → [..., F]."""
+        return responses + tf.cast(tf.concat([layer.bias for layer in self.convolutions], axis=0), responses.dtype)
+
+    def _logit(self, features, training=False):
+        """Returns the logit of the highway layer's output: [N, F] → [N]."""
+        return tf.squeeze(self.output_layer(self.dropout(features, training=training)), axis=1)
 
     def prefix_logits(self, tokens, every=1):
         """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
 
         Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was there. The
-        convolutions run once, and a running maximum takes the place of the last one.
+        convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: the highway layer follows the changes.
 
         Example:
             >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
@@ -151,8 +179,27 @@ class Discriminator(keras.Model):
             >>> np.allclose(discriminator.prefix_logits(tokens)[:, 1], discriminator(tokens[:, :2]), atol=1e-6)
             True
         """
-        features = self._features(tokens, functools.partial(causal_running_max, every=every))  # [B, P, F]
-        return tf.reshape(self._logit(tf.reshape(features, [-1, features.shape[-1]]), False), tf.shape(features)[:2])
+        judge = self._judge_changes if self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU") else self._judge_all
+        responses = functools.partial(causal_responses, every=every)
+        blocks = [judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])]  # [P, b] each
+        return tf.transpose(tf.concat(blocks, axis=1))
+
+    def _judge_all(self, responses):
+        """Returns the logits of all prefixes from one product, which is faster where products are fast: float [P, B, F] → [P, B]."""
+        features = tf.scan(tf.maximum, tf.nn.relu(self._biased(responses)))  # [P, B, F]
+        return tf.reshape(self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))), tf.shape(features)[:2])
+
+    def _judge_changes(self, responses):
+        """Returns the logits of one prefix after the other, of which each adds its changes: float [P, B, F] → [P, B]."""
+        shape = tf.shape(responses)
+
+        def step(p, features, projected, logits):
+            before, features = features, tf.maximum(features, self._biased(responses[p]))  # [B, F], from 0 on, which is ReLU's
+            output, projected = self.highway.follow(projected, before, features)
+            return p + 1, features, projected, logits.write(p, self._logit(output))
+
+        start = 0, tf.zeros_like(responses[0]), self.highway.closed(shape[1]), tf.TensorArray(tf.float32, shape[0])
+        return tf.while_loop(lambda p, *_: p < shape[0], step, start, parallel_iterations=1)[3].stack()
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B]."""

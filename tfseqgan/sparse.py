@@ -1,4 +1,4 @@
-"""Products with sparse matrices that add up in one order each time, and rows of a table with such a gradient."""
+"""Products with sparse matrices that add up in one order each time: rows of a table with such a gradient, and products of what changes little."""
 
 import tensorflow as tf
 
@@ -87,3 +87,55 @@ def take_rows(table, places):
         [1.0, 0.0, 2.0]
     """
     return tf.gather(table, places), lambda upstream: (add_rows(tf.reshape(upstream, [-1, table.shape[-1]]), tf.reshape(places, [-1]), tf.shape(table)[0]), None)
+
+
+_FEW = 1 / 13
+"""The share of changed entries below which a change is cheaper to add than everything to multiply anew (docs/performance.md)."""
+
+
+def _changes(before, now):
+    """Returns the difference as a sparse matrix, and whether few entries differ: float [N, D] each → [N, D], bool []."""
+    difference, size = now - before, now.shape[1]
+    changed = tf.where(difference)  # [number, 2]
+    values = tf.gather(tf.reshape(difference, [-1]), changed[:, 0] * size + changed[:, 1])
+    few = tf.cast(tf.shape(changed)[0], tf.float32) < _FEW * tf.cast(tf.size(difference), tf.float32)
+    return lambda: sparse_matrix(changed[:, 0], changed[:, 1], values, [tf.shape(now)[0], size]), few
+
+
+def project_change(projected, before, now, kernels, biases):
+    """Returns now · K + b for several kernels, given before · K + b: where few entries changed, by adding what the changes add.
+
+    A value and a gradient are those of now · K + b, but for the last digits.
+
+    Args:
+        projected: list of float [N, F], before · K + b of each kernel.
+        before: float [N, D].
+        now: float [N, D], D known.
+        kernels: list of float [D, F].
+        biases: list of float [F].
+
+    Returns:
+        The list of float [N, F].
+
+    Example:
+        >>> before, kernel, bias = tf.constant([[1.0, 2.0]]), tf.constant([[1.0], [10.0]]), tf.constant([0.5])
+        >>> project_change([before @ kernel + bias], before, tf.constant([[1.0, 3.0]]), [kernel], [bias])[0].numpy().tolist()
+        [[31.5]]
+    """
+
+    @tf.custom_gradient
+    def project(now, *kernels_and_biases):
+        kernels, biases = kernels_and_biases[: len(projected)], kernels_and_biases[len(projected) :]
+        difference, few = _changes(before, now)
+
+        def add():
+            changes = difference()
+            return [given + sparse_product(changes, kernel, kernel.dtype) for given, kernel in zip(projected, kernels)]
+
+        def gradient(*upstream):
+            to_now = tf.add_n([tf.matmul(part, kernel, transpose_b=True) for part, kernel in zip(upstream, kernels)])
+            return to_now, *(tf.matmul(now, part, transpose_a=True) for part in upstream), *(tf.reduce_sum(part, axis=0) for part in upstream)
+
+        return tf.cond(few, add, lambda: [tf.nn.bias_add(tf.matmul(now, kernel), bias) for kernel, bias in zip(kernels, biases)]), gradient
+
+    return project(now, *kernels, *biases)

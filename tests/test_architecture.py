@@ -12,7 +12,7 @@ import pytest
 import tfseqgan
 
 FLOORS = {
-    "music": "score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics",
+    "music": "score voices files midi abc_notation events neighbours tokenizer harmony session duplicates reading datasets download metrics",
     "mathematics": "returns sparse likelihood rows sampling",
     "players": "replicas recurrence embedding generator spectra convolution discriminator policy rollouts",
     "objectives": "rewards credit baselines objectives",

@@ -2,7 +2,7 @@
 
 The floor plan, in the order of the paper; a module imports only modules above it:
 
-    1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates datasets download metrics
+    1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates reading datasets download metrics
     2 mathematics  returns sparse likelihood rows sampling
     3 players      replicas recurrence embedding generator spectra convolution discriminator policy rollouts
     4 objectives   rewards credit baselines objectives

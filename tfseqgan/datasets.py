@@ -13,7 +13,7 @@ import numpy as np
 
 from tfseqgan.duplicates import fingerprint, group_duplicates
 from tfseqgan.events import Event
-from tfseqgan.midi import read_midi
+from tfseqgan.reading import read_all
 from tfseqgan.score import TICKS_PER_QUARTER, Score
 from tfseqgan.session import compose_session_tunes
 from tfseqgan.tokenizer import Tokenizer
@@ -160,12 +160,9 @@ def _read_files(files, folder):
     """Returns the scores of files, and (file, reason) of those that cannot be read; raises ValueError if those are more than half."""
     if not files:
         raise ValueError(f"{folder} holds no MIDI files: expected files that end in .mid or .midi. Check the path.")
-    scores, skipped = [], []
-    for path in files:
-        try:
-            scores.append(read_midi(path))
-        except (ValueError, OSError) as error:
-            skipped.append((path.relative_to(folder).as_posix(), str(error)))
+    read = read_all(files)
+    scores = [found for found in read if isinstance(found, Score)]
+    skipped = [(path.relative_to(folder).as_posix(), found) for path, found in zip(files, read) if isinstance(found, str)]
     if 2 * len(skipped) > len(files):
         raise ValueError(
             f"{len(skipped)} of the {len(files)} MIDI files in {folder} cannot be read: expected at most half to be bad. Is it the right "

@@ -1,0 +1,90 @@
+"""Files read by several processes are what one reads, whatever happens to the others."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tfseqgan import reading
+from tfseqgan.midi import read_midi, write_midi
+from tfseqgan.reading import read_all
+from tfseqgan.score import Chord, Note, Score
+
+COUNT = 11
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Returns the paths of eleven files, of which the fourth and the last are no MIDI files."""
+    found = [tmp_path / f"tune {number} é.mid" for number in range(COUNT)]
+    for number, path in enumerate(found):
+        notes = tuple(Note(24 * step, 24, 60 + number) for step in range(3))
+        score = Score(notes, (Chord(0, 72, (43, 47, 50 + number)),), key="Em" if number % 2 else None, time_signature=(6, 8), tempo_bpm=97.5, name=f"Nº {number}")
+        path.write_bytes(b"no MIDI") if number in (3, COUNT - 1) else write_midi(score, path)
+    return found
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Makes three files worth a process, on a machine of four cores."""
+    monkeypatch.setattr(reading, "_FILES_FOR_ONE", 3)
+    monkeypatch.setattr(reading.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    started, popen = [], subprocess.Popen
+    monkeypatch.setattr(reading.subprocess, "Popen", lambda *arguments, **options: started.append(popen(*arguments, **options)) or started[-1])
+    return started
+
+
+def check(found, paths):
+    """What was found is what each file says, in order."""
+    assert len(found) == COUNT and [place for place, read in enumerate(found) if isinstance(read, str)] == [3, COUNT - 1]
+    assert all(read == read_midi(path) for read, path in zip(found, paths) if isinstance(read, Score))
+    assert "not a MIDI file" in found[3] and paths[3].name in found[3]
+
+
+def test_a_few_files_are_read_here(paths, monkeypatch):
+    monkeypatch.setattr(reading.subprocess, "Popen", None)
+    check(read_all(paths), paths)
+
+
+def test_many_files_are_shared_out_and_come_back_in_order(paths, many):
+    check(read_all(paths), paths)
+    assert len(many) == 2 and all(process.returncode == 0 for process in many)  # eleven files are worth three processes, this one and two more
+
+
+@pytest.mark.parametrize("helper", ["raise SystemExit(3)", "print('{')", "import os; os.kill(os.getpid(), 9)"])
+def test_what_a_process_that_fails_was_to_read_is_read_here(helper, paths, many, monkeypatch):
+    monkeypatch.setattr(reading, "_HELPER", helper)
+    check(read_all(paths), paths)
+    assert len(many) == 2
+
+
+def test_where_no_process_can_be_started_all_is_read_here(paths, many, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(reading.subprocess, "Popen", refuse)
+    check(read_all(paths), paths)
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/blender", "", None])
+def test_another_program_than_python_is_not_started_again(program, paths, many, monkeypatch):
+    monkeypatch.setattr(sys, "executable", program)
+    check(read_all(paths), paths)
+    assert not many
+
+
+def test_a_score_comes_back_from_plain_values_as_it_was():
+    score = Score((Note(0, 24, 60), Note(0, 24, 64)), (Chord(0, 48, (40, 47)),), "F#m", (9, 8), 100 / 3, "lone \udc80 byte", "slip jig")
+    assert reading._from_plain(json.loads(json.dumps(reading._to_plain(score)))) == score
+    assert reading._from_plain("a reason") == "a reason"
+
+
+def test_a_script_without_a_guard_runs_once(paths):
+    script = paths[0].parent / "script.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom tfseqgan import reading\nreading._FILES_FOR_ONE = 3\nprint('once')\n"
+        "print(sum(not isinstance(found, str) for found in reading.read_all(sorted(Path(__file__).parent.glob('*.mid')))))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=None)
+    assert done.stdout.split() == ["once", str(COUNT - 2)]

@@ -1,0 +1,95 @@
+"""Many MIDI files read side by side, by as many Python processes as there are processor cores."""
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tfseqgan.midi import read_midi
+from tfseqgan.score import Chord, Note, Score
+
+_FILES_FOR_ONE = 100
+"""Files that are worth a process: it starts in the time in which 25 are read."""
+
+_HELPER = "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); from tfseqgan.reading import answer; answer()"
+_log = logging.getLogger("tfseqgan")
+
+
+def _to_plain(score):
+    """Returns a score as lists, numbers and texts."""
+    melody = [(note.start_ticks, note.duration_ticks, note.pitch) for note in score.melody]
+    chords = [(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords]
+    return [melody, chords, score.key, score.time_signature, score.tempo_bpm, score.name, score.rhythm]
+
+
+def _from_plain(plain):
+    """Returns the score of `_to_plain`, or a reason as it is."""
+    if isinstance(plain, str):
+        return plain
+    melody, chords, key, time_signature, tempo_bpm, name, rhythm = plain
+    return Score(tuple(Note(*note) for note in melody), tuple(Chord(*chord) for chord in chords), key, tuple(time_signature), tempo_bpm, name, rhythm)
+
+
+def _read(path):
+    try:
+        return read_midi(path)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def answer():
+    """Reads the files that standard input names, as JSON, and writes what `read_all` returns for them to standard output; the work of a helper."""
+    gc.disable()  # scores are not garbage, and are looked through again and again
+    read = [_read(Path(path)) for path in json.loads(sys.stdin.readline())]
+    sys.stdout.write(json.dumps([found if isinstance(found, str) else _to_plain(found) for found in read]))
+
+
+def _processes(count):
+    """Returns how many processes a number of files is worth here; one where the program that runs is not Python itself and could not be started again."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    is_python = Path(sys.executable or "").stem.lower().startswith(("python", "pypy"))
+    return max(1, min(cores, count // _FILES_FOR_ONE)) if is_python else 1
+
+
+def _start(paths):
+    """Starts a helper that reads files; returns None where the system has none to give."""
+    try:
+        helper = subprocess.Popen([sys.executable, "-c", _HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    except OSError:
+        return None
+    with contextlib.suppress(BrokenPipeError), helper.stdin:
+        helper.stdin.write(f"{json.dumps([os.path.abspath(folder) for folder in sys.path])}\n{json.dumps([os.path.abspath(path) for path in paths])}\n")
+    return helper
+
+
+def _finish(helper, paths):
+    """Returns what a helper read; reads the files here if it failed."""
+    with contextlib.suppress(ValueError), helper or contextlib.nullcontext():
+        said = helper.stdout.read() if helper else ""
+        return [_from_plain(plain) for plain in json.loads(said)]
+    _log.debug("A process that was to read %d MIDI files failed; they are read here.", len(paths))
+    return [_read(path) for path in paths]
+
+
+def read_all(paths):
+    """Returns the score of each MIDI file, or the reason, a text, why it cannot be read.
+
+    From 200 files on they are shared out over processes; what comes back does not depend on how many. They are no `multiprocessing` ones, which would run
+    a script without `if __name__ == "__main__"` again.
+
+    Args:
+        paths: the list of `pathlib.Path`.
+
+    Returns:
+        The list of `Score` and str, in the order of the paths.
+    """
+    count, found = _processes(len(paths)), [None] * len(paths)
+    helpers = [_start(paths[first::count]) for first in range(1, count)]
+    found[::count] = [_read(path) for path in paths[::count]]
+    for first, helper in enumerate(helpers, start=1):
+        found[first::count] = _finish(helper, paths[first::count])
+    return found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.convolution import causal_max
+from tfseqgan.convolution import causal_max, causal_responses
 
 
 def _inputs(width, batch=3, length=7, size=4, filters=5, seed=0):
@@ -125,3 +125,15 @@ def test_where_there_is_a_gpu_the_gradient_is_tensorflows_own_and_the_same(monke
         found.append([value, *tape.gradient(value, [vectors, kernel])])
     for ours, theirs in zip(*found):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("width,length", [(2, 7), (4, 3), (16, 19)])
+@pytest.mark.parametrize("every", [1, 2, 3, 50])
+def test_the_maximum_of_the_first_blocks_is_that_of_their_prefix(width, length, every):
+    vectors, kernel, mask = map(tf.constant, _inputs(width, length=length))
+    blocks = causal_responses(vectors, kernel, mask, every)
+    assert blocks.shape == [-(-length // every), vectors.shape[0], kernel.shape[2]]
+    for block in range(blocks.shape[0]):
+        until = (block + 1) * every
+        expected = causal_max(vectors[:, :until], kernel, mask[:, :until])
+        np.testing.assert_allclose(tf.reduce_max(blocks[: block + 1], axis=0), expected, rtol=1e-5, atol=1e-5)

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 from players import END, FEATURES, V, embedding_twin, lengths, make_discriminator, make_tokens, sigmoid
 
+from tfseqgan import sparse
+
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])
 
@@ -163,6 +165,34 @@ def test_prefixes_of_long_filters_are_judged_as_they_are_alone():
     found = discriminator.prefix_logits(tokens).numpy()
     for t in (1, 15, 16, 17, 19):
         np.testing.assert_allclose(found[:, t - 1], discriminator(tokens[:, :t]), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("few", [0.0, 2.0], ids=["all multiplied", "changes added"])
+def test_prefixes_are_judged_alike_however_much_changes(monkeypatch, few):
+    discriminator, tokens = shaken(kernel_sizes=(1, 3, 4)), make_tokens(4, rows=70)  # 70 rows are two loops
+    monkeypatch.setattr(sparse, "_FEW", few)
+    found = discriminator.prefix_logits(tokens).numpy()
+    for t in range(1, tokens.shape[1] + 1):
+        np.testing.assert_allclose(found[:, t - 1], discriminator(tokens[:, :t]), rtol=1e-5, atol=1e-5)
+
+
+def test_where_there_is_a_gpu_all_prefixes_are_judged_at_once_and_the_same(monkeypatch):
+    discriminator = shaken(kernel_sizes=(1, 3, 4))
+    found = discriminator.prefix_logits(TOKENS, 2)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(discriminator, "_judge_changes", None)
+    np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, 2), found, rtol=1e-5, atol=1e-5)
+
+
+def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone():
+    discriminator, length = shaken(kernel_sizes=(1, 3, 4)), 4
+    gradients = []
+    for logits in (lambda: discriminator.prefix_logits(TOKENS)[:, length - 1], lambda: discriminator(TOKENS[:, :length])):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(logits() * np.arange(1.0, 7.0, dtype=np.float32))
+        gradients.append([tf.convert_to_tensor(part) for part in tape.gradient(total, discriminator.trainable_variables)])
+    for one, other in zip(*gradients):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("every", [2, 3, 4, 50])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.sparse import sparse_matrix, sparse_product, take_rows, transposed
+from tfseqgan import sparse
+from tfseqgan.sparse import add_rows, project_change, sparse_matrix, sparse_product, take_rows, transposed
 
 R, D = 6, 4
 
@@ -63,3 +64,54 @@ def test_a_row_that_is_taken_often_loses_nothing_in_half_precision(monkeypatch, 
 def test_no_rows_have_a_gradient_of_zeros(monkeypatch, devices):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     assert not np.any(_gradient(take_rows, tf.ones([R, D]), tf.zeros([0, 3], tf.int32), tf.ones([0, 3, D], tf.float64)))
+
+
+def test_slices_are_added_up_at_their_places():
+    slices, places = np.arange(1.0, 1 + 5 * D).reshape(5, D), [2, 0, 2, 5, 2]
+    expected = np.zeros((R, D))
+    np.add.at(expected, places, slices)
+    np.testing.assert_array_equal(add_rows(tf.constant(slices), tf.constant(places), R), expected)
+
+
+def projection(seed=3, rows=3, share=1.0):
+    """Returns before and now, float64 [rows, R], which differ in a share of the entries, two kernels, two biases, and weights of what they give."""
+    random = np.random.default_rng(seed)
+    before = random.normal(size=(rows, R))
+    now = before + np.where(random.random((rows, R)) < share, random.normal(size=(rows, R)), 0)
+    shapes = [(rows, R), (rows, R), (R, D), (R, D + 1), (D,), (D + 1,), (rows, D), (rows, D + 1)]
+    values = [before, now, *(random.normal(size=shape) for shape in shapes[2:])]
+    return [tf.constant(value) for value in values]
+
+
+@pytest.mark.parametrize("few", [0.0, 2.0], ids=["all multiplied", "changes added"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_follows_a_change_is_the_projection_and_so_is_its_gradient(monkeypatch, few, share, compiled):
+    monkeypatch.setattr(sparse, "_FEW", few)
+    before, now, *parameters, one, other = projection(share=share)
+    kernels, biases = parameters[:2], parameters[2:]
+    given = [before @ kernel + bias for kernel, bias in zip(kernels, biases)]
+
+    def followed(now, *parameters):
+        return project_change(given, before, now, parameters[:2], parameters[2:])
+
+    def projected(now, *parameters):
+        return [now @ kernel + bias for kernel, bias in zip(parameters[:2], parameters[2:])]
+
+    found = []
+    for function in (tf.function(followed) if compiled else followed, projected):
+        with tf.GradientTape() as tape:
+            tape.watch([now, *parameters])
+            first, second = function(now, *parameters)
+            total = tf.reduce_sum(first * one) + tf.reduce_sum(second * other)
+        found.append([first, second, *tape.gradient(total, [now, *parameters])])
+    for ours, theirs in zip(*found):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_only_what_changed_is_added_where_little_did(monkeypatch):
+    monkeypatch.setattr(sparse, "_FEW", 0.5)
+    before, now = tf.zeros([2, R]), tf.constant([[1.0] + [0.0] * (R - 1), [0.0] * R])
+    kernel, wrong = tf.ones([R, D]), tf.constant([[100.0] * D, [7.0] * D])  # what was given is kept, so that a wrong start shows
+    assert np.array_equal(project_change([wrong], before, now, [kernel], [tf.zeros([D])])[0], [[101.0] * D, [7.0] * D])
+    assert np.array_equal(project_change([wrong], before, tf.ones([2, R]), [kernel], [tf.zeros([D])])[0], np.full((2, D), R))

@@ -1,4 +1,4 @@
-"""What eleven decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
+"""What twelve decisions of the code rest on, each as a ratio within one run, alternated: the smaller, the better for what we chose.
 
     python benchmarks/decisions.py
 
@@ -9,12 +9,14 @@
   20 wide at B 32, T 100, D 32.
 - Long filters are convolved by their spectra (`convolve_by_spectra`), against conv1d: forward, with the maximum over time, at the same sizes.
 - The LSTM is read gate by gate (`recurrence.read`), against Keras' layer: forward and gradient at B 128, T 100, D 32, 512 units.
-- Log-probabilities come from one softmax (`token_log_probs`), against TensorFlow's cross-entropy: with projection and gradient at B 128, T 100, V 3,219.
+- Log-probabilities come with a gradient that writes nothing as large as the logits (`token_log_probs`), against TensorFlow's cross-entropy behind a product
+  with the tied table: forward and gradient at B 128, T 100, D 128, V 3,219.
 - A token is drawn block by block (`invert`), against a sum over the whole vocabulary: 100 draws of B 128, V 3,219.
 - Gradients of rows are added up by a sparse product (`take_rows`), against `tf.gather`'s: 12,800 rows of [3,219, 512].
 - What a token brings to the gates is looked up in training (`read_rows`), against computing it place by place (`read`): forward and gradient at B 128,
   T 100, D 128, 512 units, V 3,219.
 - 128 rows are sampled by two loops side by side (`rows.row_blocks`), against one: T 100, the paper's generator.
+- Prefixes are judged one after the other by what changes (`Discriminator._judge_changes`), against all at once: 128 sequences of 100 tokens, 2,000 filters.
 - Adam is one kernel a weight (`tfseqgan.Adam`), against Keras': a step of 9.4 million weights, those of the paper's discriminator.
 """
 
@@ -28,7 +30,7 @@ import keras
 import tensorflow as tf
 
 import tfseqgan as sg
-from tfseqgan.convolution import causal_max
+from tfseqgan.convolution import causal_max, causal_responses
 from tfseqgan.likelihood import token_log_probs
 from tfseqgan.recurrence import read, read_rows
 from tfseqgan.sampling import invert, row_seeds
@@ -73,14 +75,19 @@ def dense_maximum(x, kernel):
     return tf.reduce_max(conv1d(tf.pad(x, [[0, 0], [19, 0], [0, 0]]), kernel), axis=1)
 
 
-def cross_entropy(logits, tokens):
+def cross_entropy(h, table, bias, tokens):
+    logits = tf.nn.bias_add(tf.matmul(h, table, transpose_b=True), bias)
     return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
 
 
-def projected(log_probs):
-    """Returns a function of states and weights: the log-probabilities of random tokens."""
+def own_gradient(h, table, bias, tokens):
+    return token_log_probs(h, tf.transpose(table), bias, tokens)
+
+
+def of_random_tokens(log_probs):
+    """Returns a function of states, a table and a bias: the log-probabilities of random tokens."""
     tokens = tf.random.uniform([12800], 0, 3219, tf.int32)
-    return lambda h, kernel: log_probs(tf.matmul(h, kernel), tokens)
+    return lambda h, table, bias: log_probs(h, table * 1.0, bias * 1.0, tokens)
 
 
 def cumulative(weights, uniforms):
@@ -116,11 +123,23 @@ def read_places(table, places, layer):
     return read(tf.gather(table, places), layer)
 
 
+def read_blocks(table, places, layer):
+    return tf.concat(read_rows(table, places, layer), axis=1)
+
+
 def sampling():
     """Returns compiled calls that sample 128 sequences of 100 tokens, by two loops and by one."""
     generator, seeds = sg.Generator(3219, embedding_dim=32, units=512, end_token_id=None), row_seeds(0, 128)
     one = tf.function(lambda: generator._draw(generator.tables(), 100, seeds, *[None] * 5))
     return lambda: generator.sample(seeds, 100), one
+
+
+def judging():
+    """Returns compiled calls that judge the prefixes of 128 sequences, by what changes and all at once."""
+    discriminator = sg.Discriminator(3219, embedding_dim=32, filters=400, kernel_sizes=(20,) * 5, end_token_id=None)
+    tokens = tf.random.uniform([128, 100], 3, 3219, tf.int32)
+    at_once = tf.function(lambda: discriminator._judge_all(discriminator._convolved(tokens, causal_responses)))
+    return tf.function(lambda: discriminator.prefix_logits(tokens)), at_once
 
 
 def adam_step(optimizer):
@@ -158,11 +177,12 @@ if __name__ == "__main__":
     by_spectra = tf.function(lambda: tf.reduce_max(convolve_by_spectra(vectors, kernel), axis=2))
     compare("long filters, spectra against conv1d", by_spectra, tf.function(lambda: dense_maximum(vectors, kernel)), repeats=15)
     compare_gradients("LSTM, gate by gate against Keras' layer", lambda x: read(x, lstm), lstm, [128, 100, 32], repeats=7, weights=[weight.value for weight in lstm.trainable_variables])
-    both = [projected(lambda logits, tokens: token_log_probs(logits, tokens)), projected(cross_entropy)]
-    compare_gradients("log-probabilities, softmax against cross-entropy", *both, [12800, 512], [512, 3219], repeats=5)
+    both = map(of_random_tokens, (own_gradient, cross_entropy))
+    compare_gradients("log-probabilities, own gradient against cross-entropy", *both, [12800, 128], [3219, 128], [3219], repeats=7)
     compare("drawing tokens, by blocks against a whole sum", draws(invert), draws(cumulative), repeats=9)
     compare_gradients("rows of a table, sparse product against gather", taken(take_rows), taken(tf.gather), [3219, 512], repeats=15)
-    steps = [gradient_step(function, [3219, 128], weights=weights) for function, weights in (reading(read_rows), reading(read_places))]
+    steps = [gradient_step(function, [3219, 128], weights=weights) for function, weights in (reading(read_blocks), reading(read_places))]
     compare("LSTM, rows looked up against place by place", *steps, repeats=7)
     compare("sampling 128 rows, two loops against one", *sampling(), repeats=15)
+    compare("prefixes, what changes against all at once", *judging(), repeats=7)
     compare("Adam, one kernel against Keras'", adam_step(sg.Adam(1e-4)), adam_step(keras.optimizers.Adam(1e-4)), repeats=9)

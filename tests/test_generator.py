@@ -111,6 +111,41 @@ def test_fit_lowers_the_nll_and_reports_it_over_tokens_not_over_batches():
     assert abs(batches - mean_nll(generator, valid)) > 1e-3  # the mean over batches would be another number
 
 
+def test_fit_weighs_batches_by_their_rows_and_takes_the_metrics_of_compile():
+    generator, tokens = shaken(end_token_id=None), make_tokens(9, rows=5)
+    generator.compile("adam", metrics=["sparse_categorical_accuracy"])
+    figures = generator.evaluate(tokens, tokens, batch_size=4, return_dict=True, verbose=0)
+    np.testing.assert_allclose([figures["loss"], figures["nll"]], mean_nll(generator, tokens), rtol=1e-6)
+    np.testing.assert_allclose(figures["sparse_categorical_accuracy"], np.mean(np.argmax(generator(tokens), axis=2) == tokens), rtol=1e-6)
+    assert set(generator.fit(tokens, tokens, batch_size=4, verbose=0).history) == {"loss", "nll", "sparse_categorical_accuracy"}
+
+
+def test_a_loss_that_is_scaled_moves_the_weights_as_far():
+    weights = []
+    for scaled in (False, True):
+        generator, optimizer = shaken(dropout=0.0), keras.optimizers.SGD(0.1)
+        generator.compile(keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0) if scaled else optimizer)
+        generator.fit(TOKENS, batch_size=len(TOKENS), verbose=0)
+        weights.append(generator.get_weights())
+    for one, other in zip(*weights):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@both_embeddings
+@pytest.mark.parametrize("rows", [6, 70], ids=["one loop", "two loops"])
+def test_the_log_probabilities_of_tokens_are_those_of_the_logits_and_so_is_the_gradient(features, rows):
+    generator, tokens = shaken(features, dropout=0.0), tf.constant(make_tokens(4, rows=rows))
+    weights, found = np.random.default_rng(0).normal(size=tokens.shape).astype(np.float32), []
+    by_logits = lambda: tf.gather(tf.nn.log_softmax(generator(tokens)), tokens, batch_dims=2)  # noqa: E731
+    for function in (tf.function(lambda: generator.token_log_probs(tokens)), by_logits):
+        with tf.GradientTape() as tape:
+            log_probs = function()
+            total = tf.reduce_sum(log_probs * weights)
+        found.append([log_probs, *map(tf.convert_to_tensor, tape.gradient(total, generator.trainable_variables))])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4)
+
+
 def test_a_seed_repeats_and_another_differs():
     generator = make_generator()
     one = generator.generate(4, length=6, seed=7)

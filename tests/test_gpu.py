@@ -8,6 +8,7 @@ from players import make_discriminator, make_generator, make_tokens
 
 import tfseqgan as sg
 from tfseqgan.evaluation import sequence_nlls
+from tfseqgan.likelihood import token_log_probs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="there is no GPU")]
 TOKENS = make_tokens(0, 20)
@@ -40,6 +41,16 @@ def test_a_generator_scores_as_on_a_cpu(monkeypatch):
 
 def test_a_discriminator_judges_as_on_a_cpu(monkeypatch):
     np.testing.assert_allclose(*on_both(monkeypatch, lambda: make_discriminator()(TOKENS).numpy()), rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_an_almost_certain_token_keeps_its_digits():
+    with tf.device("GPU:0"):
+        parts = [tf.ones([1, 1, 5]), tf.zeros([5, 7]), tf.constant([12.0] + [0.0] * 6)]
+        with tf.GradientTape() as tape:
+            tape.watch(parts)
+            total = tf.reduce_sum(token_log_probs(*parts, [[0]]))
+        others = 6 * np.exp(-12.0)
+        np.testing.assert_allclose(tape.gradient(total, parts)[2][0], others / (1 + others), rtol=0.01)
 
 
 @pytest.mark.parametrize("credit", CREDITS, ids=repr)

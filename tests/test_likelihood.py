@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfseqgan import likelihood
 from tfseqgan.likelihood import log_probs_at, token_log_probs
 
 B, T, D, V = 3, 4, 5, 7
@@ -92,6 +93,16 @@ def test_in_half_precision_the_gradient_of_an_almost_certain_token_keeps_its_dig
     assert 1e-6 < float(expected[3][0]) < 1e-4  # 1 − p, of which p in bfloat16 would leave nothing
     for one, other in zip(found[2:], expected[2:]):
         np.testing.assert_allclose(tf.cast(one, tf.float64), other, rtol=0.01)
+
+
+@pytest.mark.parametrize("devices,ours", [([], "_from_sums"), (["a GPU"], "_from_errors")])
+def test_both_ways_to_the_gradient_are_the_same_and_a_gpu_which_rounds_takes_the_one_that_cannot_cancel(monkeypatch, devices, ours):
+    parts, tokens, upstream = factors(), tokens_of(), np.random.default_rng(2).normal(size=(B, T))
+    expected = gradients(by_tensorflow, parts, tokens, upstream)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    monkeypatch.setattr(likelihood, {"_from_sums": "_from_errors", "_from_errors": "_from_sums"}[ours], None)
+    for one, other in zip(gradients(token_log_probs, parts, tokens, upstream), expected):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
 def test_a_token_that_comes_twice_gets_both_its_gradients():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,9 +48,46 @@ def test_a_few_files_are_read_here(paths, monkeypatch):
     check(read_all(paths), paths)
 
 
-def test_many_files_are_shared_out_and_come_back_in_order(paths, many):
+def test_many_files_are_shared_out_and_come_back_in_order(paths, many, monkeypatch):
+    read_here, read = [], reading._read
+    monkeypatch.setattr(reading, "_read", lambda path: read_here.append(path) or read(path))
     check(read_all(paths), paths)
-    assert len(many) == 2 and all(process.returncode == 0 for process in many)  # eleven files are worth three processes, this one and two more
+    assert len(many) == 2 and read_here == paths[::3]  # eleven files are worth three processes, this one and two more
+
+
+def test_what_comes_back_does_not_depend_on_who_reads_it_however_a_path_is_written(paths, many, monkeypatch):
+    folder = paths[0].parent
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "link").symlink_to(folder / "deep" / "er")
+    beside = folder / "deep" / paths[0].name
+    beside.write_bytes(paths[0].read_bytes())
+    monkeypatch.chdir(folder)
+    written = [Path(path.name) for path in paths] + [folder / "link" / ".." / beside.name] * 2
+    together = read_all(written)
+    assert len(many) == 3 and [isinstance(read, str) for read in together].count(True) == 2
+    monkeypatch.setattr(reading, "_FILES_FOR_ONE", 100)
+    assert read_all(written) == together
+
+
+def test_a_module_in_the_working_directory_is_not_imported(paths, many, monkeypatch):
+    (paths[0].parent / "json.py").write_text("raise SystemExit(5)")
+    monkeypatch.chdir(paths[0].parent)
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    read_here, read = [], reading._read
+    monkeypatch.setattr(reading, "_read", lambda path: read_here.append(path) or read(path))
+    check(read_all(paths), paths)
+    assert read_here == paths[::3]
+
+
+def test_nobody_goes_on_reading_for_one_who_was_interrupted(paths, many, monkeypatch):
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reading, "_HELPER", "import time; time.sleep(60)")
+    monkeypatch.setattr(reading, "_read", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        read_all(paths)
+    assert len(many) == 2 and all(process.poll() is not None for process in many)
 
 
 @pytest.mark.parametrize("helper", ["raise SystemExit(3)", "print('{')", "import os; os.kill(os.getpid(), 9)"])
@@ -83,8 +121,10 @@ def test_a_score_comes_back_from_plain_values_as_it_was():
 def test_a_script_without_a_guard_runs_once(paths):
     script = paths[0].parent / "script.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom tfseqgan import reading\nreading._FILES_FOR_ONE = 3\nprint('once')\n"
-        "print(sum(not isinstance(found, str) for found in reading.read_all(sorted(Path(__file__).parent.glob('*.mid')))))\n"
+        "from pathlib import Path\nfrom tfseqgan import reading\nprint('once')\nhere, read = [], reading._read\n"
+        "reading._processes, reading._read = lambda count: 3, lambda path: here.append(path) or read(path)\n"
+        "found = reading.read_all(sorted(Path(__file__).parent.glob('*.mid')))\n"
+        "print(len(here), sum(not isinstance(one, str) for one in found))\n"
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, env=None)
-    assert done.stdout.split() == ["once", str(COUNT - 2)]
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["once", "4", str(COUNT - 2)]  # four of the eleven are read by the script itself

@@ -76,7 +76,7 @@ class Prefix:
     same (potential-based shaping), and what changes is its variance. With γ < 1 later opinions count less.
 
     Args:
-        every: the discriminator is asked after so many tokens each; with 1, after every token, most of the cost is the highway layer's.
+        every: the discriminator is asked after so many tokens each; with 1, after every token.
 
     Raises:
         ValueError: if the number is below 1.

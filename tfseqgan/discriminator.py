@@ -170,8 +170,8 @@ class Discriminator(keras.Model):
     def prefix_logits(self, tokens, every=1):
         """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
 
-        Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was there. The
-        convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: the highway layer follows the changes.
+        Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was
+        there. The convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: the highway layer follows the changes.
 
         Example:
             >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))

@@ -94,7 +94,7 @@ class Generator(keras.Model):
 
         if training and self.dropout_rate:
             return log_probs(self._read_dropped(tokens, table), tokens)
-        blocks = zip(self._read(tokens, table), row_blocks(tokens.shape[0]))
+        blocks = zip(self._read(tokens, table), row_blocks(tokens.shape[0]), strict=True)
         return tf.concat([tf.transpose(log_probs(outputs, tf.transpose(tokens[rows]))) for outputs, rows in blocks], axis=0)
 
     def _read(self, tokens, table):
@@ -146,24 +146,24 @@ class Generator(keras.Model):
 
     def train_step(self, data):
         """What `fit` does with a batch of token rows: a step down their mean NLL."""
-        tokens, *_ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            loss = self.nll(tokens, training=True)
+            loss = self.nll(keras.utils.unpack_x_y_sample_weight(data)[0], training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
-        return self._figures(loss)
+        return self._figures(loss, *keras.utils.unpack_x_y_sample_weight(data))
 
     def test_step(self, data):
         """What `evaluate` and the validation of `fit` do with a batch."""
-        tokens, *_ = keras.utils.unpack_x_y_sample_weight(data)
-        return self._figures(self.nll(tokens))
+        return self._figures(self.nll(keras.utils.unpack_x_y_sample_weight(data)[0]), *keras.utils.unpack_x_y_sample_weight(data))
 
-    def _figures(self, loss):
-        """Returns Keras' figures by name, the loss told to its own."""
-        for metric in self.metrics:
-            if metric is not self.nll_metric:
-                metric.update_state(loss)
-        return {metric.name: metric.result() for metric in self.metrics}
+    def _figures(self, loss, tokens, labels, weights):
+        """Returns Keras' figures by name; those that `compile` was given read the logits."""
+        own = {metric.name: metric for metric in self.metrics}
+        if "loss" in own:
+            own["loss"].update_state(loss, sample_weight=tf.shape(tokens)[0])
+        if "compile_metrics" in own:
+            return self.compute_metrics(tokens, labels, self(tokens), weights)
+        return self.get_metrics_result()
 
     def seed_dropout(self, seed):
         """Starts the dropout's random numbers anew from two integers, so that a run repeats."""

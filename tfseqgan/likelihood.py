@@ -38,9 +38,10 @@ def log_probs_at(logits, probs, tokens):
 
 
 def _from_errors(given, kernel, probs, tokens, weights):
-    """Returns the gradients out of onehot(y) − p itself, in half precision, whose sums would keep no digits of the difference of two of them."""
+    """Returns the gradients out of onehot(y) − p itself."""
     places = tf.stack([tf.range(tf.shape(tokens)[0]), tokens], axis=1)  # [N, 2]
-    errors = tf.cast(tf.tensor_scatter_nd_add(-probs, places, tf.ones_like(probs[:, 0])), given.dtype) * weights  # [N, V]
+    errors = tf.tensor_scatter_nd_add(-probs, places, tf.ones_like(probs[:, 0])) * weights  # [N, V]
+    errors = tf.cast(errors, given.dtype)
     return tf.matmul(errors, kernel, transpose_b=True), tf.matmul(given, errors, transpose_a=True)
 
 
@@ -48,7 +49,7 @@ def _from_sums(given, kernel, probs, tokens, weights):
     """Returns the gradients as what onehot(y) gives, rows taken and added up, less what p gives, two products: nothing as large as p is written."""
     weighted = given * weights  # [N, D]
     to_given = (tf.gather(tf.transpose(kernel), tokens) - tf.matmul(probs, kernel, transpose_b=True)) * weights  # [N, D]
-    # The left factor of the last product is the small one: turning p takes as long as multiplying it (docs/performance.md).
+    # The left factor of the last product is the small one: to turn p takes as long as to multiply it (docs/performance.md).
     return to_given, tf.transpose(add_rows(weighted, tokens, tf.shape(probs)[1])) - tf.matmul(weighted, probs, transpose_a=True)
 
 
@@ -60,8 +61,9 @@ def _row_log_probs(given, kernel, tokens):
     probs = tf.nn.softmax(logits)  # [N, V]
 
     def gradient(upstream):
-        gradients = _from_sums if given.dtype == probs.dtype else _from_errors
-        return *gradients(given, kernel, probs, tokens, tf.cast(upstream, given.dtype)[:, None]), None
+        # Where y is almost certain the sums almost cancel: products that round, in half precision and as GPUs do in TensorFloat-32, would leave noise.
+        exact = given.dtype == probs.dtype and not tf.config.list_physical_devices("GPU")
+        return *(_from_sums if exact else _from_errors)(given, kernel, probs, tokens, upstream[:, None]), None
 
     return log_probs_at(logits, probs, tokens), gradient
 
@@ -69,7 +71,7 @@ def _row_log_probs(given, kernel, tokens):
 def token_log_probs(outputs, kernel, bias, tokens):
     """Returns log softmax(outputs · kernel + bias) of every token in nats.
 
-    The gradient of the logits, onehot(y) − p, is never written: with o the outputs, K the kernel and u what comes from above,
+    On CPUs, but in half precision, the gradient of the logits, onehot(y) − p, is never written: with o the outputs, K the kernel and u what comes from above,
 
         ∂/∂oₙ = uₙ (K_yₙ − K pₙ),   ∂/∂K_v = Σ_{n: yₙ = v} uₙ oₙ − Σₙ pₙᵥ uₙ oₙ,
 

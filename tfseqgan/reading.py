@@ -15,7 +15,13 @@ from tfseqgan.score import Chord, Note, Score
 _FILES_FOR_ONE = 100
 """Files that are worth a process: it starts in the time in which 25 are read."""
 
-_HELPER = "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); from tfseqgan.reading import answer; answer()"
+_MOST = 8
+"""Processes at the most: a container may show more cores than it gives."""
+
+_HELPER = """import sys
+sys.path[:] = sys.stdin.buffer.readline().strip().decode("unicode_escape").split(chr(0))  # before anything is imported: where it runs there may be a json.py
+from tfseqgan.reading import answer
+answer()"""
 _log = logging.getLogger("tfseqgan")
 
 
@@ -52,7 +58,7 @@ def _processes(count):
     """Returns how many processes a number of files is worth here; one where the program that runs is not Python itself and could not be started again."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     is_python = Path(sys.executable or "").stem.lower().startswith(("python", "pypy"))
-    return max(1, min(cores, count // _FILES_FOR_ONE)) if is_python else 1
+    return max(1, min(cores, _MOST, count // _FILES_FOR_ONE)) if is_python else 1
 
 
 def _start(paths):
@@ -61,17 +67,16 @@ def _start(paths):
         helper = subprocess.Popen([sys.executable, "-c", _HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     except OSError:
         return None
-    with contextlib.suppress(BrokenPipeError), helper.stdin:
-        helper.stdin.write(f"{json.dumps([os.path.abspath(folder) for folder in sys.path])}\n{json.dumps([os.path.abspath(path) for path in paths])}\n")
+    with contextlib.suppress(OSError), helper.stdin:  # of one that has ended already; what it says will show it
+        helper.stdin.write(chr(0).join(sys.path).encode("unicode_escape").decode() + "\n" + json.dumps(list(map(str, paths))) + "\n")
     return helper
 
 
 def _finish(helper, paths):
     """Returns what a helper read; reads the files here if it failed."""
-    with contextlib.suppress(ValueError), helper or contextlib.nullcontext():
-        said = helper.stdout.read() if helper else ""
-        return [_from_plain(plain) for plain in json.loads(said)]
-    _log.debug("A process that was to read %d MIDI files failed; they are read here.", len(paths))
+    with contextlib.suppress(ValueError):
+        return [_from_plain(plain) for plain in json.loads(helper.stdout.read() if helper else "")]
+    _log.info("A process that was to read %d MIDI files failed; they are read here.", len(paths))
     return [_read(path) for path in paths]
 
 
@@ -89,7 +94,12 @@ def read_all(paths):
     """
     count, found = _processes(len(paths)), [None] * len(paths)
     helpers = [_start(paths[first::count]) for first in range(1, count)]
-    found[::count] = [_read(path) for path in paths[::count]]
-    for first, helper in enumerate(helpers, start=1):
-        found[first::count] = _finish(helper, paths[first::count])
+    try:
+        found[::count] = [_read(path) for path in paths[::count]]
+        for first, helper in enumerate(helpers, start=1):
+            found[first::count] = _finish(helper, paths[first::count])
+    finally:
+        for helper in filter(None, helpers):
+            with helper:
+                helper.kill()  # no matter where it has ended; what it read is wanted by nobody after an exception
     return found

@@ -111,7 +111,7 @@ def _unroll(*projected_and_states):
             hidden_gradient = tf.add_n([tf.matmul(value, kernel) for value, kernel in zip(of_gates, turned)])
             return t - 1, hidden_gradient, cell_gradient, *(array.write(t, value) for array, value in zip(arrays, of_gates))
 
-        length, size = tf.shape(upstream)[0], upstream.shape[-1]
+        length, size = tf.shape(upstream)[0], states[0].shape[0]
         arrays = [tf.TensorArray(upstream.dtype, length, element_shape=[None, size]) for _ in range(4)]
         *_, i, f, g, o = tf.while_loop(lambda t, *_: t >= 0, back, (length - 1, zeros, zeros, *arrays), parallel_iterations=1)
         of_projected = [array.stack() for array in (i, f, g, o)]  # [T, B, H]

@@ -22,7 +22,8 @@ def row_blocks(rows):
     """Returns which rows each loop over time takes: all of them one loop, or two loops half of them each.
 
     At 64 to 192 rows the products of a step are so small that one loop leaves CPU cores waiting; two side by side sample in 0.85 of the time on two
-    cores (benchmarks/decisions.py): sampling is the same to the bit, training but for the last digits. Where there is a GPU, or the number of rows is not known yet, there is one loop.
+    cores (benchmarks/decisions.py): sampling is the same to the bit, training but for the last digits; prefixes are judged in blocks too, so that what takes one core in one takes
+    the other in the other. Where there is a GPU, or the number of rows is not known yet, there is one loop.
 
     Args:
         rows: B, or None.

@@ -286,7 +286,7 @@ class Generator(keras.Model):
             logits = self.logits(hidden, table)  # [B, V]
             probs = tf.nn.softmax(logits)  # [B, V]
             chosen = choose(t, logits, probs)  # [B]
-            chances = log_probs_at(logits, probs, chosen)
+            chances = log_probs_at(lambda: logits, probs, chosen)
             log_probs, tokens = log_probs.write(t, tf.where(alive, chances, 0.0)), tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
             if self.end_token_id is not None:
                 alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)

@@ -14,7 +14,7 @@ def log_probs_at(logits, probs, tokens):
     for all.
 
     Args:
-        logits: float32 [N, V].
+        logits: function that returns float32 [N, V]; only called where they are needed, so that nobody has to keep them.
         probs: float32 [N, V], their softmax.
         tokens: int32 [N].
 
@@ -23,14 +23,15 @@ def log_probs_at(logits, probs, tokens):
 
     Example:
         >>> logits = tf.constant([[0.0, -200.0]])
-        >>> log_probs_at(logits, tf.nn.softmax(logits), tf.constant([1])).numpy().tolist()
+        >>> log_probs_at(lambda: logits, tf.nn.softmax(logits), tf.constant([1])).numpy().tolist()
         [-200.0]
     """
     chosen = tf.gather(probs, tokens, batch_dims=1)  # [N]
     log_probs = tf.math.log(chosen)
 
     def from_logits():
-        below = logits - tf.reduce_max(logits, axis=-1, keepdims=True)  # [N, V]
+        values = logits()
+        below = values - tf.reduce_max(values, axis=-1, keepdims=True)  # [N, V]
         return tf.gather(below, tokens, batch_dims=1) - tf.math.log(tf.reduce_sum(tf.exp(below), axis=-1))  # [N]
 
     exact = tf.cond(tf.reduce_all(chosen > _SMALLEST), lambda: log_probs, from_logits)
@@ -56,9 +57,12 @@ def _from_sums(given, kernel, probs, tokens, weights):
 @tf.custom_gradient
 def _row_log_probs(given, kernel, tokens):
     """As `token_log_probs`, of rows: [N, D], [D, V], [N] → [N]."""
-    logits = tf.matmul(given, kernel)
-    logits = logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)  # [N, V]
-    probs = tf.nn.softmax(logits)  # [N, V]
+
+    def logits():
+        values = tf.matmul(given, kernel)  # [N, V]
+        return values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
+
+    probs = tf.nn.softmax(logits())  # [N, V]
 
     def gradient(upstream):
         # Where y is almost certain the sums almost cancel: products that round, in half precision and as GPUs do in TensorFloat-32, would leave noise.

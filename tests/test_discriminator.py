@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from players import END, FEATURES, V, embedding_twin, lengths, make_discriminator, make_tokens, sigmoid
 
+from tfseqgan import discriminator as discriminator_module
 from tfseqgan import sparse
 
 TOKENS = make_tokens(4, rows=6)
@@ -152,7 +153,9 @@ def test_fit_learns_to_tell_an_easy_set_apart():
 
 
 @pytest.mark.parametrize("dtype,digits", [("float32", 1e-5), ("mixed_bfloat16", 2**-7)])
-def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(dtype, digits):
+@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
+def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monkeypatch, many, dtype, digits):
+    monkeypatch.setattr(discriminator_module, "_MANY", many)
     discriminator = shaken(kernel_sizes=(1, 3, 4), dtype=dtype)
     found = discriminator.prefix_logits(TOKENS).numpy()
     assert found.shape == TOKENS.shape
@@ -160,7 +163,9 @@ def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(dtype, digits):
         np.testing.assert_allclose(found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=digits, atol=digits)
 
 
-def test_prefixes_of_long_filters_are_judged_as_they_are_alone():
+@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
+def test_prefixes_of_long_filters_are_judged_as_they_are_alone(monkeypatch, many):
+    monkeypatch.setattr(discriminator_module, "_MANY", many)
     discriminator, tokens = shaken(kernel_sizes=(2, 16)), make_tokens(4, rows=6, length=19)
     found = discriminator.prefix_logits(tokens).numpy()
     for t in (1, 15, 16, 17, 19):
@@ -178,13 +183,16 @@ def test_prefixes_are_judged_alike_however_much_changes(monkeypatch, few):
 
 def test_where_there_is_a_gpu_all_prefixes_are_judged_at_once_and_the_same(monkeypatch):
     discriminator = shaken(kernel_sizes=(1, 3, 4))
+    monkeypatch.setattr(discriminator_module, "_MANY", 1)
     found = discriminator.prefix_logits(TOKENS, 2)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
     monkeypatch.setattr(discriminator, "_judge_changes", None)
     np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, 2), found, rtol=1e-5, atol=1e-5)
 
 
-def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone():
+@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
+def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monkeypatch, many):
+    monkeypatch.setattr(discriminator_module, "_MANY", many)
     discriminator, length = shaken(kernel_sizes=(1, 3, 4)), 4
     gradients = []
     for logits in (lambda: discriminator.prefix_logits(TOKENS)[:, length - 1], lambda: discriminator(TOKENS[:, :length])):

@@ -14,6 +14,9 @@ from tfseqgan.returns import masked_mean, sequence_mask
 from tfseqgan.rows import row_blocks
 from tfseqgan.sparse import project_change
 
+_MANY = 64
+"""Sequences from which on prefixes are judged by what changes: a product of fewer rows takes as long to read the highway layer's weights."""
+
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Highway(keras.layers.Layer):
@@ -179,13 +182,14 @@ class Discriminator(keras.Model):
             >>> np.allclose(discriminator.prefix_logits(tokens)[:, 1], discriminator(tokens[:, :2]), atol=1e-6)
             True
         """
-        judge = self._judge_changes if self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU") else self._judge_all
+        on_cpu = self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
+        judge = self._judge_changes if on_cpu and (tokens.shape[0] or 0) >= _MANY else self._judge_all
         responses = functools.partial(causal_responses, every=every)
         blocks = [judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])]  # [P, b] each
         return tf.transpose(tf.concat(blocks, axis=1))
 
     def _judge_all(self, responses):
-        """Returns the logits of all prefixes from one product, which is faster where products are fast: float [P, B, F] → [P, B]."""
+        """Returns the logits of all prefixes from one product, faster where products are fast or sequences few: float [P, B, F] → [P, B]."""
         features = tf.scan(tf.maximum, tf.nn.relu(self._biased(responses)))  # [P, B, F]
         return tf.reshape(self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))), tf.shape(features)[:2])
 

@@ -2,9 +2,10 @@
 
     python benchmarks/suite.py --data FOLDER_OF_NOTTINGHAM_MIDI
 
-A step is timed in turn with its PyTorch twins (benchmarks/torch_peer.py, processes of their own), A B C A B C, and the medians are compared. Its floor is the
-time that its matrix products take alone, each shape measured in the same run: what nobody can go below without doing less work. Without torch, or
-with --no-peer, the peers' columns stay empty. Run it on a machine that does nothing else.
+A step is timed in turn with its PyTorch twins (benchmarks/torch_peer.py, processes of their own), A B C A B C, eight calls a turn
+where a call is short, and the medians are compared; the credits of a generator step are timed in turn likewise. A step's floor is the time that its matrix
+products take alone, each shape measured in the same run: what nobody can go below without doing less work. Without torch, or with --no-peer, the peers'
+columns stay empty. Run it on a machine that does nothing else.
 """
 
 import argparse
@@ -47,9 +48,17 @@ def time_of(function):
     return time.perf_counter() - started
 
 
-def medians(ours, theirs=(), repeats=7):
-    """Returns the median seconds of ours and a list of those of each of theirs, called in turn after a call of each that warms it up."""
-    seconds = [[time_of(ours), *(their() for their in theirs)] for _ in range(repeats + 1)][1:]
+def medians(ours, theirs=(), repeats=7, calls=1):
+    """Returns the median seconds of ours and a list of those of each of theirs, called in turn after a turn of each that warms it up.
+
+    Args:
+        ours: function of one call.
+        theirs: functions that return the seconds of one.
+        repeats: turns of each.
+        calls: in a turn, whose mean counts: a short step follows others like it in training, and not another process that left its own in the caches.
+    """
+    timers = [lambda: time_of(ours), *theirs]
+    seconds = [[statistics.mean(timer() for _ in range(calls)) for timer in timers] for _ in range(repeats + 1)][1:]
     mine, *others = (statistics.median(column) for column in zip(*seconds))
     return mine, others
 
@@ -138,7 +147,8 @@ class Bench:
     def __init__(self, peers, features):
         self.peers, self.rows, self.rates = peers, {}, {}
         self.random = np.random.default_rng(0)
-        self.discriminator = sg.Discriminator(V, embedding_dim=D, filters=F // 5, kernel_sizes=(W,) * 5, l2_weight=0.2, end_token_id=None)
+        self.discriminator_sizes = {"embedding_dim": D, "filters": F // 5, "kernel_sizes": (W,) * 5, "l2_weight": 0.2, "end_token_id": None}
+        self.discriminator = sg.Discriminator(V, **self.discriminator_sizes)
         self.discriminator.compile(sg.Adam(1e-4))
         sizes = {"table": (D, None), "factored": (E, features)}
         self.generators = {name: sg.Generator(V, parts, embedding_dim=width, units=H, end_token_id=None) for name, (width, parts) in sizes.items()}
@@ -155,9 +165,13 @@ class Bench:
             self.rates.setdefault(shape, product_seconds(*shape))
         return sum(count * self.rates[shape] for shape, count in products.items()), sum(2 * count * m * k * n for (m, k, n), count in products.items())
 
-    def add(self, name, ours, products=None, theirs=(), repeats=7):
+    def add(self, name, ours, products=None, theirs=(), repeats=7, calls=1):
         """Times a step and keeps its row."""
-        mine, others = medians(ours, theirs, repeats)
+        mine, others = medians(ours, theirs, repeats, calls)
+        self.keep(name, mine, products, others)
+
+    def keep(self, name, mine, products=None, others=()):
+        """Keeps a row: what our step took, and what the peers' took."""
         floor, operations = self.floor(products) if products else (None, None)
         torch, tuned = others or (None, None)
         self.rows[name] = {
@@ -185,10 +199,10 @@ class Bench:
     def discriminator_step(self):
         """Times a discriminator step, on as many real as generated sequences."""
         game, halves = Game(self.generators["table"], self.discriminator, sg.reinforce()), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
-        self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timers("discriminator"))
+        self.add("discriminator", lambda: game.discriminator_step(*halves), products_of_discriminator(), self.timers("discriminator"), calls=8)
 
-    def credit(self, name, objective, rows=B, discriminator=None):
-        """Times what a generator step costs with a credit: sampling, judging and the step, on the table generator."""
+    def credit(self, objective, rows=B, discriminator=None):
+        """Returns a generator step with a credit, of the table generator: sampling, judging and the step itself."""
         generator, seeds = self.generators["table"], row_seeds(0, rows)
         game = Game(generator, discriminator or self.discriminator, objective)
 
@@ -196,7 +210,23 @@ class Bench:
             tokens, _ = generator.sample(seeds, T)
             return game.generator_step(tokens, objective.reward(game.judge(tokens, seeds[0])))
 
-        self.add(f"generator step, {name}", step, repeats=3)
+        return step
+
+    def credits(self):
+        """Times what a generator step costs with each credit, all in turn, since their ratios are what counts."""
+        half = sg.Discriminator(V, **self.discriminator_sizes, dtype="mixed_bfloat16")
+        steps = {
+            "terminal credit": self.credit(sg.reinforce()),
+            "prefix credit": self.credit(sg.reinforce(credit=sg.credit.Prefix())),
+            "prefix credit, every 2nd": self.credit(sg.reinforce(credit=sg.credit.Prefix(every=2))),
+            "prefix credit, every 4th": self.credit(sg.reinforce(credit=sg.credit.Prefix(every=4))),
+            "prefix credit, discriminator in bfloat16": self.credit(sg.reinforce(credit=sg.credit.Prefix()), discriminator=half),
+        }
+        first, *rest = steps.values()
+        mine, others = medians(first, [lambda step=step: time_of(step) for step in rest])
+        for name, seconds in zip(steps, [mine, *others]):
+            self.keep(f"generator step, {name}", seconds)
+        self.add("generator step, rollouts, 2 sequences", self.credit(sg.seqgan(num_rollouts=16), rows=2), repeats=3)
 
     def completions_one_by_one(self, rows, num_rollouts=16):
         """Times what rollouts would take one completion at a time: the mean of some, times how many there are."""
@@ -213,16 +243,14 @@ class Bench:
     def half_precision(self):
         """Times the steps of the table generator and of the discriminator in bfloat16."""
         generator = sg.Generator(V, embedding_dim=D, units=H, end_token_id=None, dtype="mixed_bfloat16")
-        sizes = {"embedding_dim": D, "filters": F // 5, "kernel_sizes": (W,) * 5, "l2_weight": 0.2, "end_token_id": None}
-        discriminator = sg.Discriminator(V, **sizes, dtype="mixed_bfloat16")
+        discriminator = sg.Discriminator(V, **self.discriminator_sizes, dtype="mixed_bfloat16")
         generator.compile(sg.Adam(1e-3, global_clipnorm=5.0)), discriminator.compile(sg.Adam(1e-4))
         game, likelihood, seeds = Game(generator, discriminator, sg.reinforce()), make_step(generator), row_seeds(0, B)
         tokens, rewards, halves = self.tokens(B), tf.random.uniform([B]), (self.tokens(PAIR // 2), self.tokens(PAIR // 2))
         self.add("sample, table, bfloat16", lambda: generator.sample(seeds, T))
         self.add("likelihood, table, bfloat16", lambda: likelihood(tokens))
         self.add("policy gradient, table, bfloat16", lambda: game.generator_step(tokens, rewards))
-        self.add("discriminator, bfloat16", lambda: game.discriminator_step(*halves))
-        self.credit("prefix credit, discriminator in bfloat16", sg.reinforce(credit=sg.credit.Prefix()), discriminator=discriminator)
+        self.add("discriminator, bfloat16", lambda: game.discriminator_step(*halves), calls=8)
 
     def whole_round(self):
         """Times a round at the paper's settings: 1 generator step, 263 discriminator steps on 1,400 fresh samples against 1,400 real ones."""
@@ -304,11 +332,7 @@ def run(args):
     for name in ("table", "factored"):
         bench.generator_steps(name)
     bench.discriminator_step()
-    bench.credit("terminal credit", sg.reinforce())
-    bench.credit("prefix credit", sg.reinforce(credit=sg.credit.Prefix()))
-    bench.credit("prefix credit, every 2nd", sg.reinforce(credit=sg.credit.Prefix(every=2)))
-    bench.credit("prefix credit, every 4th", sg.reinforce(credit=sg.credit.Prefix(every=4)))
-    bench.credit("rollouts, 2 sequences", sg.seqgan(num_rollouts=16), rows=2)
+    bench.credits()
     bench.completions_one_by_one(rows=2)
     bench.half_precision()
     bench.evaluation()

@@ -190,10 +190,11 @@ def test_where_there_is_a_gpu_all_prefixes_are_judged_at_once_and_the_same(monke
     np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, 2), found, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("length", [2, 5])  # shorter and longer than the widest filter
 @pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
-def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monkeypatch, many):
+def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monkeypatch, many, length):
     monkeypatch.setattr(discriminator_module, "_MANY", many)
-    discriminator, length = shaken(kernel_sizes=(1, 3, 4)), 4
+    discriminator = shaken(kernel_sizes=(1, 2, 3))
     gradients = []
     for logits in (lambda: discriminator.prefix_logits(TOKENS)[:, length - 1], lambda: discriminator(TOKENS[:, :length])):
         with tf.GradientTape() as tape:
@@ -203,11 +204,14 @@ def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monke
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("kernel_sizes", [(1, 3, 4), (2, 50)], ids=["short filters", "a filter wider than the sequence"])
+@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
 @pytest.mark.parametrize("every", [2, 3, 4, 50])
-def test_the_logits_of_every_second_or_third_prefix_are_those_among_all(every):
-    discriminator, last = make_discriminator(), TOKENS.shape[1] - 1
+def test_the_logits_of_every_second_or_third_prefix_are_those_among_all(monkeypatch, every, many, kernel_sizes):
+    monkeypatch.setattr(discriminator_module, "_MANY", many)
+    discriminator, last = shaken(kernel_sizes=kernel_sizes), TOKENS.shape[1] - 1
     asked = [*range(every - 1, last, every), last]
-    np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, every), discriminator.prefix_logits(TOKENS).numpy()[:, asked], rtol=1e-5)
+    np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, every), discriminator.prefix_logits(TOKENS).numpy()[:, asked], rtol=1e-5, atol=1e-6)
 
 
 def test_behind_the_end_the_logit_of_a_prefix_stays():

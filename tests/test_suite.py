@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,15 @@ def test_the_products_alone_take_some_time():
     assert suite.product_seconds(8, 4, 2, repeats=1) > 0
 
 
-@pytest.mark.parametrize("repeats", [1, 4])
-def test_the_two_are_called_in_turn(repeats):
-    calls = []
-    peers = [lambda: calls.append("peer") or 2.0, lambda: calls.append("tuned") or 3.0]
-    ours, theirs = suite.medians(lambda: calls.append("ours"), peers, repeats)
-    assert calls == ["ours", "peer", "tuned"] * (repeats + 1) and ours >= 0 and theirs == [2.0, 3.0]
+@pytest.mark.parametrize(("repeats", "calls"), [(1, 1), (4, 1), (3, 2)])
+def test_the_three_are_called_in_turn(repeats, calls):
+    called = []
+    peers = [lambda: called.append("peer") or float(len(called)), lambda: called.append("tuned") or 3.0]
+    ours, theirs = suite.medians(lambda: called.append("ours"), peers, repeats, calls)
+    turn = ["ours"] * calls + ["peer"] * calls + ["tuned"] * calls
+    assert called == turn * (repeats + 1) and ours >= 0 and theirs[1] == 3.0
+    ends = [[len(turn) * k + calls + i + 1 for i in range(calls)] for k in range(1, repeats + 1)]  # what the peer told, without the first turn
+    assert theirs[0] == statistics.median(statistics.mean(part) for part in ends)
 
 
 def test_the_line_through_seconds_is_the_straight_one():

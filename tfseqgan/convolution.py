@@ -9,17 +9,21 @@ _LONG = 16
 """Filters of so many steps and more are convolved by their spectra, in float32 on CPUs (docs/performance.md)."""
 
 
+_STEPS = 5
+"""So many steps of long filters get their gradients at a time: what they saw and what they weigh stays in the cache (docs/performance.md)."""
+
+
 def _windows(vectors, width):
-    """Returns what a causal filter sees at each step, zeros before the first: float [B, T, D] → [B·T, width·D]."""
-    padded = tf.pad(vectors, [[0, 0], [width - 1, 0], [0, 0]])
-    return tf.reshape(tf.signal.frame(padded, width, 1, axis=1), [-1, width * vectors.shape[2]])
+    """Returns each `width` vectors that follow one another: float [B, T + width − 1, D] → [B·T, width·D]."""
+    return tf.reshape(tf.signal.frame(vectors, width, 1, axis=1), [-1, width * vectors.shape[2]])
 
 
-def _sum_windows(windows, shape, width):
-    """Adds up what windows say of each vector, the transpose of `_windows`: float [B·T, width·D] → [B, T, D]."""
-    batch, length, size = tf.unstack(shape)
-    parts = tf.reshape(windows, [batch, length, width, size])
-    return tf.add_n([tf.pad(parts[:, :, i], [[0, 0], [i, width - 1 - i], [0, 0]]) for i in range(width)])[:, width - 1 :]
+def _reached(steps, upstream, length):
+    """Returns which step's response each filter's gradient reaches: int32 and float [B, F] → sparse [F, B·T]."""
+    batch, filters = tf.shape(steps)[0], steps.shape[1]
+    firsts = tf.range(batch)[:, None] * length  # [B, 1]
+    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, tf.cast(upstream, tf.float32)))  # [F·B]
+    return sparse_matrix(tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length])
 
 
 def _gradients(vectors, kernel, steps, upstream):
@@ -28,15 +32,20 @@ def _gradients(vectors, kernel, steps, upstream):
     Of the B·T·F responses B·F count, so that dense products would multiply zeros: 99 of 100 at the paper's sizes. They stand in a sparse matrix.
     """
     width, size, filters = kernel.shape
-    batch, length = tf.unstack(tf.shape(vectors)[:2])
-    firsts = tf.range(batch)[:, None] * length  # [B, 1], each sequence's first row of the windows
-    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, tf.cast(upstream, tf.float32)))  # [F·B]
-    matrix = sparse_matrix(tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length])
-    to_kernel = sparse_product(matrix, _windows(vectors, width))  # [F, width·D]
-    flat = tf.transpose(tf.reshape(kernel, [width * size, filters]))  # [F, width·D]
-    to_windows = sparse_product(transposed(matrix), flat)  # [B·T, width·D]
-    to_vectors = _sum_windows(to_windows, tf.shape(vectors), width)
-    return tf.cast(to_vectors, vectors.dtype), tf.cast(tf.reshape(tf.transpose(to_kernel), kernel.shape), kernel.dtype)
+    length = tf.shape(vectors)[1]
+    matrix = _reached(steps, upstream, length)  # [F, B·T]
+    turned = transposed(matrix)
+    padded = tf.pad(vectors, [[0, 0], [width - 1, 0], [0, 0]])
+    to_kernel, to_padded = [], []
+    for first in range(0, width, _STEPS):
+        count = min(_STEPS, width - first)
+        seen = padded[:, first : first + length + count - 1]
+        to_kernel.append(sparse_product(matrix, _windows(seen, count)))  # [F, count·D]
+        weights = tf.transpose(tf.reshape(kernel[first : first + count], [count * size, filters]))  # [F, count·D]
+        to_windows = tf.reshape(sparse_product(turned, weights), [-1, length, count, size])  # [B, T, count, D]
+        to_padded += [tf.pad(to_windows[:, :, i], [[0, 0], [first + i, width - 1 - first - i], [0, 0]]) for i in range(count)]
+    to_kernel = tf.reshape(tf.transpose(tf.concat(to_kernel, axis=1)), kernel.shape)
+    return tf.cast(tf.add_n(to_padded)[:, width - 1 :], vectors.dtype), tf.cast(to_kernel, kernel.dtype)
 
 
 def _masked(responses, mask):

@@ -43,30 +43,28 @@ class Highway(keras.layers.Layer):
 
     def call(self, inputs):
         """float [B, F] → float [B, F]."""
-        return self._mix(self.transform(inputs), self.gate(inputs), inputs)
+        return self.mix(self.project(inputs), inputs)
 
-    def _mix(self, transformed, gate, inputs):
+    def project(self, inputs):
+        """Returns what the transform and the gate make of inputs before their activations: float [B, F] → two of float [B, F]."""
+        return [tf.nn.bias_add(tf.matmul(inputs, layer.kernel), layer.bias) for layer in (self.transform, self.gate)]
+
+    def mix(self, projected, inputs):
+        """Returns what `call` gives for inputs, float [B, F], from what `project` or `follow` made of them."""
+        transformed, gate = (layer.activation(part) for layer, part in zip((self.transform, self.gate), projected))
         return inputs + gate * (transformed - inputs)
 
-    def closed(self, rows):
-        """Returns what the transform and the gate make of zeros before their activations, the start of `follow`: two of float [rows, F]."""
-        return [tf.broadcast_to(layer.bias, [rows, layer.units]) for layer in (self.transform, self.gate)]
-
     def follow(self, projected, before, inputs):
-        """Returns what `call` gives, by way of what changed since other inputs.
+        """Returns what `project` gives, by way of what changed since other inputs.
 
         Args:
-            projected: what the transform and the gate made of `before`, before their activations, two of float [B, F]; from `closed` or the last call.
-            before: float [B, F]; zeros the first time.
+            projected: what `project` or `follow` gave for `before`, two of float [B, F].
+            before: float [B, F].
             inputs: float [B, F].
-
-        Returns:
-            float [B, F], and what the next call takes as `projected`.
         """
         layers = self.transform, self.gate
         kernels, biases = ([tf.convert_to_tensor(weight) for weight in weights] for weights in zip(*((layer.kernel, layer.bias) for layer in layers)))
-        projected = project_change(projected, before, inputs, kernels, biases)
-        return self._mix(*(layer.activation(part) for layer, part in zip(layers, projected)), inputs), projected
+        return project_change(projected, before, inputs, kernels, biases)
 
     def compute_output_shape(self, input_shape):
         """The input's own shape."""
@@ -183,27 +181,37 @@ class Discriminator(keras.Model):
             True
         """
         on_cpu = self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
-        judge = self._judge_changes if on_cpu and (tokens.shape[0] or 0) >= _MANY else self._judge_all
+        opening = max(1, max(self.kernel_sizes) // every)  # while windows fill up, most features change
+        follows = on_cpu and (tokens.shape[0] or 0) >= _MANY and -(-(tokens.shape[1] or 0) // every) > opening
+        judge = functools.partial(self._judge_changes, opening) if follows else self._judge_all
         responses = functools.partial(causal_responses, every=every)
         blocks = [judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])]  # [P, b] each
         return tf.transpose(tf.concat(blocks, axis=1))
 
+    def _features(self, responses):
+        """Returns the features of every prefix: float [P, B, F] → [P, B, F]."""
+        return tf.scan(tf.maximum, tf.nn.relu(self._biased(responses)))
+
     def _judge_all(self, responses):
         """Returns the logits of all prefixes from one product, faster where products are fast or sequences few: float [P, B, F] → [P, B]."""
-        features = tf.scan(tf.maximum, tf.nn.relu(self._biased(responses)))  # [P, B, F]
+        features = self._features(responses)
         return tf.reshape(self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))), tf.shape(features)[:2])
 
-    def _judge_changes(self, responses):
-        """Returns the logits of one prefix after the other, of which each adds its changes: float [P, B, F] → [P, B]."""
-        shape = tf.shape(responses)
+    def _judge_changes(self, opening, responses):
+        """Returns the logits of the first prefixes from one product, and of each one behind them by what it changes: float [P, B, F] → [P, B]."""
+        length, rows = tf.unstack(tf.shape(responses)[:2])
+        features = tf.reshape(self._features(responses[:opening]), [-1, responses.shape[2]])  # [opening · B, F]
+        projected = self.highway.project(features)
+        opened = self._logit(self.highway.mix(projected, features))
 
         def step(p, features, projected, logits):
-            before, features = features, tf.maximum(features, self._biased(responses[p]))  # [B, F], from 0 on, which is ReLU's
-            output, projected = self.highway.follow(projected, before, features)
-            return p + 1, features, projected, logits.write(p, self._logit(output))
+            before, features = features, tf.maximum(features, self._biased(responses[p]))  # [B, F], not below 0, which is ReLU's
+            projected = self.highway.follow(projected, before, features)
+            return p + 1, features, projected, logits.write(p - opening, self._logit(self.highway.mix(projected, features)))
 
-        start = 0, tf.zeros_like(responses[0]), self.highway.closed(shape[1]), tf.TensorArray(tf.float32, shape[0])
-        return tf.while_loop(lambda p, *_: p < shape[0], step, start, parallel_iterations=1)[3].stack()
+        start = opening, features[-rows:], [part[-rows:] for part in projected], tf.TensorArray(tf.float32, length - opening)
+        followed = tf.while_loop(lambda p, *_: p < length, step, start, parallel_iterations=1)[3].stack()
+        return tf.concat([tf.reshape(opened, [opening, -1]), followed], axis=0)
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B]."""

@@ -4,12 +4,14 @@
 
 A step is timed in turn with its PyTorch twins (benchmarks/torch_peer.py, processes of their own), A B C A B C, eight calls a turn
 where a call is short, and the medians are compared; the credits of a generator step are timed in turn likewise. A step's floor is the time that its matrix
-products take alone, each shape measured in the same run: what nobody can go below without doing less work. Without torch, or with --no-peer, the peers'
+products take alone, each shape timed in turn with the step: what nobody can go below without doing less work. Without torch, or with --no-peer, the peers'
 columns stay empty. Run it on a machine that does nothing else.
 """
 
 import argparse
+import functools
 import json
+import math
 import os
 import platform
 import resource
@@ -63,8 +65,9 @@ def medians(ours, theirs=(), repeats=7, calls=1):
     return mine, others
 
 
-def product_seconds(m, k, n, repeats=5):
-    """Returns the median seconds of one matrix product [m, k] × [k, n], several in a graph so that calling it costs nothing."""
+@functools.cache
+def product_timer(m, k, n):
+    """Returns a function that returns the seconds of one matrix product [m, k] × [k, n], the mean of several in a graph, so that calling it costs nothing."""
     left, right = tf.random.normal([m, k]), tf.random.normal([k, n])
     inside = min(50, max(1, int(2e9 // (2 * m * k * n))))
 
@@ -75,7 +78,7 @@ def product_seconds(m, k, n, repeats=5):
             total += tf.matmul(left + 0 * total, right)[0, 0]
         return total
 
-    return medians(products, repeats=repeats)[0] / inside
+    return lambda: time_of(products) / inside
 
 
 def products_of_reading(factored):
@@ -159,20 +162,17 @@ class Bench:
         """Returns random tokens, int32 [rows, T]."""
         return tf.constant(self.random.integers(3, V, (rows, T)), tf.int32)
 
-    def floor(self, products):
-        """Returns the seconds that matrix products take alone, and their floating-point operations."""
-        for shape in products:
-            self.rates.setdefault(shape, product_seconds(*shape))
-        return sum(count * self.rates[shape] for shape, count in products.items()), sum(2 * count * m * k * n for (m, k, n), count in products.items())
-
     def add(self, name, ours, products=None, theirs=(), repeats=7, calls=1):
-        """Times a step and keeps its row."""
-        mine, others = medians(ours, theirs, repeats, calls)
-        self.keep(name, mine, products, others)
+        """Times a step, its peers and its matrix products, in turn, and keeps its row."""
+        products = products or {}
+        mine, others = medians(ours, [*theirs, *(product_timer(*shape) for shape in products)], repeats, calls)
+        alone = dict(zip(products, others[len(theirs) :]))
+        self.rates |= alone
+        self.keep(name, mine, products, sum(count * alone[shape] for shape, count in products.items()) or None, others[: len(theirs)])
 
-    def keep(self, name, mine, products=None, others=()):
-        """Keeps a row: what our step took, and what the peers' took."""
-        floor, operations = self.floor(products) if products else (None, None)
+    def keep(self, name, mine, products=(), floor=None, others=()):
+        """Keeps a row: what our step took, its matrix products and what they took alone, and what the peers' took."""
+        operations = sum(2 * products[shape] * math.prod(shape) for shape in products) or None
         torch, tuned = others or (None, None)
         self.rows[name] = {
             "seconds": mine, "torch_seconds": torch, "ratio_to_torch": torch and mine / torch, "tuned_torch_seconds": tuned,

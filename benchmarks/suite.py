@@ -9,7 +9,6 @@ columns stay empty. Run it on a machine that does nothing else.
 """
 
 import argparse
-import functools
 import json
 import math
 import os
@@ -54,10 +53,10 @@ def medians(ours, theirs=(), repeats=7, calls=1):
     """Returns the median seconds of ours and a list of those of each of theirs, called in turn after a turn of each that warms it up.
 
     Args:
-        ours: function of one call.
-        theirs: functions that return the seconds of one.
+        ours: what is called and timed.
+        theirs: functions that return the seconds of a call.
         repeats: turns of each.
-        calls: in a turn, whose mean counts: a short step follows others like it in training, and not another process that left its own in the caches.
+        calls: how many in a turn; their mean counts. A short call alone would find the caches full of another process' data.
     """
     timers = [lambda: time_of(ours), *theirs]
     seconds = [[statistics.mean(timer() for _ in range(calls)) for timer in timers] for _ in range(repeats + 1)][1:]
@@ -65,7 +64,6 @@ def medians(ours, theirs=(), repeats=7, calls=1):
     return mine, others
 
 
-@functools.cache
 def product_timer(m, k, n):
     """Returns a function that returns the seconds of one matrix product [m, k] × [k, n], the mean of several in a graph, so that calling it costs nothing.
 
@@ -167,15 +165,15 @@ class Bench:
 
     def add(self, name, ours, products=None, theirs=(), repeats=7, calls=1):
         """Times a step, its peers and its matrix products, in turn, and keeps its row."""
-        products = products or {}
-        mine, others = medians(ours, [*theirs, *(product_timer(*shape) for shape in products)], repeats, calls)
-        alone = dict(zip(products, others[len(theirs) :]))
+        shapes = products or {}
+        mine, others = medians(ours, [*theirs, *(product_timer(*shape) for shape in shapes)], repeats, calls)
+        alone = dict(zip(shapes, others[len(theirs) :]))
         self.rates |= alone
-        self.keep(name, mine, products, sum(count * alone[shape] for shape, count in products.items()) or None, others[: len(theirs)])
+        self.keep(name, mine, products, products and sum(count * alone[shape] for shape, count in products.items()), others[: len(theirs)])
 
-    def keep(self, name, mine, products=(), floor=None, others=()):
+    def keep(self, name, mine, products=None, floor=None, others=()):
         """Keeps a row: what our step took, its matrix products and what they took alone, and what the peers' took."""
-        operations = sum(2 * products[shape] * math.prod(shape) for shape in products) or None
+        operations = sum(2 * count * math.prod(shape) for shape, count in products.items()) if products else None
         torch, tuned = others or (None, None)
         self.rows[name] = {
             "seconds": mine, "torch_seconds": torch, "ratio_to_torch": torch and mine / torch, "tuned_torch_seconds": tuned,

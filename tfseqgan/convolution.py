@@ -10,7 +10,7 @@ _LONG = 16
 
 
 _STEPS = 5
-"""So many steps of long filters get their gradients at a time: what they saw and what they weigh stays in the cache (docs/performance.md)."""
+"""So many steps of a filter get their gradients at a time: what they saw and what they weigh stays in the cache (docs/performance.md)."""
 
 
 def _windows(vectors, width):
@@ -19,7 +19,7 @@ def _windows(vectors, width):
 
 
 def _reached(steps, upstream, length):
-    """Returns which step's response each filter's gradient reaches: int32 and float [B, F] → sparse [F, B·T]."""
+    """Returns which step's response each filter's gradient reaches: int32 and float [B, F], T → sparse [F, B·T]."""
     batch, filters = tf.shape(steps)[0], steps.shape[1]
     firsts = tf.range(batch)[:, None] * length  # [B, 1]
     places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, tf.cast(upstream, tf.float32)))  # [F·B]
@@ -36,15 +36,15 @@ def _gradients(vectors, kernel, steps, upstream):
     matrix = _reached(steps, upstream, length)  # [F, B·T]
     turned = transposed(matrix)
     padded = tf.pad(vectors, [[0, 0], [width - 1, 0], [0, 0]])
-    to_kernel, to_padded = [], []
+    to_weights, to_padded = [], []
     for first in range(0, width, _STEPS):
         count = min(_STEPS, width - first)
         seen = padded[:, first : first + length + count - 1]
-        to_kernel.append(sparse_product(matrix, _windows(seen, count)))  # [F, count·D]
+        to_weights.append(sparse_product(matrix, _windows(seen, count)))  # [F, count·D]
         weights = tf.transpose(tf.reshape(kernel[first : first + count], [count * size, filters]))  # [F, count·D]
         to_windows = tf.reshape(sparse_product(turned, weights), [-1, length, count, size])  # [B, T, count, D]
         to_padded += [tf.pad(to_windows[:, :, i], [[0, 0], [first + i, width - 1 - first - i], [0, 0]]) for i in range(count)]
-    to_kernel = tf.reshape(tf.transpose(tf.concat(to_kernel, axis=1)), kernel.shape)
+    to_kernel = tf.reshape(tf.transpose(tf.concat(to_weights, axis=1)), kernel.shape)
     return tf.cast(tf.add_n(to_padded)[:, width - 1 :], vectors.dtype), tf.cast(to_kernel, kernel.dtype)
 
 

@@ -50,7 +50,7 @@ class Highway(keras.layers.Layer):
         return [tf.nn.bias_add(tf.matmul(inputs, layer.kernel), layer.bias) for layer in (self.transform, self.gate)]
 
     def mix(self, projected, inputs):
-        """Returns what `call` gives for inputs, float [B, F], from what `project` or `follow` made of them."""
+        """Returns what `call` gives for inputs, from what `project` or `follow` made of them: two of float [B, F], float [B, F] → float [B, F]."""
         transformed, gate = (layer.activation(part) for layer, part in zip((self.transform, self.gate), projected))
         return inputs + gate * (transformed - inputs)
 
@@ -61,6 +61,9 @@ class Highway(keras.layers.Layer):
             projected: what `project` or `follow` gave for `before`, two of float [B, F].
             before: float [B, F].
             inputs: float [B, F].
+
+        Returns:
+            Two of float [B, F].
         """
         layers = self.transform, self.gate
         kernels, biases = ([tf.convert_to_tensor(weight) for weight in weights] for weights in zip(*((layer.kernel, layer.bias) for layer in layers)))
@@ -172,7 +175,8 @@ class Discriminator(keras.Model):
         """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
 
         Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was
-        there. The convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: the highway layer follows the changes.
+        there. The convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: behind the first prefixes, while windows fill
+        up, the highway layer follows the changes (on CPUs, in float32, of 64 sequences or more).
 
         Example:
             >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
@@ -182,7 +186,8 @@ class Discriminator(keras.Model):
         """
         on_cpu = self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
         opening = max(1, max(self.kernel_sizes) // every)  # while windows fill up, most features change
-        follows = on_cpu and (tokens.shape[0] or 0) >= _MANY and -(-(tokens.shape[1] or 0) // every) > opening
+        rows, prefixes = tokens.shape[0] or 0, -(-(tokens.shape[1] or 0) // every)  # 0 where a graph does not know them
+        follows = on_cpu and rows >= _MANY and prefixes > opening
         judge = functools.partial(self._judge_changes, opening) if follows else self._judge_all
         responses = functools.partial(causal_responses, every=every)
         blocks = [judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])]  # [P, b] each
@@ -198,7 +203,8 @@ class Discriminator(keras.Model):
         return tf.reshape(self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))), tf.shape(features)[:2])
 
     def _judge_changes(self, opening, responses):
-        """Returns the logits of the first prefixes from one product, and of each one behind them by what it changes: float [P, B, F] → [P, B]."""
+        """Returns the logits of the first prefixes, `opening` of them, from one product, and of each one behind them by what it changes: float [P, B, F] →
+        [P, B], P > opening."""
         length, rows = tf.unstack(tf.shape(responses)[:2])
         features = tf.reshape(self._features(responses[:opening]), [-1, responses.shape[2]])  # [opening · B, F]
         projected = self.highway.project(features)

@@ -11,7 +11,7 @@ import time
 import numpy as np
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from tfseqgan.metrics import bleu
+from tfseqgan.evaluation.metrics import bleu
 
 HYPOTHESES, REFERENCES, LENGTH, VOCABULARY, BY_NLTK = 350, 350, 100, 3216, 20
 

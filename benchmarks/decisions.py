@@ -30,12 +30,12 @@ import keras
 import tensorflow as tf
 
 import tfseqgan as sg
-from tfseqgan.convolution import causal_max, causal_responses
-from tfseqgan.likelihood import token_log_probs
-from tfseqgan.recurrence import read, read_rows
-from tfseqgan.sampling import invert, row_seeds
-from tfseqgan.sparse import take_rows
-from tfseqgan.spectra import convolve_by_spectra
+from tfseqgan.ops.causal_convolution import causal_max, causal_responses
+from tfseqgan.ops.log_probs import token_log_probs
+from tfseqgan.ops.lstm import read, read_rows
+from tfseqgan.ops.sampling import invert, row_seeds
+from tfseqgan.ops.sparse import take_rows
+from tfseqgan.ops.spectra import convolve_by_spectra
 
 
 def gradient_step(function, *shapes, weights=()):

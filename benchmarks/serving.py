@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 import tfseqgan as sg
-from tfseqgan.sampling import row_seeds
+from tfseqgan.ops.sampling import row_seeds
 
 LENGTH = 100
 

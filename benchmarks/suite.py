@@ -30,9 +30,8 @@ import tensorflow as tf
 
 import tfseqgan as sg
 from tfseqgan.files import write_json
-from tfseqgan.game import Game
-from tfseqgan.pretraining import make_step
-from tfseqgan.sampling import row_seeds
+from tfseqgan.ops.sampling import row_seeds
+from tfseqgan.training.steps import Game, make_step
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "cpu.json"

@@ -12,7 +12,7 @@ import argparse
 import keras
 
 import tfseqgan as sg
-from tfseqgan.tables import format_table
+from tfseqgan.evaluation.table import format_table
 
 OBJECTIVES = {
     "REINFORCE": sg.reinforce(),

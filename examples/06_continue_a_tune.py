@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 import tfseqgan as sg
-from tfseqgan.folders import load_model
+from tfseqgan.runs.run_folder import load_model
 
 
 def train_small(quick):

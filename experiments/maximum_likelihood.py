@@ -21,11 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 import tfseqgan as sg
-from tfseqgan.evaluation import evaluate
-from tfseqgan.presets import Settings
+from tfseqgan.datasets.windows import open_data
+from tfseqgan.evaluation.evaluate import evaluate
 from tfseqgan.files import write_json
-from tfseqgan.runs import make_models
-from tfseqgan.windows import open_data
+from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.train_run import make_models
 
 SETTINGS = {
     "parts": Settings(embedding_dim=128, units=512, dropout=0.3, epochs=22, pretraining_learning_rate=4e-3),

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import results_figures as figures
 import verovio
-from tfseqgan.abc_notation import to_abc
-from tfseqgan.metrics import auc
-from tfseqgan.midi import write_midi
-from tfseqgan.score import Chord, Note, Score
+
+from tfseqgan.evaluation.metrics import auc
+from tfseqgan.music.abc_notation import to_abc
+from tfseqgan.music.midi import write_midi
+from tfseqgan.music.score import Chord, Note, Score
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"

@@ -23,12 +23,12 @@ import numpy as np
 import tensorflow as tf
 
 import tfseqgan as sg
-from tfseqgan.evaluation import draw, evaluate, judge
-from tfseqgan.policy import Policy
-from tfseqgan.presets import PRESETS
+from tfseqgan.datasets.windows import open_data
+from tfseqgan.evaluation.evaluate import draw, evaluate, judge
 from tfseqgan.files import write_json
-from tfseqgan.runs import make_models
-from tfseqgan.windows import open_data
+from tfseqgan.models.policy import Policy
+from tfseqgan.runs.settings import PRESETS
+from tfseqgan.runs.train_run import make_models
 
 RESULTS = Path(__file__).resolve().parent / "results" / "table1"
 NUM_SAMPLES = 1400

@@ -35,7 +35,7 @@ import tensorflow as tf
 
 import tfseqgan as sg
 from tfseqgan.files import write_json
-from tfseqgan.sampling import next_tokens
+from tfseqgan.ops.sampling import next_tokens
 
 RESULT = Path(__file__).resolve().parent / "results" / "table1" / "tabular_world.json"
 WEIGHTS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 0.0)

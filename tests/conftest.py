@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfseqgan.midi import read_midi
-from tfseqgan.score import Chord, Note, Score
+from tfseqgan.music.midi import read_midi
+from tfseqgan.music.score import Chord, Note, Score
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

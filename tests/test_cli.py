@@ -16,9 +16,13 @@ from absl import logging as absl_logging
 from test_replicas import free_port
 from test_runs import TINY, assert_same_run, write_tunes
 
-from tfseqgan import __version__, cli, from_pretrained, runs, tables
-from tfseqgan.midi import read_midi
-from tfseqgan.presets import Settings
+from tfseqgan import __version__, cli, from_pretrained
+from tfseqgan.evaluation import table as tables
+from tfseqgan.music.midi import read_midi
+from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.runs import finished_run, run_folder, train_run
+from tfseqgan.runs.settings import Settings
+from tfseqgan.serving.saved_sampler import SavedSampler
 
 COMMAND = [sys.executable, "-c", "from tfseqgan.cli import run; run()"]
 FLAGS = [
@@ -130,7 +134,7 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
     ],
 )
 def test_a_wrong_command_line_ends_with_usage_and_code_2(tfseqgan, monkeypatch, arguments, words):
-    monkeypatch.setattr(cli, "_import_runs", lambda: pytest.fail("the command line was taken"))
+    monkeypatch.setattr(cli, "_import_run_module", lambda name: pytest.fail("the command line was taken"))
     code, out, err = tfseqgan(*arguments)
     assert code == 2 and out == "" and err.startswith("usage: tfseqgan") and words in err.splitlines()[-1]
 
@@ -150,7 +154,7 @@ def test_a_wrong_command_line_ends_with_usage_and_code_2(tfseqgan, monkeypatch, 
     ],
 )
 def test_a_wrong_setting_is_one_line_and_code_2_and_makes_no_folder(tfseqgan, tmp_path, monkeypatch, flags, words):
-    monkeypatch.setattr(cli, "_import_runs", lambda: pytest.fail("TensorFlow was loaded before the flags were checked"))
+    monkeypatch.setattr(cli, "_import_run_module", lambda name: pytest.fail("TensorFlow was loaded before the flags were checked"))
     code, out, err = tfseqgan("train", "--out", tmp_path / "run", *flags.split())
     assert code == 2 and out == "" and err.startswith("tfseqgan: ") and words in err and err.count("\n") == 1
     assert not any(tmp_path.iterdir())
@@ -160,7 +164,7 @@ def test_training_prints_progress_the_table_and_what_to_do_next(session):
     out, printed, _ = session
     lines = printed.splitlines()
     assert [line.split()[0] for line in lines[:15]] == ["epoch"] * TINY.epochs + ["round"] * 13
-    assert tables.format_table(runs.read_json(out / "evaluation.json")) in printed
+    assert tables.format_table(run_folder.read_json(out / "evaluation.json")) in printed
     assert [line.split(":")[0] for line in lines[-3:]] == ["Hear", "See", "Go on"]
     assert f"{out / 'samples'} holds 2 tunes" in lines[-3] and f"tfseqgan sample --model {out} --out" in lines[-3]
     assert str(out / "metrics.csv") in lines[-2] and f"tfseqgan train --resume --out {out} --rounds 24" in lines[-1]
@@ -261,7 +265,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(tfseqgan, session, tmp_pa
 def exported(tmp_path_factory, session):
     """The finished run as a sampler of 60 tokens, in the model's folder; no test may change it."""
     folder = tmp_path_factory.mktemp("exports") / "model"
-    assert runs.export_run(session[0], folder, length=60, num_candidates=2) == folder / "1"
+    assert finished_run.export_run(session[0], folder, length=60, num_candidates=2) == folder / "1"
     return folder
 
 
@@ -376,7 +380,7 @@ def test_a_run_without_rounds_is_exported_without_its_discriminator_and_composed
     out, model = tmp_path / "run", tmp_path / "model"
     assert tfseqgan("train", "--out", out, *SMALL, "--epochs", 0, "--rounds", 0)[0] == 0
     assert tfseqgan("export", "--model", out, "--out", model, "--length", 24)[0] == 0
-    assert set(runs.SavedSampler(model).signatures) == {"serving_default", "sample", "continue", "score"}
+    assert set(SavedSampler(model).signatures) == {"serving_default", "sample", "continue", "score"}
     assert tfseqgan("evaluate", "--model", model, "--out", tmp_path / "again.json")[0] == 0
     saved, own = (json.loads(path.read_text()) for path in (tmp_path / "again.json", out / "evaluation.json"))
     assert list(saved) == list(own) == ["untrained"] and saved["untrained"] == pytest.approx(own["untrained"], abs=1e-6, rel=1e-6)
@@ -385,17 +389,17 @@ def test_a_run_without_rounds_is_exported_without_its_discriminator_and_composed
 def test_a_finished_run_is_a_folder_of_pretrained_models(session):
     found = from_pretrained(session[0])
     for name, model in (("generator", found.generator), ("discriminator", found.discriminator)):
-        pairs = zip(model.get_weights(), runs.load_model(session[0], name).get_weights(), strict=True)
+        pairs = zip(model.get_weights(), run_folder.load_model(session[0], name).get_weights(), strict=True)
         assert all(one.tobytes() == other.tobytes() for one, other in pairs)
-    assert found.tokenizer == runs.Tokenizer.load(session[0] / "tokenizer.json")
+    assert found.tokenizer == Tokenizer.load(session[0] / "tokenizer.json")
 
 
 def test_a_run_that_is_stopped_says_how_to_go_on(tfseqgan, copy, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train_run", stop)
-    monkeypatch.setattr(runs, "evaluate_run", stop)
+    monkeypatch.setattr(train_run, "train_run", stop)
+    monkeypatch.setattr(finished_run, "evaluate_run", stop)
     code, _, err = tfseqgan("train", "--resume", "--out", copy)
     assert code == 130 and err == f"\ntfseqgan: Stopped. Go on from the last checkpoint: tfseqgan train --resume --out {copy}\n"
     code, _, err = tfseqgan("train", "--out", copy.parent / "new")
@@ -418,7 +422,7 @@ def test_an_error_of_the_system_says_what_to_do(tfseqgan, copy, monkeypatch, num
         code = getattr(cli.errno, number)
         raise OSError(code, os.strerror(code), "run/a.csv")
 
-    monkeypatch.setattr(runs, "train_run", fail)
+    monkeypatch.setattr(train_run, "train_run", fail)
     code, _, err = tfseqgan("train", "--resume", "--out", copy)
     assert code == 2 and words in err and err.endswith(f" Go on from the last checkpoint: tfseqgan train --resume --out {copy}\n")
 
@@ -435,7 +439,7 @@ def test_bad_files_among_the_data_are_named_and_counted(tfseqgan, tmp_path, tune
     code, out, _ = tfseqgan("train", "--data", data, "--out", tmp_path / "run", *SMALL, "--epochs", 0, "--rounds", 0)
     assert code == 0 and "untrained" in out
     assert "2 of the 10 MIDI files" in caplog.text and "broken.mid (" in caplog.text and "cut.mid (" in caplog.text
-    assert [entry["file"] for entry in runs.read_json(tmp_path / "run" / "config.json")["data"]["skipped_files"]] == [
+    assert [entry["file"] for entry in run_folder.read_json(tmp_path / "run" / "config.json")["data"]["skipped_files"]] == [
         "broken.mid",
         "cut.mid",
     ]

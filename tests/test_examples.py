@@ -13,7 +13,7 @@ import pytest
 from test_architecture import FLOORS, ORDER, own_imports
 
 import tfseqgan as sg
-from tfseqgan.presets import Settings
+from tfseqgan.runs.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))

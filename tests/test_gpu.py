@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from players import make_discriminator, make_generator, make_tokens
+from tiny_models import make_discriminator, make_generator, make_tokens
 
 import tfseqgan as sg
-from tfseqgan.evaluation import sequence_nlls
-from tfseqgan.likelihood import token_log_probs
+from tfseqgan.evaluation.evaluate import sequence_nlls
+from tfseqgan.ops.log_probs import token_log_probs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="there is no GPU")]
 TOKENS = make_tokens(0, 20)

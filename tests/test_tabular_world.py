@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from worlds import chi_square_p
+from enumeration import chi_square_p
 
 import tfseqgan as sg
 

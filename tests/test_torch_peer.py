@@ -11,11 +11,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from players import FEATURES, V, make_discriminator, make_generator
+from tiny_models import FEATURES, V, make_discriminator, make_generator
 
-from tfseqgan.objectives import reinforce
-from tfseqgan.policy import Policy
-from tfseqgan.pretraining import descend
+from tfseqgan.models.policy import Policy
+from tfseqgan.objectives.recipes import reinforce
+from tfseqgan.training.steps import descend
 
 torch = pytest.importorskip("torch", reason="the peer of the benchmarks is the extra 'bench'")
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "torch_peer.py"

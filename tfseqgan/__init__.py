@@ -1,57 +1,63 @@
 """Sequence GANs trained by reinforcement learning, for symbolic music first.
 
-The floor plan, in the order of the paper; a module imports only modules above it:
+    music        a tune as plain values, in and out
+    datasets     corpora, split by tune, as token windows
+    ops          tensor functions and kernels
+    models       the networks, and the loops that write tokens
+    objectives   what a generator is trained for
+    evaluation   Table 1 and more
+    training     the algorithm
+    serving      models in files and behind servers
+    runs         a run in a folder
+    cli          the command
 
-    1 music        score voices files midi abc_notation events neighbours tokenizer harmony session duplicates reading datasets download metrics
-    2 mathematics  returns sparse likelihood rows sampling
-    3 players      replicas recurrence embedding generator spectra convolution discriminator policy rollouts
-    4 objectives   rewards credit baselines objectives
-    5 training     evaluation callbacks checkpointing rounds optimizer pretraining game training
-    6 delivery     presets tables windows pretrained folders export served runs cli
-
-Names are imported when they are first used, so that `tfseqgan --help` and the music floor start without TensorFlow.
+The public names are listed in `__init__.pyi`. Each is imported when it is first used, so that
+`tfseqgan --help` and reading or tokenizing music start without TensorFlow.
 """
 
+import ast
 import importlib
+import sys
+from pathlib import Path
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "score": ["Note", "Chord", "Score", "transpose"],
-    "midi": ["read_midi", "write_midi"],
-    "abc_notation": ["to_abc"],
-    "tokenizer": ["Tokenizer", "TokenizationError"],
-    "datasets": ["Corpus", "TokenCorpus", "load_midi", "load_nottingham", "load_lee2017", "session_tunes"],
-    "download": ["download_nottingham"],
-    "generator": ["Generator"],
-    "discriminator": ["Discriminator"],
-    "policy": ["Policy", "Trajectory"],
-    "objectives": ["Objective", "reinforce", "reinforce_with_baseline", "merl", "kl_control", "seqgan"],
-    "evaluation": ["evaluate"],
-    "callbacks": ["MetricsCSV", "Scalars"],
-    "optimizer": ["Adam"],
-    "pretraining": ["pretrain"],
-    "training": ["fit_adversarial"],
-    "tables": ["format_table"],
-    "pretrained": ["Pretrained", "save_pretrained", "from_pretrained"],
-    "export": ["export_saved_model"],
-    "served": ["SavedSampler"],
-}
-_MODULES = ["rewards", "credit", "baselines", "metrics"]
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names} | {name: None for name in _MODULES}
 
-__all__ = sorted(_HOME_OF)
+def _modules_by_name():
+    """Returns the module that each public name is imported from, as the stub lists them."""
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+
+    return {alias.name: node.module for node in imports for alias in node.names}
+
+
+_MODULES_BY_NAME = _modules_by_name()
+
+__all__ = sorted(_MODULES_BY_NAME)
+
+
+def _register_keras_classes():
+    """Imports every class that a `.keras` file may name, so that `keras.models.load_model` finds it; nothing where Keras is not in use."""
+    if "keras" in sys.modules:
+        importlib.import_module("tfseqgan.serving.pretrained")
 
 
 def __getattr__(name):
-    if name not in _HOME_OF:
+    if name not in _MODULES_BY_NAME:
         raise AttributeError(f"module 'tfseqgan' has no attribute {name!r}")
-    home = _HOME_OF[name]
-    found = importlib.import_module(f"tfseqgan.{home or name}")
-    value = getattr(found, name) if home else found
+
+    module = importlib.import_module(_MODULES_BY_NAME[name])
+    _register_keras_classes()
+    if not hasattr(module, name):
+        importlib.import_module(f"{module.__name__}.{name}")
+    value = getattr(module, name)
     globals()[name] = value
+
     return value
 
 
 def __dir__():
     return [*__all__, "__version__"]
+
+
+_register_keras_classes()

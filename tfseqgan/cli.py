@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import errno
+import importlib
 import logging
 import os
 import shlex
@@ -14,8 +15,10 @@ from absl import app
 from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
-from tfseqgan import __version__, download, files, tables
-from tfseqgan.presets import PRESETS, Settings, resolve
+from tfseqgan import __version__, files
+from tfseqgan.datasets import nottingham
+from tfseqgan.evaluation import table
+from tfseqgan.runs.settings import PRESETS, Settings, resolve
 
 _TYPES = {"int": int, "float": float, "str": str, "str | None": str, "float | None": float}
 
@@ -163,20 +166,16 @@ def _train(args):
     if args.resume and args.overwrite:
         raise ValueError("--resume and --overwrite contradict each other: pass one of them.")
     settings = resolve(args.preset or "default", **_overrides(args))  # a wrong flag shows before TensorFlow's long start
-    runs = _import_runs()
-    strategy, out, data_path, config = runs.make_strategy(args.strategy), Path(args.out), args.data, None
+    run_folder, train_run = _import_run_module("run_folder"), _import_run_module("train_run")
+    out, data_path, config = Path(args.out), args.data, None
     if args.resume:
-        saved, config = runs.read_config(runs.check_folder(out, resume=True))
+        saved, config = run_folder.read_config(run_folder.check_folder(out, resume=True))
         settings, data_path = _resumed(args, saved, config), config["data_path"]
-    with strategy.scope():
-        try:
-            rows = runs.train_run(out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
-        except runs.LOST_WORKER as error:
-            raise ConnectionError(f"Another worker is gone ({str(error).splitlines()[0]}); expected all of them. Start all again") from error
-        if not runs.is_chief():
-            return
+    rows = train_run.train_run_with_strategy(args.strategy, out, settings, data_path, overwrite=args.overwrite, resumed_config=config)
+    if rows is None:
+        return
     folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2
-    print(f"""{tables.format_table(rows)}
+    print(f"""{table.format_table(rows)}
 
 Hear:   {out / "samples"} holds {settings.num_tunes} tunes that any MIDI player plays; more: tfseqgan sample --model {folder} --out more_tunes
 See:    {out / "metrics.csv"}, {out / "evaluation.json"}; curves: tensorboard --logdir {folder}
@@ -188,38 +187,37 @@ def _sample(args):
         raise ValueError(f"{args.out} is a file; expected a folder for the MIDI files. Choose another --out.")
     if os.path.isdir(args.out) and os.listdir(args.out) and not args.overwrite:
         raise ValueError(f"{args.out} is not empty; expected a new folder, so that no tune is lost. Pass --overwrite or another --out.")
-    runs = _import_runs()
+    run_folder, finished_run = _import_run_module("run_folder"), _import_run_module("finished_run")
     sampling = {name: getattr(args, name) for name in ("stage", "length", "temperature", "top_k", "top_p", "seed")}
-    print(*runs.write_tunes(runs.sample_tunes(args.model, args.num_tunes, **sampling), args.out), sep="\n")
+    print(*run_folder.write_tunes(finished_run.sample_tunes(args.model, args.num_tunes, **sampling), args.out), sep="\n")
 
 
 def _evaluate(args):
     if args.out and os.path.exists(args.out) and not args.overwrite:
         raise ValueError(f"{args.out} exists; expected a new file, so that no figure is lost. Pass --overwrite or another --out.")
-    runs = _import_runs()
-    rows = runs.evaluate_run(args.model, args.data, num_samples=args.num_samples, seed=args.seed)
-    print(tables.format_table(rows))
+    rows = _import_run_module("finished_run").evaluate_run(args.model, args.data, num_samples=args.num_samples, seed=args.seed)
+    print(table.format_table(rows))
     if args.out:
         files.write_json(args.out, rows)
 
 
 def _export(args):
-    runs = _import_runs()
-    print(runs.export_run(args.model, args.out, args.version, length=args.length, num_candidates=args.num_candidates))
+    finished_run = _import_run_module("finished_run")
+    print(finished_run.export_run(args.model, args.out, args.version, length=args.length, num_candidates=args.num_candidates))
 
 
 def _download(args):
-    print(download.download_nottingham(args.out))
+    print(nottingham.download_nottingham(args.out))
 
 
-def _import_runs():
-    """Returns the module `runs`, and with it TensorFlow, whose notes on loading (no GPU here, oneDNN is on) would bury the command's own words."""
+def _import_run_module(name):
+    """Returns a module of `tfseqgan.runs`, and with it TensorFlow, whose notes on loading (no GPU here, oneDNN is on) would bury the command's own words."""
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            from tfseqgan import runs
+            module = importlib.import_module(f"tfseqgan.runs.{name}")
         except ImportError:
             notes.seek(0)
             os.write(terminal, notes.read())
@@ -227,7 +225,7 @@ def _import_runs():
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
-    return runs
+    return module
 
 
 def _explain(error):

@@ -1,0 +1,141 @@
+"""Files that 0.1.0 wrote load in this version and give what they gave (tests/golden/make_golden.py made them)."""
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfseqgan as sg
+from tfseqgan.ops.sampling import whole_rows
+from tfseqgan.runs.finished_run import evaluate_run
+from tfseqgan.runs.run_folder import load_model, read_config, read_json
+from tfseqgan.runs.train_run import train_run
+
+GOLDEN = Path(__file__).parent / "golden"
+RUN = GOLDEN / "run"
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Returns what 0.1.0 computed, by name."""
+    return np.load(GOLDEN / "expected.npz")
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Returns the saved generator and discriminator."""
+    return load_model(RUN, "generator"), load_model(RUN, "discriminator")
+
+
+def weights_of(expected, name):
+    """Returns the weights that 0.1.0 kept under a name, in order."""
+    count = sum(key.startswith(f"{name}.") for key in expected.files)
+
+    return [expected[f"{name}.{index}"] for index in range(count)]
+
+
+def test_saved_weights_load_unchanged(models, expected):
+    for name, model in zip(("generator", "discriminator"), models, strict=True):
+        loaded, saved = model.get_weights(), weights_of(expected, name)
+        assert len(loaded) == len(saved) > 0
+        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(loaded, saved, strict=True))
+
+
+def test_a_loaded_generator_samples_the_same_bits(models, expected):
+    generator, _ = models
+    seeds = tf.constant([[5, row] for row in range(5)], tf.int32)
+
+    generated = generator.generate(7, length=24, prompt=[1], temperature=0.8, top_p=0.95, seed=3)
+    tokens, log_probs = generator.sample(whole_rows(seeds), 24)
+
+    np.testing.assert_array_equal(generated, expected["generated"])
+    np.testing.assert_array_equal(tokens[:5], expected["sampled"])
+    np.testing.assert_array_equal(log_probs[:5], expected["sampled_log_probs"])
+
+
+def test_loaded_models_score_the_same_bits(models, expected):
+    generator, discriminator = models
+    tokens = tf.constant(expected["generated"])
+
+    np.testing.assert_array_equal(generator.token_log_probs(tokens), expected["token_log_probs"])
+    np.testing.assert_array_equal(generator(tokens), expected["logits"])
+    np.testing.assert_array_equal(discriminator(tokens), expected["discriminator_logits"])
+    np.testing.assert_array_equal(discriminator.prefix_logits(tokens), expected["prefix_logits"])
+
+
+def test_a_saved_sampler_draws_the_same_bits(expected):
+    sampler = sg.SavedSampler(GOLDEN / "sampler")
+
+    np.testing.assert_array_equal(sampler.generate(5, seed=3, temperature=0.9), expected["saved_sampler"])
+
+
+def test_a_saved_tokenizer_is_the_one_it_was():
+    tokenizer = sg.Tokenizer.load(RUN / "tokenizer.json")
+    again = sg.Tokenizer.load(GOLDEN / "sampler" / "1" / "assets" / "tokenizer.json")
+
+    assert tokenizer == again
+    assert tokenizer.vocabulary_size == read_json(RUN / "config.json")["data"]["vocabulary_size"] == 199
+
+
+def test_a_run_is_evaluated_to_the_same_figures():
+    assert evaluate_run(RUN) == read_json(RUN / "evaluation.json")
+
+
+def test_a_checkpoint_resumes_to_the_same_bits(tmp_path, expected):
+    out = tmp_path / "run"
+    shutil.copytree(RUN, out)
+    settings, config = read_config(out)
+
+    train_run(out, settings.__class__(**vars(settings) | {"rounds": 4}), resumed_config=config, verbose=0)
+
+    with open(GOLDEN / "resumed_metrics.csv") as theirs, open(out / "metrics.csv") as ours:
+        assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
+    for name in ("generator", "discriminator"):
+        resumed, saved = load_model(out, name).get_weights(), weights_of(expected, f"resumed_{name}")
+        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(resumed, saved, strict=True))
+
+
+LOAD_IN_A_FRESH_PROCESS = {
+    "from_pretrained": "import sys, tfseqgan as sg; sg.from_pretrained(sys.argv[1])",
+    "from_pretrained, compiled": (
+        "import sys, tfseqgan as sg; found = sg.from_pretrained(sys.argv[1], compile=True)\n"
+        "assert type(found.generator.optimizer) is sg.Adam, found.generator.optimizer\n"
+        "assert type(found.discriminator.optimizer) is sg.Adam"
+    ),
+    "keras, one class imported": (
+        "import sys, keras; from tfseqgan import Generator\n"
+        "for name in ('generator', 'pretrained', 'discriminator'):\n"
+        "    model = keras.models.load_model(f'{sys.argv[1]}/{name}.keras')\n"
+        "    assert model.optimizer.iterations > 0"
+    ),
+    "keras, the package imported": (
+        "import sys, keras, tfseqgan; keras.models.load_model(f'{sys.argv[1]}/generator.keras')"
+    ),
+    "saved sampler": "import sys, tfseqgan as sg; sg.SavedSampler(sys.argv[2]).generate(1, seed=0)",
+    "plain TensorFlow": (
+        "import sys, tensorflow as tf; tf.saved_model.load(sys.argv[2] + '/1')\n"
+        "assert not any(name.startswith('tfseqgan') for name in sys.modules)"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", LOAD_IN_A_FRESH_PROCESS.values(), ids=LOAD_IN_A_FRESH_PROCESS)
+def test_every_saved_kind_loads_in_a_fresh_process(code):
+    command = [sys.executable, "-c", code, str(RUN), str(GOLDEN / "sampler")]
+
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_every_class_that_keras_can_save_is_registered_by_loading():
+    from tfseqgan.serving import pretrained
+
+    names = {name for name in keras.saving.get_custom_objects() if name.startswith("tfseqgan>")}
+    assert {f"tfseqgan>{found.__name__}" for found in pretrained.REGISTERED_CLASSES} == names

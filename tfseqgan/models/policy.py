@@ -1,0 +1,84 @@
+"""π: the generator as a distribution over sequences, for reinforcement learning."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfseqgan.ops.masking import sequence_mask
+from tfseqgan.ops.replicas import by_row
+from tfseqgan.ops.sampling import check_sampling, row_seeds
+
+
+class Trajectory(NamedTuple):
+    """What a policy did: one row a sequence.
+
+    Attributes:
+        tokens: int32 [B, T].
+        log_probs: float32 [B, T], log π(yₜ | y₍<t₎) in nats; 0 behind the end.
+        mask: float32 [B, T], 1 up to and including the end token, 0 behind it.
+    """
+
+    tokens: tf.Tensor
+    log_probs: tf.Tensor
+    mask: tf.Tensor
+
+
+@tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
+def _sample(generator, seeds, length):
+    return by_row(lambda seeds: generator.sample(seeds, length), seeds)
+
+
+class Policy:
+    """A generator seen as a policy: states are prefixes y₍<t₎, actions are tokens, dropout is off.
+
+    Args:
+        generator: a `Generator`.
+
+    Example:
+        >>> from tfseqgan.models.generator import Generator
+        >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8, end_token_id=None)
+        >>> trajectory = Policy(generator).sample(2, length=5, seed=0)
+        >>> trajectory.tokens.shape, bool(tf.reduce_all(trajectory.log_probs < 0))
+        (TensorShape([2, 5]), True)
+
+    Reference:
+        Bjare & Meredith, section 3.1; Yu et al. 2016, section 3.
+    """
+
+    def __init__(self, generator):
+        self.generator = generator
+
+    def distribution(self, tokens):
+        """Returns π(· | y₍<t₎) at every step: int32 [B, T] → a TFP Categorical with batch shape [B, T]."""
+        return tfp.distributions.Categorical(logits=self.generator(tokens, training=False))
+
+    def mask(self, tokens):
+        """Returns which tokens were actions: int32 [B, T] → float32 [B, T]."""
+        return sequence_mask(tokens, self.generator.end_token_id)
+
+    def log_prob(self, tokens):
+        """Returns log π(yₜ | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
+        return self.generator.token_log_probs(tokens) * self.mask(tokens)
+
+    def entropy(self, tokens):
+        """Returns the entropy of π(· | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
+        return self.distribution(tokens).entropy() * self.mask(tokens)
+
+    def sample(self, num_sequences, length, seed=None):
+        """Samples trajectories at temperature 1: anything else would be off-policy.
+
+        Args:
+            num_sequences: B.
+            length: T.
+            seed: an integer, a pair of integers, or None for a random one; row i draws from the pair with i added to its second.
+
+        Returns:
+            A `Trajectory`.
+
+        Raises:
+            ValueError: if a number is below 1.
+        """
+        check_sampling(num_sequences, length)
+        tokens, log_probs = _sample(self.generator, row_seeds(seed, num_sequences), length)
+        return Trajectory(tokens, log_probs, self.mask(tokens))

@@ -101,7 +101,12 @@ def draws(draw):
 
     @tf.function
     def step():
-        return tf.map_fn(lambda u: draw(weights * (1 + u[0]), u), uniforms, fn_output_signature=tf.int32, parallel_iterations=1)
+        return tf.map_fn(
+            lambda u: draw(weights * (1 + u[0]), u),
+            uniforms,
+            fn_output_signature=tf.int32,
+            parallel_iterations=1,
+        )
 
     return step
 
@@ -114,9 +119,14 @@ def taken(take):
 
 def reading(read_table):
     """Returns a function of a table: an LSTM's outputs for random rows of it, and the LSTM's weights."""
-    layer, places = keras.layers.LSTM(512, return_sequences=True), tf.random.uniform([128, 100], 0, 3219, tf.int32)
+    layer, places = (
+        keras.layers.LSTM(512, return_sequences=True),
+        tf.random.uniform([128, 100], 0, 3219, tf.int32),
+    )
     layer.build((None, None, 128))
-    return lambda table: read_table(table, places, layer), [weight.value for weight in layer.trainable_variables]
+    return lambda table: read_table(table, places, layer), [
+        weight.value for weight in layer.trainable_variables
+    ]
 
 
 def read_places(table, places, layer):
@@ -129,23 +139,33 @@ def read_blocks(table, places, layer):
 
 def sampling():
     """Returns compiled calls that sample 128 sequences of 100 tokens, by two loops and by one."""
-    generator, seeds = sg.Generator(3219, embedding_dim=32, units=512, end_token_id=None), row_seeds(0, 128)
+    generator, seeds = (
+        sg.Generator(3219, embedding_dim=32, units=512, end_token_id=None),
+        row_seeds(0, 128),
+    )
     one = tf.function(lambda: generator._draw(generator.tables(), 100, seeds, *[None] * 5))
     return lambda: generator.sample(seeds, 100), one
 
 
 def judging():
     """Returns compiled calls that judge the prefixes of 128 sequences, by what changes and all at once."""
-    discriminator = sg.Discriminator(3219, embedding_dim=32, filters=400, kernel_sizes=(20,) * 5, end_token_id=None)
+    discriminator = sg.Discriminator(
+        3219, embedding_dim=32, filters=400, kernel_sizes=(20,) * 5, end_token_id=None
+    )
     tokens = tf.random.uniform([128, 100], 3, 3219, tf.int32)
-    at_once = tf.function(lambda: discriminator._judge_all(discriminator._convolved(tokens, causal_responses)))
+    at_once = tf.function(
+        lambda: discriminator._judge_all(discriminator._convolved(tokens, causal_responses))
+    )
     return tf.function(lambda: discriminator.prefix_logits(tokens)), at_once
 
 
 def adam_step(optimizer):
     """Returns a compiled call of an optimizer's step."""
     shapes = [(2000, 2000), (2000, 2000), (20, 32, 2000), (3219, 32), (2000,), (2000,), (2000, 1)]
-    weights, gradients = [keras.Variable(tf.random.normal(shape)) for shape in shapes], [tf.random.normal(shape) for shape in shapes]
+    weights, gradients = (
+        [keras.Variable(tf.random.normal(shape)) for shape in shapes],
+        [tf.random.normal(shape) for shape in shapes],
+    )
     optimizer.build(weights)
     return tf.function(lambda: optimizer.apply(gradients, weights))
 
@@ -164,25 +184,79 @@ def compare(name, ours, theirs, repeats=3):
 
 def compare_gradients(name, ours, theirs, *shapes, repeats=3, weights=()):
     """Compares two functions of random arguments, their gradients included."""
-    compare(name, *(gradient_step(function, *shapes, weights=weights) for function in (ours, theirs)), repeats)
+    compare(
+        name,
+        *(gradient_step(function, *shapes, weights=weights) for function in (ours, theirs)),
+        repeats,
+    )
 
 
 if __name__ == "__main__":
     lstm = keras.layers.LSTM(512, return_sequences=True)
     lstm.build((None, None, 32))
-    compare_gradients("tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128])
-    compare_gradients("branch of the discriminator, Conv1D against conv2d", conv1d, conv2d, [32, 100, 32], [20, 32, 400])
-    compare_gradients("convolution and maximum over time, ours against TensorFlow's", sparse_maximum, dense_maximum, [32, 100, 32], [20, 32, 2000], repeats=9)
+    compare_gradients(
+        "tied output, flat product against einsum", flat, einsum, [32, 100, 128], [3219, 128]
+    )
+    compare_gradients(
+        "branch of the discriminator, Conv1D against conv2d",
+        conv1d,
+        conv2d,
+        [32, 100, 32],
+        [20, 32, 400],
+    )
+    compare_gradients(
+        "convolution and maximum over time, ours against TensorFlow's",
+        sparse_maximum,
+        dense_maximum,
+        [32, 100, 32],
+        [20, 32, 2000],
+        repeats=9,
+    )
     vectors, kernel = tf.random.normal([32, 100, 32]), tf.random.normal([20, 32, 2000])
     by_spectra = tf.function(lambda: tf.reduce_max(convolve_by_spectra(vectors, kernel), axis=2))
-    compare("long filters, spectra against conv1d", by_spectra, tf.function(lambda: dense_maximum(vectors, kernel)), repeats=15)
-    compare_gradients("LSTM, gate by gate against Keras' layer", lambda x: read(x, lstm), lstm, [128, 100, 32], repeats=7, weights=[weight.value for weight in lstm.trainable_variables])
+    compare(
+        "long filters, spectra against conv1d",
+        by_spectra,
+        tf.function(lambda: dense_maximum(vectors, kernel)),
+        repeats=15,
+    )
+    compare_gradients(
+        "LSTM, gate by gate against Keras' layer",
+        lambda x: read(x, lstm),
+        lstm,
+        [128, 100, 32],
+        repeats=7,
+        weights=[weight.value for weight in lstm.trainable_variables],
+    )
     both = map(of_random_tokens, (own_gradient, cross_entropy))
-    compare_gradients("log-probabilities, own gradient against cross-entropy", *both, [12800, 128], [3219, 128], [3219], repeats=7)
-    compare("drawing tokens, by blocks against a whole sum", draws(invert), draws(cumulative), repeats=9)
-    compare_gradients("rows of a table, sparse product against gather", taken(take_rows), taken(tf.gather), [3219, 512], repeats=15)
-    steps = [gradient_step(function, [3219, 128], weights=weights) for function, weights in (reading(read_blocks), reading(read_places))]
+    compare_gradients(
+        "log-probabilities, own gradient against cross-entropy",
+        *both,
+        [12800, 128],
+        [3219, 128],
+        [3219],
+        repeats=7,
+    )
+    compare(
+        "drawing tokens, by blocks against a whole sum", draws(invert), draws(cumulative), repeats=9
+    )
+    compare_gradients(
+        "rows of a table, sparse product against gather",
+        taken(take_rows),
+        taken(tf.gather),
+        [3219, 512],
+        repeats=15,
+    )
+    steps = [
+        gradient_step(function, [3219, 128], weights=weights)
+        for function, weights in (reading(read_blocks), reading(read_places))
+    ]
     compare("LSTM, rows looked up against place by place", *steps, repeats=7)
     compare("sampling 128 rows, two loops against one", *sampling(), repeats=15)
     compare("prefixes, what changes against all at once", *judging(), repeats=7)
-    compare("Adam, one kernel against Keras'", adam_step(sg.Adam(1e-4)), adam_step(keras.optimizers.Adam(1e-4)), repeats=9)
+    compare(
+        "Adam, one kernel against Keras'",
+        adam_step(sg.Adam(1e-4)),
+        adam_step(keras.optimizers.Adam(1e-4)),
+        repeats=9,
+    )

@@ -34,21 +34,35 @@ def median_seconds(first, second, repeats):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True, help="a finished run's folder")
     parser.add_argument("--repeats", type=int, default=7)
     args = parser.parse_args()
     generator, tokenizer, _ = sg.from_pretrained(args.model)
     with tempfile.TemporaryDirectory() as folder:
-        exported = tf.saved_model.load(str(sg.export_saved_model(generator, tokenizer, folder, length=LENGTH))).signatures["sample"]
-    print("| batch | exported, tokens a second | Python, tokens a second | exported, ms a batch |\n|---|---|---|---|")
+        exported = tf.saved_model.load(
+            str(sg.export_saved_model(generator, tokenizer, folder, length=LENGTH))
+        ).signatures["sample"]
+    print(
+        "| batch | exported, tokens a second | Python, tokens a second | exported, ms a batch |\n|---|---|---|---|"
+    )
     for rows in (1, 16, 128):
         seeds = row_seeds(0, rows)
-        options = {"temperature": tf.ones(rows), "top_k": tf.zeros(rows, tf.int32), "top_p": tf.ones(rows)}
+        options = {
+            "temperature": tf.ones(rows),
+            "top_k": tf.zeros(rows, tf.int32),
+            "top_p": tf.ones(rows),
+        }
         saved, python = median_seconds(
-            lambda: exported(seed=seeds, **options)["tokens"].numpy(), lambda: generator.generate(rows, LENGTH, seed=0), args.repeats
+            lambda: exported(seed=seeds, **options)["tokens"].numpy(),
+            lambda: generator.generate(rows, LENGTH, seed=0),
+            args.repeats,
         )
-        print(f"| {rows} | {rows * LENGTH / saved:,.0f} | {rows * LENGTH / python:,.0f} | {saved * 1e3:.1f} |")
+        print(
+            f"| {rows} | {rows * LENGTH / saved:,.0f} | {rows * LENGTH / python:,.0f} | {saved * 1e3:.1f} |"
+        )
 
 
 if __name__ == "__main__":

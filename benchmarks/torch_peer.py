@@ -60,7 +60,9 @@ class Generator(nn.Module):
 
     def inputs(self, tokens, table):
         """Returns the opening vector and the vectors of all tokens but the last: int64 [B, T] → [B, T, D]."""
-        return torch.cat([self.opening.expand(len(tokens), 1, -1), F.embedding(tokens[:, :-1], table)], dim=1)
+        return torch.cat(
+            [self.opening.expand(len(tokens), 1, -1), F.embedding(tokens[:, :-1], table)], dim=1
+        )
 
     def logits(self, outputs, table):
         """Returns the logits of the LSTM's outputs: [N, units] → [N, V]."""
@@ -84,9 +86,15 @@ class Discriminator(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(vocabulary_size, embedding_dim)
         branches = collections.Counter(kernel_sizes)
-        self.convolutions = nn.ModuleList(nn.Conv1d(embedding_dim, filters * count, width) for width, count in branches.items())
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(embedding_dim, filters * count, width) for width, count in branches.items()
+        )
         features = filters * len(kernel_sizes)
-        self.transform, self.gate, self.output_layer = nn.Linear(features, features), nn.Linear(features, features), nn.Linear(features, 1)
+        self.transform, self.gate, self.output_layer = (
+            nn.Linear(features, features),
+            nn.Linear(features, features),
+            nn.Linear(features, 1),
+        )
         self.dropout = nn.Dropout(dropout)
         nn.init.uniform_(self.embedding.weight, -1, 1)
         nn.init.constant_(self.gate.bias, -2)
@@ -94,8 +102,13 @@ class Discriminator(nn.Module):
     def forward(self, tokens):
         """Returns the logit of "real": int64 [B, T] → [B]."""
         vectors = self.embedding(tokens).transpose(1, 2)  # [B, D, T]
-        responses = [layer(F.pad(vectors, (layer.kernel_size[0] - 1, 0))).max(dim=2).values for layer in self.convolutions]
-        features = F.relu(torch.cat(responses, dim=1))  # [B, F]; it commutes with the maximum, and has less to do behind it
+        responses = [
+            layer(F.pad(vectors, (layer.kernel_size[0] - 1, 0))).max(dim=2).values
+            for layer in self.convolutions
+        ]
+        features = F.relu(
+            torch.cat(responses, dim=1)
+        )  # [B, F]; it commutes with the maximum, and has less to do behind it
         gate = torch.sigmoid(self.gate(features))
         mixed = gate * F.relu(self.transform(features)) + (1 - gate) * features
         return self.output_layer(self.dropout(mixed)).squeeze(1)
@@ -118,7 +131,7 @@ def discriminator_loss(discriminator, real, generated, l2_weight=0.2):
     return loss + l2_weight / 2 * discriminator.output_layer.weight.square().sum()
 
 
-def descend(model, optimizer, loss, clip_norm=None):
+def gradient_step(model, optimizer, loss, clip_norm=None):
     """Moves a model down its loss, the gradient clipped at a global norm; returns the loss as a number."""
     optimizer.zero_grad()
     loss.backward()
@@ -131,10 +144,15 @@ def descend(model, optimizer, loss, clip_norm=None):
 def inverse_cdf(probabilities):
     """Draws one token a row, [B, V] → int64 [B, 1], by the library's way: much cheaper than `torch.multinomial`."""
     cumulative = probabilities.cumsum(dim=1)
-    return torch.searchsorted(cumulative, torch.rand(len(probabilities), 1) * cumulative[:, -1:], right=True).clamp_(max=probabilities.shape[1] - 1)
+    return torch.searchsorted(
+        cumulative, torch.rand(len(probabilities), 1) * cumulative[:, -1:], right=True
+    ).clamp_(max=probabilities.shape[1] - 1)
 
 
-DRAWS = {"multinomial": lambda probabilities: torch.multinomial(probabilities, 1), "inverse_cdf": inverse_cdf}
+DRAWS = {
+    "multinomial": lambda probabilities: torch.multinomial(probabilities, 1),
+    "inverse_cdf": inverse_cdf,
+}
 
 
 def start(generator, rows):
@@ -170,7 +188,9 @@ def complete_one_by_one(generator, tokens, positions, num_rollouts, draw="multin
     whole = []
     for position in positions * num_rollouts:
         prefix = tokens[:, :position]
-        drawn, _ = sample(generator, *start_after(generator, prefix), tokens.shape[1] - position, draw)
+        drawn, _ = sample(
+            generator, *start_after(generator, prefix), tokens.shape[1] - position, draw
+        )
         whole.append(torch.cat([prefix, drawn], dim=1))
     return torch.stack(whole).unflatten(0, (num_rollouts, len(positions)))
 
@@ -195,21 +215,43 @@ class Peer:
     """
 
     def __init__(
-        self, *, batch_size=128, length=100, vocabulary_size=3219, units=512, embedding_dim=32, parts=None, factored_embedding_dim=128, filters=400,
-        kernel_sizes=(20,) * 5, discriminator_batch_size=32, discriminator_embedding_dim=32, threads=2, fused_adam=False,
-    ):  # fmt: skip
+        self,
+        *,
+        batch_size=128,
+        length=100,
+        vocabulary_size=3219,
+        units=512,
+        embedding_dim=32,
+        parts=None,
+        factored_embedding_dim=128,
+        filters=400,
+        kernel_sizes=(20,) * 5,
+        discriminator_batch_size=32,
+        discriminator_embedding_dim=32,
+        threads=2,
+        fused_adam=False,
+    ):
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         self.models = {"table": Generator(vocabulary_size, embedding_dim, units)}
         if parts is not None:
-            self.models["factored"] = Generator(vocabulary_size, factored_embedding_dim, units, torch.tensor(parts))
-        self.models["discriminator"] = Discriminator(vocabulary_size, discriminator_embedding_dim, filters, kernel_sizes)
+            self.models["factored"] = Generator(
+                vocabulary_size, factored_embedding_dim, units, torch.tensor(parts)
+            )
+        self.models["discriminator"] = Discriminator(
+            vocabulary_size, discriminator_embedding_dim, filters, kernel_sizes
+        )
         rates = {"table": 1e-3, "factored": 1e-3, "discriminator": 1e-4}
         options = {"eps": 1e-7, "fused": fused_adam}  # Keras' epsilon
-        self.optimizers = {name: torch.optim.Adam(model.parameters(), rates[name], **options) for name, model in self.models.items()}
+        self.optimizers = {
+            name: torch.optim.Adam(model.parameters(), rates[name], **options)
+            for name, model in self.models.items()
+        }
         self.tokens = torch.randint(vocabulary_size, (batch_size, length))
         self.advantages = torch.randn(batch_size, length)
-        self.real, self.generated = torch.randint(vocabulary_size, (2, discriminator_batch_size // 2, length))
+        self.real, self.generated = torch.randint(
+            vocabulary_size, (2, discriminator_batch_size // 2, length)
+        )
 
     def sample(self, generator="table", draw="multinomial"):
         """Samples B sequences of T tokens."""
@@ -219,27 +261,42 @@ class Peer:
     def likelihood(self, generator="table"):
         """Makes one maximum-likelihood step."""
         model = self.models[generator]
-        return descend(model, self.optimizers[generator], likelihood_loss(model, self.tokens), clip_norm=5.0)
+        return gradient_step(
+            model, self.optimizers[generator], likelihood_loss(model, self.tokens), clip_norm=5.0
+        )
 
     def policy_gradient(self, generator="table"):
         """Makes one policy-gradient step."""
         model = self.models[generator]
-        return descend(model, self.optimizers[generator], policy_gradient_loss(model, self.tokens, self.advantages), clip_norm=5.0)
+        return gradient_step(
+            model,
+            self.optimizers[generator],
+            policy_gradient_loss(model, self.tokens, self.advantages),
+            clip_norm=5.0,
+        )
 
     def discriminator(self):
         """Makes one step of the discriminator."""
         model = self.models["discriminator"]
-        return descend(model, self.optimizers["discriminator"], discriminator_loss(model, self.real, self.generated))
+        return gradient_step(
+            model,
+            self.optimizers["discriminator"],
+            discriminator_loss(model, self.real, self.generated),
+        )
 
     def rollouts_one(self, positions, generator="table", num_rollouts=1, draw="multinomial"):
         """Completes the B sequences from each position, one completion at a time."""
-        return complete_one_by_one(self.models[generator], self.tokens, positions, num_rollouts, draw)
+        return complete_one_by_one(
+            self.models[generator], self.tokens, positions, num_rollouts, draw
+        )
 
     def seconds(self, step, **options):
         """Returns how long a step takes, its results at hand: on a CPU PyTorch computes before it returns."""
         names = ("sample", "likelihood", "policy_gradient", "discriminator", "rollouts_one")
         if step not in names:
-            raise ValueError(f"There is no step {step!r}; expected one of {', '.join(names)}, matmul.")
+            raise ValueError(
+                f"There is no step {step!r}; expected one of {', '.join(names)}, matmul."
+            )
         started = time.perf_counter()
         getattr(self, step)(**options)
         return time.perf_counter() - started
@@ -263,10 +320,18 @@ def serve(lines, write):
             peer = Peer(**request["configure"])
             write({"ready": True, "torch": torch.__version__})
         elif peer is None:
-            raise ValueError(f'The first line must be {{"configure": {{...}}}}, received {line.strip()}.')
+            raise ValueError(
+                f'The first line must be {{"configure": {{...}}}}, received {line.strip()}.'
+            )
         else:
             step = request.pop("step")
-            write({"seconds": product_seconds(**request) if step == "matmul" else peer.seconds(step, **request)})
+            write(
+                {
+                    "seconds": product_seconds(**request)
+                    if step == "matmul"
+                    else peer.seconds(step, **request)
+                }
+            )
 
 
 if __name__ == "__main__":

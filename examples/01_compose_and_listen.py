@@ -24,15 +24,23 @@ def bar_ticks(tune):
 
 def picture(tune, bars):
     """Returns the first bars as text: a row a pitch, a column a sixteenth, O where a note is struck, - where it sounds on; the bass below."""
-    pick_up, bar = tune.chords[0].start_ticks, bar_ticks(tune)  # the first chord stands on the first bar line
+    pick_up, bar = (
+        tune.chords[0].start_ticks,
+        bar_ticks(tune),
+    )  # the first chord stands on the first bar line
     end = pick_up + bars * bar
     notes = [note for note in tune.melody if note.start_ticks < end]
     rows = []
-    for pitch in range(max(note.pitch for note in notes), min(note.pitch for note in notes) - 1, -1):
+    for pitch in range(
+        max(note.pitch for note in notes), min(note.pitch for note in notes) - 1, -1
+    ):
         cells = [" "] * (end // TICKS_PER_COLUMN)
         for note in notes:
             if note.pitch == pitch:
-                first, last = note.start_ticks // TICKS_PER_COLUMN, min(note.end_ticks, end) // TICKS_PER_COLUMN
+                first, last = (
+                    note.start_ticks // TICKS_PER_COLUMN,
+                    min(note.end_ticks, end) // TICKS_PER_COLUMN,
+                )
                 cells[first:last] = ["O"] + ["-"] * (last - first - 1)
         rows.append((f"{NAMES[pitch % 12]}{pitch // 12 - 1}", cells))
     basses = [" "] * (end // TICKS_PER_COLUMN + 2)
@@ -43,24 +51,31 @@ def picture(tune, bars):
     lines = range(pick_up, end + 1, bar)
     cut = [0, *(tick // TICKS_PER_COLUMN for tick in lines)]
     return "\n".join(
-        f"{name:>4} " + "|".join("".join(cells[a:b]) for a, b in itertools.pairwise(cut)) + "|" for name, cells in [*rows, ("bass", basses)]
+        f"{name:>4} " + "|".join("".join(cells[a:b]) for a, b in itertools.pairwise(cut)) + "|"
+        for name, cells in [*rows, ("bass", basses)]
     )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("tunes"), help="folder for the MIDI files")
     parser.add_argument("--num", type=int, default=8, help="how many tunes")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other tunes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    tunes = sg.session_tunes(args.seed, num_tunes=args.num, validation_fraction=0).train
+    tunes = sg.synthetic_tunes(args.seed, num_tunes=args.num, validation_fraction=0).train
     for number, tune in enumerate(tunes, 1):
         path = args.out / f"{number:02d}_{tune.rhythm}_in_{tune.key}.mid"
         sg.write_midi(tune, path)
-        print(f"{path}  {tune.name}: {len(tune.melody)} notes over {len(tune.chords)} chords, {tune.tempo_bpm:.0f} quarters a minute")
+        print(
+            f"{path}  {tune.name}: {len(tune.melody)} notes over {len(tune.chords)} chords, {tune.tempo_bpm:.0f} quarters a minute"
+        )
     first = tunes[0]
-    print(f"\n{first.name}, a {first.rhythm} in {first.key}, its first four bars\n\n{picture(first, bars=4)}")
+    print(
+        f"\n{first.name}, a {first.rhythm} in {first.key}, its first four bars\n\n{picture(first, bars=4)}"
+    )
 
 
 if __name__ == "__main__":

@@ -30,16 +30,26 @@ def twin(model):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes: seconds")
     quick = parser.parse_args().quick
-    num_tunes, length, units, epochs, rounds, samples = (40, 25, 24, 4, 12, 64) if quick else (200, 50, 128, 12, 60, 256)
+    num_tunes, length, units, epochs, rounds, samples = (
+        (40, 25, 24, 4, 12, 64) if quick else (200, 50, 128, 12, 60, 256)
+    )
     keras.utils.set_random_seed(0)
 
-    corpus = sg.session_tunes(num_tunes=num_tunes)
+    corpus = sg.synthetic_tunes(num_tunes=num_tunes)
     tokenizer = sg.Tokenizer.fit(corpus.train)
-    train, valid = tokenizer.windows(corpus.train, length), tokenizer.windows(corpus.validation, length)
-    parts = {"vocabulary_size": tokenizer.vocabulary_size, "token_features": tokenizer.token_features}
+    train, valid = (
+        tokenizer.windows(corpus.train, length),
+        tokenizer.windows(corpus.validation, length),
+    )
+    parts = {
+        "vocabulary_size": tokenizer.vocabulary_size,
+        "token_features": tokenizer.token_features,
+    }
     pretrained = sg.Generator(**parts, embedding_dim=32, units=units)
     pretrained.compile(keras.optimizers.Adam(5e-3, global_clipnorm=5.0))
     sg.pretrain(pretrained, train, epochs=epochs, validation_data=valid, seed=0, verbose=2)
@@ -51,9 +61,18 @@ def main():
         generator.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
         discriminator.compile(keras.optimizers.Adam(1e-3))
         sg.fit_adversarial(
-            generator, discriminator, train, objective, rounds=rounds, batch_size=32, discriminator_steps=4, discriminator_batch_size=32,
-            discriminator_pretraining_rounds=rounds // 3, seed=0, verbose=0,
-        )  # fmt: skip
+            generator,
+            discriminator,
+            train,
+            objective,
+            rounds=rounds,
+            batch_size=32,
+            discriminator_steps=4,
+            discriminator_batch_size=32,
+            discriminator_pretraining_rounds=rounds // 3,
+            seed=0,
+            verbose=0,
+        )
         rows[name] = sg.evaluate(generator, discriminator, valid, num_samples=samples)
     print(format_table(rows))
 

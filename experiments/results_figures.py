@@ -12,15 +12,31 @@ from matplotlib.figure import Figure
 COLOURS = {"nll": "#222222", "ordinary": "#d55e00", "baseline": "#0072b2", "merl": "#009e73"}
 NAMES = {"nll": "NLL", "ordinary": "ordinary", "baseline": "reward baseline", "merl": "MERL α = 1"}
 SWEEP = {
-    "merl": "α = 1", "alpha_0.1": "α = 0.1", "alpha_0.01": "α = 0.01", "alpha_0.001": "α = 0.001", "alpha_0.0001": "α = 0.0001", "baseline": "α = 0",
-}  # fmt: skip
+    "merl": "α = 1",
+    "alpha_0.1": "α = 0.1",
+    "alpha_0.01": "α = 0.01",
+    "alpha_0.001": "α = 0.001",
+    "alpha_0.0001": "α = 0.0001",
+    "baseline": "α = 0",
+}
 SHAPES = {"baseline": "D", "log": "log D", "logit": "logit D"}
-MEASURES = {"val_nll": "H(data, gen), nats a token", "entropy": "H(gen), nats a token", "reward_mean": "mean reward"}
+MEASURES = {
+    "val_nll": "H(data, gen), nats a token",
+    "entropy": "H(gen), nats a token",
+    "reward_mean": "mean reward",
+}
 
-matplotlib.rcParams.update({
-    "svg.hashsalt": "tfseqgan", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
-    "legend.frameon": False, "figure.constrained_layout.use": True,
-})  # fmt: skip
+matplotlib.rcParams.update(
+    {
+        "svg.hashsalt": "tfseqgan",
+        "svg.fonttype": "none",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+    }
+)
 
 
 def save(figure, path):
@@ -37,7 +53,11 @@ def panels(count, height=2.8):
 def plot_curve(axes, result, measure, start=None, **style):
     """Draws a measure over the rounds that lie behind; validation comes at a round's end, all else before its step. Rounds without a value are left out."""
     behind = measure.startswith("val_")
-    values = [(number + behind, value) for number, value in zip(result["rounds"], result["curves"][measure]) if value is not None]
+    values = [
+        (number + behind, value)
+        for number, value in zip(result["rounds"], result["curves"][measure])
+        if value is not None
+    ]
     axes.plot(*zip(*([(0, start)] * (start is not None) + values)), **style)
 
 
@@ -48,20 +68,39 @@ def curves(stages, names, colours, logarithmic=()):
         for place, seed in enumerate(stages):
             for name in [name for name in names if name in seed]:
                 start = seed["discriminator"]["evaluation"]["nll"] if measure == "val_nll" else None
-                plot_curve(axis, seed[name], measure, start, color=colours[name], lw=1.2, alpha=0.9, label=None if place else names[name])
-        axis.set(xlabel="rounds", ylabel=label, yscale="log" if measure in logarithmic else "linear")
+                plot_curve(
+                    axis,
+                    seed[name],
+                    measure,
+                    start,
+                    color=colours[name],
+                    lw=1.2,
+                    alpha=0.9,
+                    label=None if place else names[name],
+                )
+        axis.set(
+            xlabel="rounds", ylabel=label, yscale="log" if measure in logarithmic else "linear"
+        )
     axes[0].legend()
     return figure
 
 
 def sweep_colours(names):
     """Returns a colour a name, from dark to light."""
-    return {name: matplotlib.colormaps["viridis"](place / len(names)) for place, name in enumerate(names)}
+    return {
+        name: matplotlib.colormaps["viridis"](place / len(names))
+        for place, name in enumerate(names)
+    }
 
 
 def rounds(stages):
     """The three models of Table 1 over the rounds, every seed."""
-    return curves(stages, {name: NAMES[name] for name in ("ordinary", "baseline", "merl")}, COLOURS, ("reward_mean",))
+    return curves(
+        stages,
+        {name: NAMES[name] for name in ("ordinary", "baseline", "merl")},
+        COLOURS,
+        ("reward_mean",),
+    )
 
 
 def sweep(seed):
@@ -69,7 +108,9 @@ def sweep(seed):
     figure = curves([seed], SWEEP, sweep_colours(SWEEP), ("reward_mean",))
     vocabulary = seed["merl"]["data"]["vocabulary_size"]
     figure.axes[1].axhline(math.log(vocabulary), color="grey", ls=":", lw=1)
-    figure.axes[1].annotate("log V, uniform", (0, math.log(vocabulary)), va="bottom", color="grey", fontsize=7)
+    figure.axes[1].annotate(
+        "log V, uniform", (0, math.log(vocabulary)), va="bottom", color="grey", fontsize=7
+    )
     return figure
 
 
@@ -79,7 +120,9 @@ def shapes(seed):
     axis = figure.axes[2]
     axis.clear()
     for name in [name for name in SHAPES if name in seed]:
-        plot_curve(axis, seed[name], "discriminator_accuracy", color=sweep_colours(SHAPES)[name], lw=1.2)
+        plot_curve(
+            axis, seed[name], "discriminator_accuracy", color=sweep_colours(SHAPES)[name], lw=1.2
+        )
     axis.set(xlabel="rounds", ylabel="D's accuracy, dropout off", ylim=(0.4, 1.02))
     return figure
 
@@ -88,7 +131,9 @@ def scratch(seeds):
     """The reward from random weights."""
     figure, (axis, entropy) = panels(2)
     for place, seed in enumerate(seeds):
-        for name in [name for name in ("ordinary", "baseline", "merl") if f"{name}_from_scratch" in seed]:
+        for name in [
+            name for name in ("ordinary", "baseline", "merl") if f"{name}_from_scratch" in seed
+        ]:
             style = {"color": COLOURS[name], "lw": 1.2, "label": None if place else NAMES[name]}
             plot_curve(axis, seed[f"{name}_from_scratch"], "reward_mean", **style)
             plot_curve(entropy, seed[f"{name}_from_scratch"], "entropy", **style)
@@ -106,7 +151,10 @@ def judgements(seed):
         kept = seed[name]["judgements"]
         logits = np.array(list(kept.values()))  # [times, 100]
         when = [0 if key == "start" else int(key) + 1 for key in kept]
-        for part, colour, label in ((logits[:, :50], "#0072b2", "validation"), (logits[:, 50:], "#d55e00", "NLL samples")):
+        for part, colour, label in (
+            (logits[:, :50], "#0072b2", "validation"),
+            (logits[:, 50:], "#d55e00", "NLL samples"),
+        ):
             axis.plot(when, part, color=colour, alpha=0.15, lw=0.6)
             axis.plot(when, np.median(part, axis=1), color=colour, lw=1.8, label=label)
         axis.axhline(0, color="grey", ls=":", lw=1)
@@ -123,7 +171,9 @@ def policies(figure2):
     for axis, (name, probabilities) in zip(axes, figure2["pi_15"].items()):
         axis.bar(range(len(probabilities)), probabilities, color=COLOURS[name], width=0.85)
         axis.set_ylim(0, 1)
-        axis.set_title(f"{NAMES[name]}: entropy {figure2['entropy_15'][name]:.2f} nats", loc="left", fontsize=8)
+        axis.set_title(
+            f"{NAMES[name]}: entropy {figure2['entropy_15'][name]:.2f} nats", loc="left", fontsize=8
+        )
     axes[-1].set_xlabel("tokens: the twenty likeliest of each model, in the order of their ids")
     return figure
 
@@ -134,7 +184,9 @@ def entropies(figure2):
     for name, mean in figure2["entropy_over_time"].items():
         mean, error = np.array(mean), np.array(figure2["entropy_over_time_stderr"][name])
         axis.plot(mean, color=COLOURS[name], lw=1.2, label=NAMES[name])
-        axis.fill_between(range(len(mean)), mean - error, mean + error, color=COLOURS[name], alpha=0.2, lw=0)
+        axis.fill_between(
+            range(len(mean)), mean - error, mean + error, color=COLOURS[name], alpha=0.2, lw=0
+        )
     axis.set(xlabel="t", ylabel="entropy of π(·|s_t), nats")
     axis.legend()
     return figure
@@ -147,7 +199,15 @@ def piano_roll(picture):
     for start, duration, pitches in picture["chords"]:
         axis.barh(pitches, duration / 24, left=start / 24, height=0.8, color="#9ecae1", lw=0)
     melody = np.array(picture["melody"]).reshape(-1, 3)
-    axis.barh(melody[:, 2], melody[:, 1] / 24, left=melody[:, 0] / 24, height=0.8, color="#d55e00", edgecolor="white", lw=0.4)
+    axis.barh(
+        melody[:, 2],
+        melody[:, 1] / 24,
+        left=melody[:, 0] / 24,
+        height=0.8,
+        color="#d55e00",
+        edgecolor="white",
+        lw=0.4,
+    )
     axis.set(xlabel="quarter notes", ylabel="MIDI pitch")
     return figure
 
@@ -161,7 +221,13 @@ def tabular(result):
         for record in [record for record in records if record["plan"] == plan]:
             regret = record["optimal_j"] - np.mean(record["curves"]["j"], axis=0)  # [times]
             alpha = record["entropy_weight"]
-            axis.plot(result["steps"], np.maximum(regret, 1e-6), color=colours[alpha], lw=1.2, label=f"α = {alpha:g}")
+            axis.plot(
+                result["steps"],
+                np.maximum(regret, 1e-6),
+                color=colours[alpha],
+                lw=1.2,
+                label=f"α = {alpha:g}",
+            )
         axis.set(xlabel="step", ylabel="J* − J(π)", yscale="log", title=plan)
         axis.legend(fontsize=7)
     return figure

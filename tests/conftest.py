@@ -17,7 +17,9 @@ def _random_voice(rng, num_strikes, low, high, most_pitches):
     for _ in range(num_strikes):
         now += int(rng.choice([0, 0, 0, 6, 24, 200]))
         duration = int(rng.choice([4, 6, 8, 12, 24, 36, 96]))
-        pitches = rng.choice(np.arange(low, high), size=rng.integers(1, most_pitches + 1), replace=False)
+        pitches = rng.choice(
+            np.arange(low, high), size=rng.integers(1, most_pitches + 1), replace=False
+        )
         strikes.append((now, duration, tuple(sorted(pitches.tolist()))))
         now += duration
     return strikes
@@ -29,7 +31,9 @@ def make_score(seed, num_notes=30, num_chords=10, **fields):
     melody = _random_voice(rng, num_notes, 57, 90, 2)
     chords = _random_voice(rng, num_chords, 36, 57, 4)
     return Score(
-        melody=tuple(Note(start, duration, pitch) for start, duration, pitches in melody for pitch in pitches),
+        melody=tuple(
+            Note(start, duration, pitch) for start, duration, pitches in melody for pitch in pitches
+        ),
         chords=tuple(Chord(*strike) for strike in chords),
         **fields,
     )
@@ -39,7 +43,12 @@ def make_score(seed, num_notes=30, num_chords=10, **fields):
 def random_scores():
     """Thirty random scores; some lack one part."""
     both = [make_score(seed, name=f"tune {seed}") for seed in range(26)]
-    return both + [make_score(26, num_chords=0), make_score(27, num_notes=0), make_score(28, 1, 0), make_score(29, 1, 40)]
+    return both + [
+        make_score(26, num_chords=0),
+        make_score(27, num_notes=0),
+        make_score(28, 1, 0),
+        make_score(29, 1, 40),
+    ]
 
 
 @pytest.fixture(scope="session")

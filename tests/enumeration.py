@@ -27,7 +27,9 @@ class Batch:
 
     def rows(self, indices):
         """Returns the batch of these rows."""
-        return Batch(*(tf.gather(getattr(self, field.name), indices) for field in dataclasses.fields(self)))
+        return Batch(
+            *(tf.gather(getattr(self, field.name), indices) for field in dataclasses.fields(self))
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,10 @@ def list_sequences(vocabulary_size, length, end_token_id=None):
 def list_prefix_logits(tokens, mask, logits):
     """Returns a logit for every prefix of every sequence, NumPy [S, T]: random ones, the sequence's own from its last token on."""
     rng, drawn = np.random.default_rng(5), {}
-    rows = [[drawn.setdefault(tuple(row[: t + 1]), 2 * rng.normal()) for t in range(len(row))] for row in tokens.tolist()]
+    rows = [
+        [drawn.setdefault(tuple(row[: t + 1]), 2 * rng.normal()) for t in range(len(row))]
+        for row in tokens.tolist()
+    ]
     ended = np.cumsum(mask, axis=1) == mask.sum(axis=1, keepdims=True)
     return np.where(ended, np.asarray(logits)[:, None], rows)
 
@@ -75,8 +80,16 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
     """
     rng = np.random.default_rng(seed)
     tokens, mask = list_sequences(vocabulary_size, length, end_token_id)
-    prefixes = sorted({tuple(row[:t]) for row in tokens.tolist() for t in range(length)}, key=lambda prefix: (len(prefix), prefix))
-    places = np.array([[prefixes.index(tuple(row[:t])) * vocabulary_size + row[t] for t in range(length)] for row in tokens.tolist()])
+    prefixes = sorted(
+        {tuple(row[:t]) for row in tokens.tolist() for t in range(length)},
+        key=lambda prefix: (len(prefix), prefix),
+    )
+    places = np.array(
+        [
+            [prefixes.index(tuple(row[:t])) * vocabulary_size + row[t] for t in range(length)]
+            for row in tokens.tolist()
+        ]
+    )
     table, prior = rng.normal(size=(2, len(prefixes), vocabulary_size))
     variable, logits = tf.Variable(table), tf.constant(2 * rng.normal(size=len(tokens)))
     prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits))
@@ -85,7 +98,9 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
         return tf.gather(tf.reshape(tf.nn.log_softmax(values), [-1]), places)
 
     def everything():
-        return Batch(look_up(variable), tf.constant(mask), look_up(tf.constant(prior)), logits, prefix_logits)
+        return Batch(
+            look_up(variable), tf.constant(mask), look_up(tf.constant(prior)), logits, prefix_logits
+        )
 
     return World(tokens, everything, variable, np.array([len(prefix) for prefix in prefixes]))
 
@@ -93,8 +108,12 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
 def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8):
     """Returns a tiny generator whose weights are large enough for its probabilities to be far from uniform."""
     rng = np.random.default_rng(seed)
-    generator = Generator(vocabulary_size=vocabulary_size, embedding_dim=4, units=5, end_token_id=end_token_id)
-    generator.set_weights([scale * rng.normal(size=weight.shape) for weight in generator.get_weights()])
+    generator = Generator(
+        vocabulary_size=vocabulary_size, embedding_dim=4, units=5, end_token_id=end_token_id
+    )
+    generator.set_weights(
+        [scale * rng.normal(size=weight.shape) for weight in generator.get_weights()]
+    )
     return generator
 
 
@@ -107,7 +126,13 @@ def generator_world(generator, length=3):
     prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits), tf.float32)
 
     def everything():
-        return Batch(Policy(generator).log_prob(tokens), tf.constant(mask, tf.float32), prior, logits, prefix_logits)
+        return Batch(
+            Policy(generator).log_prob(tokens),
+            tf.constant(mask, tf.float32),
+            prior,
+            logits,
+            prefix_logits,
+        )
 
     return World(tokens, everything, generator.lstm.cell.recurrent_kernel.value)
 
@@ -118,7 +143,11 @@ def gradient_of_j(world, objective):
         batch = world.everything()
         log_p = tf.reduce_sum(batch.log_probs * batch.mask, axis=1)
         log_prior = tf.reduce_sum(batch.prior_log_probs * batch.mask, axis=1)
-        worth = objective.reward(batch.logits) - objective.entropy_weight * log_p - objective.kl_weight * (log_p - log_prior)
+        worth = (
+            objective.reward(batch.logits)
+            - objective.entropy_weight * log_p
+            - objective.kl_weight * (log_p - log_prior)
+        )
         j = tf.reduce_sum(tf.exp(log_p) * worth)
     return tape.gradient(j, world.variable).numpy()
 
@@ -144,4 +173,8 @@ def chi_square_p(counts, probabilities):
     expected = np.sum(counts) * np.asarray(probabilities, np.float64)
     assert expected.min() >= 5
     statistic = np.sum((np.asarray(counts) - expected) ** 2 / expected)
-    return float(tf.math.igammac(tf.constant((len(expected) - 1) / 2, tf.float64), tf.constant(statistic / 2, tf.float64)))
+    return float(
+        tf.math.igammac(
+            tf.constant((len(expected) - 1) / 2, tf.float64), tf.constant(statistic / 2, tf.float64)
+        )
+    )

@@ -26,7 +26,15 @@ LAW = {
     "cli": "datasets evaluation files runs",
 }
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability"}
-WITHOUT_TENSORFLOW = ("files", "cli", "music.", "datasets.", "evaluation.metrics", "evaluation.table", "runs.settings")
+WITHOUT_TENSORFLOW = (
+    "files",
+    "cli",
+    "music.",
+    "datasets.",
+    "evaluation.metrics",
+    "evaluation.table",
+    "runs.settings",
+)
 
 
 def name_of(path):
@@ -60,7 +68,9 @@ def imports(name):
 
 def own_imports(name):
     """Returns the modules of tfseqgan that a module imports, named below tfseqgan."""
-    return {found.removeprefix("tfseqgan.") for found in imports(name) if found.startswith("tfseqgan.")}
+    return {
+        found.removeprefix("tfseqgan.") for found in imports(name) if found.startswith("tfseqgan.")
+    }
 
 
 def outside_packages(name):
@@ -104,7 +114,11 @@ def test_no_package_imports_one_that_imports_it():
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_modules_of_a_package_import_each_other_without_a_cycle(package):
-    waiting = {name: {found for found in own_imports(name) if package_of(found) == package} for name in MODULES if package_of(name) == package}
+    waiting = {
+        name: {found for found in own_imports(name) if package_of(found) == package}
+        for name in MODULES
+        if package_of(name) == package
+    }
     while waiting:
         ready = {name for name, needed in waiting.items() if not needed & waiting.keys()}
         assert ready, f"a cycle among {', '.join(waiting)}"
@@ -116,20 +130,30 @@ def test_a_package_docstring_lists_its_modules_and_its_line_of_the_law(package):
     tree = ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8"))
     docstring = ast.get_docstring(tree, clean=False)
     allowed = ", ".join(LAW[package].split()) or "nothing of tfseqgan"
-    listed = re.findall(r"^    (\w+)  +\S", docstring, re.MULTILINE)
+    listed = re.findall(r"^(\w+)  +\S", docstring, re.MULTILINE)
 
     assert len(tree.body) == 1
     assert f"May import: {allowed}." in docstring
-    assert sorted(listed) == sorted(path.stem for path in (FOLDER / package).glob("*.py") if path.stem != "__init__")
+    assert sorted(listed) == sorted(
+        path.stem for path in (FOLDER / package).glob("*.py") if path.stem != "__init__"
+    )
 
 
 def test_a_package_docstring_lists_a_module_after_those_that_it_imports():
     for package in PACKAGES:
-        docstring = ast.get_docstring(ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8")), clean=False)
-        order = re.findall(r"^    (\w+)  +\S", docstring, re.MULTILINE)
+        docstring = ast.get_docstring(
+            ast.parse((FOLDER / package / "__init__.py").read_text(encoding="utf-8")), clean=False
+        )
+        order = re.findall(r"^(\w+)  +\S", docstring, re.MULTILINE)
         for name in order:
-            needed = {found.split(".")[1] for found in own_imports(f"{package}.{name}") if package_of(found) == package}
-            assert all(order.index(other) < order.index(name) for other in needed), f"{package}.{name}"
+            needed = {
+                found.split(".")[1]
+                for found in own_imports(f"{package}.{name}")
+                if package_of(found) == package
+            }
+            assert all(order.index(other) < order.index(name) for other in needed), (
+                f"{package}.{name}"
+            )
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -140,7 +164,12 @@ def test_modules_are_imported_by_their_full_names(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_no_module_imports_a_private_name_of_another(name):
     nodes = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.ImportFrom)]
-    private = [alias.name for node in nodes for alias in node.names if alias.name.startswith("_") and alias.name != "__version__"]
+    private = [
+        alias.name
+        for node in nodes
+        for alias in node.names
+        if alias.name.startswith("_") and alias.name != "__version__"
+    ]
 
     assert not private
 
@@ -156,7 +185,9 @@ def test_reading_and_tokenizing_leave_tensorflow_unloaded():
         "import tfseqgan.cli, tfseqgan.runs.settings, tfseqgan.datasets.windows\n"
         "print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parent, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=FOLDER.parent, capture_output=True, text=True, check=True
+    )
 
     assert result.stdout.strip() == "[]"
 
@@ -171,7 +202,9 @@ def test_an_outside_package_is_imported_in_one_module_alone(package, home):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_keras_is_never_reached_through_tensorflow(name):
-    assert not [found for found in attributes(name) if found.startswith("tf.keras") or ".v1.keras" in found]
+    assert not [
+        found for found in attributes(name) if found.startswith("tf.keras") or ".v1.keras" in found
+    ]
     assert not [found for found in imports(name) if found.startswith("tensorflow.")]
 
 
@@ -179,12 +212,21 @@ def test_keras_is_never_reached_through_tensorflow(name):
 def test_nothing_is_pickled_or_evaluated(name):
     assert not outside_packages(name) & {"pickle", "dill", "marshal", "shelve", "joblib"}
     assert not calls(name) & {"eval", "exec", "compile", "__import__"}
-    keywords = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.keyword) and node.arg == "allow_pickle"]
-    assert all(isinstance(keyword.value, ast.Constant) and keyword.value.value is False for keyword in keywords)
+    keywords = [
+        node
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle"
+    ]
+    assert all(
+        isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        for keyword in keywords
+    )
 
 
 def test_no_module_is_a_drawer_for_odds_and_ends():
-    assert not {"utils", "util", "helpers", "common", "misc"} & {name.split(".")[-1] for name in MODULES}
+    assert not {"utils", "util", "helpers", "common", "misc"} & {
+        name.split(".")[-1] for name in MODULES
+    }
 
 
 @pytest.mark.parametrize("name", tfseqgan.__all__)
@@ -203,8 +245,17 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_every_module_class_and_public_function_has_a_docstring(name):
     tree = TREES[name]
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    members = [node for owner in (tree, *classes) for node in owner.body if isinstance(node, ast.FunctionDef)]
-    public = [node for node in (*classes, *members) if not node.name.startswith("_") or node.name == "__call__"]
+    members = [
+        node
+        for owner in (tree, *classes)
+        for node in owner.body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    public = [
+        node
+        for node in (*classes, *members)
+        if not node.name.startswith("_") or node.name == "__call__"
+    ]
 
     assert ast.get_docstring(tree)
     assert not [node.name for node in public if not ast.get_docstring(node)]

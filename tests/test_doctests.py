@@ -9,12 +9,20 @@ import pytest
 
 import tfseqgan
 
-MODULES = sorted(module.name for module in pkgutil.walk_packages(tfseqgan.__path__, "tfseqgan.") if not module.ispkg)
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(tfseqgan.__path__, "tfseqgan.")
+    if not module.ispkg
+)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_docstrings_hold(name):
     module = importlib.import_module(name)
     globs = vars(module) | {"np": np}
-    results = doctest.testmod(module, extraglobs=globs, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    assert results.failed == 0, f"{results.failed} of {results.attempted} examples of {name} failed; see the output above"
+    results = doctest.testmod(
+        module, extraglobs=globs, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
+    assert results.failed == 0, (
+        f"{results.failed} of {results.attempted} examples of {name} failed; see the output above"
+    )

@@ -72,7 +72,9 @@ def test_loaded_models_score_the_same_bits(models, expected):
 def test_a_saved_sampler_draws_the_same_bits(expected):
     sampler = sg.SavedSampler(GOLDEN / "sampler")
 
-    np.testing.assert_array_equal(sampler.generate(5, seed=3, temperature=0.9), expected["saved_sampler"])
+    np.testing.assert_array_equal(
+        sampler.generate(5, seed=3, temperature=0.9), expected["saved_sampler"]
+    )
 
 
 def test_a_saved_tokenizer_is_the_one_it_was():
@@ -80,7 +82,11 @@ def test_a_saved_tokenizer_is_the_one_it_was():
     again = sg.Tokenizer.load(GOLDEN / "sampler" / "1" / "assets" / "tokenizer.json")
 
     assert tokenizer == again
-    assert tokenizer.vocabulary_size == read_json(RUN / "config.json")["data"]["vocabulary_size"] == 199
+    assert (
+        tokenizer.vocabulary_size
+        == read_json(RUN / "config.json")["data"]["vocabulary_size"]
+        == 199
+    )
 
 
 def test_a_run_is_evaluated_to_the_same_figures():
@@ -92,13 +98,20 @@ def test_a_checkpoint_resumes_to_the_same_bits(tmp_path, expected):
     shutil.copytree(RUN, out)
     settings, config = read_config(out)
 
-    train_run(out, settings.__class__(**vars(settings) | {"rounds": 4}), resumed_config=config, verbose=0)
+    train_run(
+        out, settings.__class__(**vars(settings) | {"rounds": 4}), resumed_config=config, verbose=0
+    )
 
     with open(GOLDEN / "resumed_metrics.csv") as theirs, open(out / "metrics.csv") as ours:
         assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
     for name in ("generator", "discriminator"):
-        resumed, saved = load_model(out, name).get_weights(), weights_of(expected, f"resumed_{name}")
-        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(resumed, saved, strict=True))
+        resumed, saved = (
+            load_model(out, name).get_weights(),
+            weights_of(expected, f"resumed_{name}"),
+        )
+        assert all(
+            np.array_equal(ours, theirs) for ours, theirs in zip(resumed, saved, strict=True)
+        )
 
 
 LOAD_IN_A_FRESH_PROCESS = {

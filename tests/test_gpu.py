@@ -10,7 +10,10 @@ import tfseqgan as sg
 from tfseqgan.evaluation.evaluate import sequence_nlls
 from tfseqgan.ops.log_probs import token_log_probs
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="there is no GPU")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not tf.config.list_physical_devices("GPU"), reason="there is no GPU"),
+]
 TOKENS = make_tokens(0, 20)
 CREDITS = [sg.credit.Terminal(), sg.credit.Prefix(), sg.credit.Rollout(2)]
 
@@ -18,12 +21,23 @@ CREDITS = [sg.credit.Terminal(), sg.credit.Prefix(), sg.credit.Rollout(2)]
 def play(device, credit, rounds=3, **options):
     """Returns the history of a game on a device."""
     with tf.device(device):
-        generator, discriminator = make_generator(units=32, **options), make_discriminator(**options)
+        generator, discriminator = (
+            make_generator(units=32, **options),
+            make_discriminator(**options),
+        )
         generator.compile(sg.Adam(1e-3)), discriminator.compile(sg.Adam(1e-3))
         return sg.fit_adversarial(
-            generator, discriminator, TOKENS, sg.kl_control(0.1, credit=credit), rounds=rounds, batch_size=16, discriminator_batch_size=8,
-            validation_data=TOKENS, seed=0, verbose=0,
-        ).history  # fmt: skip
+            generator,
+            discriminator,
+            TOKENS,
+            sg.kl_control(0.1, credit=credit),
+            rounds=rounds,
+            batch_size=16,
+            discriminator_batch_size=8,
+            validation_data=TOKENS,
+            seed=0,
+            verbose=0,
+        ).history
 
 
 def on_both(monkeypatch, function):
@@ -36,11 +50,15 @@ def on_both(monkeypatch, function):
 
 
 def test_a_generator_scores_as_on_a_cpu(monkeypatch):
-    np.testing.assert_allclose(*on_both(monkeypatch, lambda: sequence_nlls(make_generator(units=32), TOKENS)), rtol=1e-4)
+    np.testing.assert_allclose(
+        *on_both(monkeypatch, lambda: sequence_nlls(make_generator(units=32), TOKENS)), rtol=1e-4
+    )
 
 
 def test_a_discriminator_judges_as_on_a_cpu(monkeypatch):
-    np.testing.assert_allclose(*on_both(monkeypatch, lambda: make_discriminator()(TOKENS).numpy()), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        *on_both(monkeypatch, lambda: make_discriminator()(TOKENS).numpy()), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_gradient_of_an_almost_certain_token_keeps_its_digits():
@@ -50,7 +68,9 @@ def test_the_gradient_of_an_almost_certain_token_keeps_its_digits():
             tape.watch(parts)
             total = tf.reduce_sum(token_log_probs(*parts, [[0]]))
         others = 6 * np.exp(-12.0)
-        np.testing.assert_allclose(tape.gradient(total, parts)[2][0], others / (1 + others), rtol=0.01)
+        np.testing.assert_allclose(
+            tape.gradient(total, parts)[2][0], others / (1 + others), rtol=0.01
+        )
 
 
 @pytest.mark.parametrize("credit", CREDITS, ids=repr)

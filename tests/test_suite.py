@@ -26,11 +26,24 @@ def test_gradients_take_twice_the_operations_of_the_forward_pass():
 
 def test_sampling_takes_the_operations_of_reading():
     for factored in (False, True):
-        assert operations(suite.products_of_sampling(factored)) == operations(suite.products_of_reading(factored))
+        assert operations(suite.products_of_sampling(factored)) == operations(
+            suite.products_of_reading(factored)
+        )
 
 
 def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
-    sizes = {"B": 4, "T": 6, "H": 8, "V": 20, "D": 3, "E": 5, "F": 10, "W": 2, "PAIR": 4, "PARTS": [3, 4]}
+    sizes = {
+        "B": 4,
+        "T": 6,
+        "H": 8,
+        "V": 20,
+        "D": 3,
+        "E": 5,
+        "F": 10,
+        "W": 2,
+        "PAIR": 4,
+        "PARTS": [3, 4],
+    }
     for name, value in sizes.items():
         monkeypatch.setattr(suite, name, value)
     monkeypatch.setattr(suite, "slopes", lambda bench: {})
@@ -38,8 +51,17 @@ def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
     out = tmp_path / "results" / "cpu.json"
     suite.run(argparse.Namespace(no_peer=True, data=None, out=out))
     result = json.loads(out.read_text())
-    assert {"sample, table", "likelihood, factored", "policy gradient, table", "discriminator", "generator step, prefix credit", "evaluation"} <= result["rows"].keys()
-    assert all(row["seconds"] > 0 and row["torch_seconds"] is None for row in result["rows"].values())
+    assert {
+        "sample, table",
+        "likelihood, factored",
+        "policy gradient, table",
+        "discriminator",
+        "generator step, prefix credit",
+        "evaluation",
+    } <= result["rows"].keys()
+    assert all(
+        row["seconds"] > 0 and row["torch_seconds"] is None for row in result["rows"].values()
+    )
     lines = suite.table(result).splitlines()
     assert len(lines) == 2 + len(result["rows"]) and all(line.count("|") == 11 for line in lines)
     assert list(result["memory_mb_by_round"]) == ["50", "100", "150", "200"]
@@ -52,11 +74,16 @@ def test_the_products_alone_take_some_time():
 @pytest.mark.parametrize(("repeats", "calls"), [(1, 1), (4, 1), (3, 2)])
 def test_the_three_are_called_in_turn(repeats, calls):
     called = []
-    peers = [lambda: called.append("peer") or float(len(called)), lambda: called.append("tuned") or 3.0]
+    peers = [
+        lambda: called.append("peer") or float(len(called)),
+        lambda: called.append("tuned") or 3.0,
+    ]
     ours, theirs = suite.medians(lambda: called.append("ours"), peers, repeats, calls)
     turn = ["ours"] * calls + ["peer"] * calls + ["tuned"] * calls
     assert called == turn * (repeats + 1) and ours >= 0 and theirs[1] == 3.0
-    ends = [[len(turn) * k + calls + i + 1 for i in range(calls)] for k in range(1, repeats + 1)]  # what the peer told, without the first turn
+    ends = [
+        [len(turn) * k + calls + i + 1 for i in range(calls)] for k in range(1, repeats + 1)
+    ]  # what the peer told, without the first turn
     assert theirs[0] == statistics.median(statistics.mean(part) for part in ends)
 
 

@@ -26,17 +26,25 @@ RECIPES = {
 def make_generator(seed=1, **options):
     """Returns a tiny generator whose weights are a matter of the seed."""
     keras.utils.set_random_seed(seed)
-    return sg.Generator(V, **{"token_features": FEATURES, "embedding_dim": 4, "units": 6, "dropout": 0.3} | options)
+    return sg.Generator(
+        V, **{"token_features": FEATURES, "embedding_dim": 4, "units": 6, "dropout": 0.3} | options
+    )
 
 
 def make_discriminator(seed=2, **options):
     """Returns a tiny discriminator whose weights are a matter of the seed."""
     keras.utils.set_random_seed(seed)
-    options = {"token_features": FEATURES, "embedding_dim": 4, "filters": 3, "kernel_sizes": (2, 3), "l2_weight": 0.1} | options
+    options = {
+        "token_features": FEATURES,
+        "embedding_dim": 4,
+        "filters": 3,
+        "kernel_sizes": (2, 3),
+        "l2_weight": 0.1,
+    } | options
     return sg.Discriminator(V, **options)
 
 
-def make_players(seed=1, learning_rate=0.01):
+def make_models(seed=1, learning_rate=0.01):
     """Returns a compiled generator and a compiled discriminator."""
     generator, discriminator = make_generator(seed), make_discriminator(seed)
     generator.compile(sg.Adam(learning_rate))
@@ -80,7 +88,9 @@ def embedding_twin(layer):
 def snapshot(*models):
     """Returns copies of the weights of models and of the variables of their optimizers."""
     variables = [variable for model in models for variable in model.weights]
-    variables += [variable for model in models if model.compiled for variable in model.optimizer.variables]
+    variables += [
+        variable for model in models if model.compiled for variable in model.optimizer.variables
+    ]
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
@@ -134,18 +144,40 @@ class Interruption(keras.callbacks.Callback):
         return (tokens == 4).mean(axis=1)
 
 
-def play(folder, recipe="moving average", interruption=None, *, weights_seed=1, strategy=None, **options):
+def play(
+    folder, recipe="moving average", interruption=None, *, weights_seed=1, strategy=None, **options
+):
     """Trains fresh players in a folder, or goes on there; returns all that they hold, the figures, and the CSV file's text."""
     interruption = interruption or Interruption()
     with (strategy or tf.distribute.get_strategy()).scope():
-        generator, discriminator = make_players(weights_seed)
+        generator, discriminator = make_models(weights_seed)
     defaults = {
-        "rounds": 3, "discriminator_pretraining_rounds": 2, "generator_steps": 2, "validation_data": make_tokens(1, 4),
-        "checkpoint_every": 1, "seed": 3, "batch_size": 3,
-    }  # fmt: skip
+        "rounds": 3,
+        "discriminator_pretraining_rounds": 2,
+        "generator_steps": 2,
+        "validation_data": make_tokens(1, 4),
+        "checkpoint_every": 1,
+        "seed": 3,
+        "batch_size": 3,
+    }
     history = sg.fit_adversarial(
-        generator, discriminator, make_tokens(0, 7), RECIPES[recipe], discriminator_steps=3, discriminator_batch_size=4,
-        discriminator_samples=5, reward=interruption.reward, validation_freq=2, checkpoint_dir=Path(folder) / "checkpoints",
-        callbacks=[sg.MetricsCSV(Path(folder) / "metrics.csv"), interruption], strategy=strategy, verbose=0, **defaults | options,
-    )  # fmt: skip
-    return snapshot(generator, discriminator), {"round": history.epoch} | history.history, Path(folder, "metrics.csv").read_text()
+        generator,
+        discriminator,
+        make_tokens(0, 7),
+        RECIPES[recipe],
+        discriminator_steps=3,
+        discriminator_batch_size=4,
+        discriminator_samples=5,
+        reward=interruption.reward,
+        validation_freq=2,
+        checkpoint_dir=Path(folder) / "checkpoints",
+        callbacks=[sg.MetricsCSV(Path(folder) / "metrics.csv"), interruption],
+        strategy=strategy,
+        verbose=0,
+        **defaults | options,
+    )
+    return (
+        snapshot(generator, discriminator),
+        {"round": history.epoch} | history.history,
+        Path(folder, "metrics.csv").read_text(),
+    )

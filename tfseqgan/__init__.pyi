@@ -4,7 +4,7 @@ from tfseqgan.datasets.lee2017 import load_lee2017 as load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi as load_midi
 from tfseqgan.datasets.nottingham import download_nottingham as download_nottingham
 from tfseqgan.datasets.nottingham import load_nottingham as load_nottingham
-from tfseqgan.datasets.synthetic import session_tunes as session_tunes
+from tfseqgan.datasets.synthetic import synthetic_tunes as synthetic_tunes
 from tfseqgan.evaluation import metrics as metrics
 from tfseqgan.evaluation.evaluate import evaluate as evaluate
 from tfseqgan.evaluation.table import format_table as format_table

@@ -34,7 +34,10 @@ def write_atomically(path, data):
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        error.filename, error.filename2 = str(path), None  # the user knows this name, not the temporary one
+        error.filename, error.filename2 = (
+            str(path),
+            None,
+        )  # the user knows this name, not the temporary one
         raise
 
 

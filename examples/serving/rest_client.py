@@ -29,7 +29,9 @@ def predict(url, model, signature, inputs, timeout=60):
         RuntimeError: with what the server says of a request that it refuses.
     """
     body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
-    request = urllib.request.Request(f"{url}/v1/models/{model}:predict", body, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{url}/v1/models/{model}:predict", body, {"Content-Type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return json.load(response)["outputs"]
@@ -39,11 +41,19 @@ def predict(url, model, signature, inputs, timeout=60):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--url", default="http://localhost:8501", help="the server's REST address")
     parser.add_argument("--model", default="nottingham", help="the model's name on the server")
-    parser.add_argument("--signature", default="sample", help="sample, or sample_best where the model has a discriminator")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the exported model")
+    parser.add_argument(
+        "--signature",
+        default="sample",
+        help="sample, or sample_best where the model has a discriminator",
+    )
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the exported model"
+    )
     parser.add_argument("--num", type=int, default=4, help="how many tunes")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same tunes")
     parser.add_argument("--temperature", type=float, default=1.0)
@@ -55,7 +65,9 @@ def main():
     tokenizer = sg.Tokenizer.load(args.tokenizer)
     options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
     inputs = {name: [value] * args.num for name, value in options.items()}
-    inputs["seed"] = [[args.seed, row] for row in range(args.num)]  # the seeds of tfseqgan's own `generate`
+    inputs["seed"] = [
+        [args.seed, row] for row in range(args.num)
+    ]  # the seeds of tfseqgan's own `generate`
     try:
         outputs = predict(args.url, args.model, args.signature, inputs)
     except RuntimeError as error:

@@ -6,7 +6,12 @@ import itertools
 import pytest
 from conftest import make_score
 
-from tfseqgan.datasets.duplicates import PHRASE_STEPS, SHARED_FRACTION, fingerprint, group_duplicates
+from tfseqgan.datasets.duplicates import (
+    PHRASE_STEPS,
+    SHARED_FRACTION,
+    fingerprint,
+    group_duplicates,
+)
 from tfseqgan.music.score import Chord, Note, Score, transpose
 
 TUNE = make_score(100, num_notes=60)
@@ -15,7 +20,9 @@ OTHERS = [make_score(seed, num_notes=60) for seed in range(101, 111)]
 
 def _shift(score, ticks):
     """Returns a melody moved in time."""
-    return tuple(dataclasses.replace(note, start_ticks=note.start_ticks + ticks) for note in score.melody)
+    return tuple(
+        dataclasses.replace(note, start_ticks=note.start_ticks + ticks) for note in score.melody
+    )
 
 
 def _join(one, other):
@@ -26,7 +33,12 @@ def _join(one, other):
 def _alter(score, places):
     """Returns a tune with the notes of some onsets a semitone lower."""
     onsets = sorted({note.start_ticks for note in score.melody})
-    return Score([dataclasses.replace(note, pitch=note.pitch - (onsets.index(note.start_ticks) in places)) for note in score.melody])
+    return Score(
+        [
+            dataclasses.replace(note, pitch=note.pitch - (onsets.index(note.start_ticks) in places))
+            for note in score.melody
+        ]
+    )
 
 
 VARIANTS = {
@@ -52,7 +64,9 @@ def test_unrelated_tunes_stay_apart(random_scores):
     assert group_duplicates(OTHERS) == [[place] for place in range(len(OTHERS))]
 
 
-@pytest.mark.parametrize("variant", ["transposed", "other chords", "a later start", "played staccato"])
+@pytest.mark.parametrize(
+    "variant", ["transposed", "other chords", "a later start", "played staccato"]
+)
 def test_a_fingerprint_knows_neither_key_nor_chords_nor_articulation(variant):
     assert fingerprint(VARIANTS[variant]) == fingerprint(TUNE)
 
@@ -60,12 +74,24 @@ def test_a_fingerprint_knows_neither_key_nor_chords_nor_articulation(variant):
 def test_a_fingerprint_knows_intervals_and_rhythm():
     longer = Score((Note(0, 24, 60), Note(36, 24, 62)))
     wider = Score((Note(0, 24, 60), Note(24, 24, 63)))
-    assert len({fingerprint(score) for score in (longer, wider, Score((Note(0, 24, 60), Note(24, 24, 62))))}) == 3
+    assert (
+        len(
+            {
+                fingerprint(score)
+                for score in (longer, wider, Score((Note(0, 24, 60), Note(24, 24, 62))))
+            }
+        )
+        == 3
+    )
 
 
 def test_without_a_melody_the_chords_tell():
     chords = make_score(5, num_notes=0)
-    assert fingerprint(chords) == fingerprint(transpose(chords, 2)) != fingerprint(make_score(6, num_notes=0))
+    assert (
+        fingerprint(chords)
+        == fingerprint(transpose(chords, 2))
+        != fingerprint(make_score(6, num_notes=0))
+    )
 
 
 def test_groups_are_transitive():
@@ -94,10 +120,15 @@ def _slow_groups(scores):
     for score in scores:
         tops = sorted({note.start_ticks: note.pitch for note in score.melody}.items())
         steps = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(tops, tops[1:])]
-        phrases.append({tuple(steps[i : i + PHRASE_STEPS]) for i in range(len(steps) - PHRASE_STEPS + 1)} or {tuple(steps)})
+        phrases.append(
+            {tuple(steps[i : i + PHRASE_STEPS]) for i in range(len(steps) - PHRASE_STEPS + 1)}
+            or {tuple(steps)}
+        )
     groups = [{place} for place in range(len(scores))]
     for one, other in itertools.combinations(range(len(scores)), 2):
-        if len(phrases[one] & phrases[other]) >= SHARED_FRACTION * min(len(phrases[one]), len(phrases[other])):
+        if len(phrases[one] & phrases[other]) >= SHARED_FRACTION * min(
+            len(phrases[one]), len(phrases[other])
+        ):
             merged = groups[one] | groups[other]
             for place in merged:
                 groups[place] = merged
@@ -105,14 +136,28 @@ def _slow_groups(scores):
 
 
 def test_the_hashed_search_finds_what_comparing_every_pair_finds():
-    scores = [TUNE, *VARIANTS.values(), *OTHERS, *(_alter(TUNE, set(range(0, 70, step))) for step in (10, 13, 17, 20, 30))]
+    scores = [
+        TUNE,
+        *VARIANTS.values(),
+        *OTHERS,
+        *(_alter(TUNE, set(range(0, 70, step))) for step in (10, 13, 17, 20, 30)),
+    ]
     assert [tuple(group) for group in group_duplicates(scores)] == _slow_groups(scores)
 
 
 def test_the_known_duplicates_of_nottingham_are_grouped(nottingham_scores):
     names = list(nottingham_scores)
-    groups = [{names[place] for place in group} for group in group_duplicates(list(nottingham_scores.values()))]
-    pairs = ["hpps24 hpps25", "jigs134 jigs136", "jigs155 jigs156", "jigs282 jigs283", "reelsa-c22 reelsm-q24"]
+    groups = [
+        {names[place] for place in group}
+        for group in group_duplicates(list(nottingham_scores.values()))
+    ]
+    pairs = [
+        "hpps24 hpps25",
+        "jigs134 jigs136",
+        "jigs155 jigs156",
+        "jigs282 jigs283",
+        "reelsa-c22 reelsm-q24",
+    ]
     for pair in pairs:
         assert any(set(pair.split()) <= group for group in groups)
     assert [sum(len(group) == size for group in groups) for size in (1, 2, 3, 4)] == [956, 36, 2, 0]

@@ -21,7 +21,14 @@ def paths(tmp_path):
     found = [tmp_path / f"tune {number} é.mid" for number in range(COUNT)]
     for number, path in enumerate(found):
         notes = tuple(Note(24 * step, 24, 60 + number) for step in range(3))
-        score = Score(notes, (Chord(0, 72, (43, 47, 50 + number)),), key="Em" if number % 2 else None, time_signature=(6, 8), tempo_bpm=97.5, name=f"Nº {number}")
+        score = Score(
+            notes,
+            (Chord(0, 72, (43, 47, 50 + number)),),
+            key="Em" if number % 2 else None,
+            time_signature=(6, 8),
+            tempo_bpm=97.5,
+            name=f"Nº {number}",
+        )
         path.write_bytes(b"no MIDI") if number in (3, COUNT - 1) else write_midi(score, path)
     return found
 
@@ -32,14 +39,22 @@ def many(monkeypatch):
     monkeypatch.setattr(reading, "_FILES_FOR_ONE", 3)
     monkeypatch.setattr(reading.os, "sched_getaffinity", lambda process: range(4), raising=False)
     started, popen = [], subprocess.Popen
-    monkeypatch.setattr(reading.subprocess, "Popen", lambda *arguments, **options: started.append(popen(*arguments, **options)) or started[-1])
+    monkeypatch.setattr(
+        reading.subprocess,
+        "Popen",
+        lambda *arguments, **options: started.append(popen(*arguments, **options)) or started[-1],
+    )
     return started
 
 
 def check(found, paths):
     """What was found is what each file says, in order."""
-    assert len(found) == COUNT and [place for place, read in enumerate(found) if isinstance(read, str)] == [3, COUNT - 1]
-    assert all(read == read_midi(path) for read, path in zip(found, paths) if isinstance(read, Score))
+    assert len(found) == COUNT and [
+        place for place, read in enumerate(found) if isinstance(read, str)
+    ] == [3, COUNT - 1]
+    assert all(
+        read == read_midi(path) for read, path in zip(found, paths) if isinstance(read, Score)
+    )
     assert "not a MIDI file" in found[3] and paths[3].name in found[3]
 
 
@@ -52,10 +67,14 @@ def test_many_files_are_shared_out_and_come_back_in_order(paths, many, monkeypat
     read_here, read = [], reading._read
     monkeypatch.setattr(reading, "_read", lambda path: read_here.append(path) or read(path))
     check(read_all(paths), paths)
-    assert len(many) == 2 and read_here == paths[::3]  # eleven files are worth three processes, this one and two more
+    assert (
+        len(many) == 2 and read_here == paths[::3]
+    )  # eleven files are worth three processes, this one and two more
 
 
-def test_what_comes_back_does_not_depend_on_who_reads_it_however_a_path_is_written(paths, many, monkeypatch):
+def test_what_comes_back_does_not_depend_on_who_reads_it_however_a_path_is_written(
+    paths, many, monkeypatch
+):
     folder = paths[0].parent
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "link").symlink_to(folder / "deep" / "er")
@@ -90,7 +109,9 @@ def test_nobody_goes_on_reading_for_one_who_was_interrupted(paths, many, monkeyp
     assert len(many) == 2 and all(process.poll() is not None for process in many)
 
 
-@pytest.mark.parametrize("helper", ["raise SystemExit(3)", "print('{')", "import os; os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize(
+    "helper", ["raise SystemExit(3)", "print('{')", "import os; os.kill(os.getpid(), 9)"]
+)
 def test_what_a_process_that_fails_was_to_read_is_read_here(helper, paths, many, monkeypatch):
     monkeypatch.setattr(reading, "_HELPER", helper)
     check(read_all(paths), paths)
@@ -113,7 +134,15 @@ def test_another_program_than_python_is_not_started_again(program, paths, many, 
 
 
 def test_a_score_comes_back_from_plain_values_as_it_was():
-    score = Score((Note(0, 24, 60), Note(0, 24, 64)), (Chord(0, 48, (40, 47)),), "F#m", (9, 8), 100 / 3, "lone \udc80 byte", "slip jig")
+    score = Score(
+        (Note(0, 24, 60), Note(0, 24, 64)),
+        (Chord(0, 48, (40, 47)),),
+        "F#m",
+        (9, 8),
+        100 / 3,
+        "lone \udc80 byte",
+        "slip jig",
+    )
     assert reading._from_plain(json.loads(json.dumps(reading._to_plain(score)))) == score
     assert reading._from_plain("a reason") == "a reason"
 
@@ -127,4 +156,8 @@ def test_a_script_without_a_guard_runs_once(paths):
         "print(len(here), sum(not isinstance(one, str) for one in found))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["once", "4", str(COUNT - 2)]  # four of the eleven are read by the script itself
+    assert done.stdout.split() == [
+        "once",
+        "4",
+        str(COUNT - 2),
+    ]  # four of the eleven are read by the script itself

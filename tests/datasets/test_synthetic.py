@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tfseqgan.datasets.synthetic import SESSION_KEYS, SESSION_RHYTHMS, compose_session_tunes
+from tfseqgan.datasets.synthetic import KEYS, RHYTHMS, compose_tunes
 from tfseqgan.music.score import transpose
 
 NUM_TUNES = 400
@@ -19,7 +19,7 @@ MODAL_STEPS = {False: {*MAJOR_STEPS, 10}, True: {*MINOR_STEPS, 9}}
 
 @pytest.fixture(scope="module")
 def tunes():
-    return compose_session_tunes(NUM_TUNES, seed=0)
+    return compose_tunes(NUM_TUNES, seed=0)
 
 
 def tonic_of(tune):
@@ -37,7 +37,11 @@ def bar_ticks(tune):
 
 def events_between(events, start, end):
     """The events from one tick to another, counted from the first."""
-    return [dataclasses.replace(event, start_ticks=event.start_ticks - start) for event in events if start <= event.start_ticks < end]
+    return [
+        dataclasses.replace(event, start_ticks=event.start_ticks - start)
+        for event in events
+        if start <= event.start_ticks < end
+    ]
 
 
 def halves_of_repeats(tune):
@@ -55,18 +59,18 @@ def onset_tokens(tune):
 
 
 def test_the_same_seed_gives_the_same_tunes_and_another_seed_gives_others(tunes):
-    assert compose_session_tunes(20, seed=0) == compose_session_tunes(20, seed=0)
-    others = compose_session_tunes(20, seed=1)
+    assert compose_tunes(20, seed=0) == compose_tunes(20, seed=0)
+    others = compose_tunes(20, seed=1)
     assert all(tune.melody != other.melody for tune, other in zip(tunes, others))
 
 
 def test_a_tune_does_not_depend_on_how_many_are_composed(tunes):
-    assert compose_session_tunes(7, seed=0) == tunes[:7]
+    assert compose_tunes(7, seed=0) == tunes[:7]
 
 
 def test_every_kind_stands_in_every_key_equally_often(tunes):
     counts = collections.Counter((tune.rhythm, tune.key) for tune in tunes)
-    assert counts == {(rhythm, key): NUM_TUNES // 40 for rhythm in SESSION_RHYTHMS for key in SESSION_KEYS}
+    assert counts == {(rhythm, key): NUM_TUNES // 40 for rhythm in RHYTHMS for key in KEYS}
 
 
 def test_the_time_signature_and_the_tempo_are_those_of_the_dance(tunes):
@@ -88,21 +92,27 @@ def test_neither_voice_ever_rests_and_no_note_crosses_a_bar_line(tunes):
     for tune in tunes:
         assert tune.melody[0].start_ticks == 0
         for voice in (tune.melody, tune.chords):
-            assert all(before.end_ticks == after.start_ticks for before, after in itertools.pairwise(voice))
+            assert all(
+                before.end_ticks == after.start_ticks for before, after in itertools.pairwise(voice)
+            )
         for event in tune.melody + tune.chords:
             start = event.start_ticks - first_bar_line(tune)
             assert start // bar_ticks(tune) == (start + event.duration_ticks - 1) // bar_ticks(tune)
 
 
 def test_some_tunes_of_every_kind_begin_with_a_pick_up_and_some_do_not(tunes):
-    assert {(tune.rhythm, first_bar_line(tune) > 0) for tune in tunes} == set(itertools.product(SESSION_RHYTHMS, (False, True)))
+    assert {(tune.rhythm, first_bar_line(tune) > 0) for tune in tunes} == set(
+        itertools.product(RHYTHMS, (False, True))
+    )
 
 
 def test_both_parts_repeat_exactly_up_to_their_endings(tunes):
     for tune in tunes:
         for first, second, length in halves_of_repeats(tune):
             for voice in (tune.melody, tune.chords):
-                assert events_between(voice, first, first + length) == events_between(voice, second, second + length)
+                assert events_between(voice, first, first + length) == events_between(
+                    voice, second, second + length
+                )
 
 
 def test_the_second_part_is_another_tune_than_the_first_and_mostly_higher(tunes):
@@ -111,7 +121,9 @@ def test_the_second_part_is_another_tune_than_the_first_and_mostly_higher(tunes)
         (first, _, length), (second, _, _) = halves_of_repeats(tune)
         a, b = (events_between(tune.melody, start, start + length) for start in (first, second))
         assert a != b
-        rises += sum(note.pitch * note.duration_ticks for note in b) > sum(note.pitch * note.duration_ticks for note in a)
+        rises += sum(note.pitch * note.duration_ticks for note in b) > sum(
+            note.pitch * note.duration_ticks for note in a
+        )
     assert rises > 0.9 * NUM_TUNES
 
 
@@ -120,7 +132,10 @@ def test_a_part_brings_its_opening_bar_back(tunes):
     for tune in tunes:
         bar, start = bar_ticks(tune), first_bar_line(tune)
         rhythms = [
-            [(note.start_ticks, note.duration_ticks) for note in events_between(tune.melody, start + at * bar, start + (at + 1) * bar)]
+            [
+                (note.start_ticks, note.duration_ticks)
+                for note in events_between(tune.melody, start + at * bar, start + (at + 1) * bar)
+            ]
             for at in (0, 2, 4)
         ]
         assert rhythms[0] in rhythms[1:]
@@ -132,7 +147,11 @@ def test_every_pitch_lies_within_the_first_position_of_a_fiddle(tunes):
 
 
 def test_no_leap_is_wider_than_an_octave_and_most_moves_are_steps(tunes):
-    leaps = [abs(after.pitch - before.pitch) for tune in tunes for before, after in itertools.pairwise(tune.melody)]
+    leaps = [
+        abs(after.pitch - before.pitch)
+        for tune in tunes
+        for before, after in itertools.pairwise(tune.melody)
+    ]
     assert max(leaps) <= 12
     assert sum(leap <= 2 for leap in leaps) > 0.5 * len(leaps)
     assert sum(leap > 7 for leap in leaps) < 0.02 * len(leaps)
@@ -177,20 +196,31 @@ def test_a_dominant_prepares_the_end_of_every_part(tunes):
 def test_every_pitch_belongs_to_the_key_or_its_usual_mode_and_a_tune_has_one_scale(tunes):
     for tune in tunes:
         minor = tune.key.endswith("m")
-        pitches = {note.pitch for note in tune.melody} | {pitch for chord in tune.chords for pitch in chord.pitches}
+        pitches = {note.pitch for note in tune.melody} | {
+            pitch for chord in tune.chords for pitch in chord.pitches
+        }
         steps = {(pitch - tonic_of(tune)) % 12 for pitch in pitches}
         assert steps <= MODAL_STEPS[minor]
         assert not ({8, 9} if minor else {10, 11}) <= steps
 
 
 def test_rhythms_are_those_of_the_dance(tunes):
-    usual = {"jig": {12, 24, 36}, "reel": {12, 24, 36, 48}, "waltz": {12, 24, 36, 48, 72}, "hornpipe": {6, 8, 18, 24, 48}}
+    usual = {
+        "jig": {12, 24, 36},
+        "reel": {12, 24, 36, 48},
+        "waltz": {12, 24, 36, 48, 72},
+        "hornpipe": {6, 8, 18, 24, 48},
+    }
     heard = collections.defaultdict(collections.Counter)
     for tune in tunes:
         heard[tune.rhythm].update(note.duration_ticks for note in tune.melody)
     assert {rhythm: set(counts) for rhythm, counts in heard.items()} == usual
     commonest = {rhythm: counts.most_common(1)[0][0] for rhythm, counts in heard.items()}
-    assert commonest["jig"] == commonest["reel"] == 12 and commonest["waltz"] == 24 and commonest["hornpipe"] in (6, 18)
+    assert (
+        commonest["jig"] == commonest["reel"] == 12
+        and commonest["waltz"] == 24
+        and commonest["hornpipe"] in (6, 18)
+    )
 
 
 def test_a_model_learns_several_hundred_tokens_and_meets_most_of_them_often(tunes):
@@ -201,7 +231,9 @@ def test_a_model_learns_several_hundred_tokens_and_meets_most_of_them_often(tune
 
 def test_no_two_tunes_are_the_same_even_transposed(tunes):
     def fingerprint(tune):
-        return tuple((note.duration_ticks, note.pitch - tune.melody[0].pitch) for note in tune.melody)
+        return tuple(
+            (note.duration_ticks, note.pitch - tune.melody[0].pitch) for note in tune.melody
+        )
 
     assert fingerprint(transpose(tunes[0], 3)) == fingerprint(tunes[0])
     assert len({fingerprint(tune) for tune in tunes}) == NUM_TUNES
@@ -215,4 +247,4 @@ def test_names_are_set_and_seldom_shared(tunes):
 @pytest.mark.parametrize("num_tunes, seed", [(0, 0), (-1, 0), (3, -1)])
 def test_a_corpus_of_no_tunes_or_a_negative_seed_is_refused(num_tunes, seed):
     with pytest.raises(ValueError, match="num_tunes of 1 or more and a seed of 0 or more"):
-        compose_session_tunes(num_tunes, seed)
+        compose_tunes(num_tunes, seed)

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-from tiny_models import PAD, T, V, lengths, log_softmax, make_discriminator, make_generator, make_tokens, sigmoid
+from tiny_models import (
+    PAD,
+    T,
+    V,
+    lengths,
+    log_softmax,
+    make_discriminator,
+    make_generator,
+    make_tokens,
+    sigmoid,
+)
 
 from tfseqgan import Discriminator, evaluate
 from tfseqgan.evaluation.evaluate import draw, judge, mean_nll, sequence_nlls
@@ -23,7 +33,9 @@ def players():
         for weight in model.trainable_weights:
             weight.assign(rng.normal(scale=0.6, size=weight.shape))
     generator, discriminator = models
-    discriminator.output_layer.bias.assign([discriminator.output_layer.bias[0] - np.median(discriminator(DATA)) - 0.01])
+    discriminator.output_layer.bias.assign(
+        [discriminator.output_layer.bias[0] - np.median(discriminator(DATA)) - 0.01]
+    )
     return generator, discriminator
 
 
@@ -42,7 +54,12 @@ def samples(players):
 def nll_twin(generator, tokens):
     """Returns the NLL of each sequence, summed over its own tokens."""
     log_p = log_softmax(np.array(generator(tokens), np.float64))
-    return np.array([-sum(log_p[row, t, tokens[row, t]] for t in range(length)) for row, length in enumerate(lengths(tokens))])
+    return np.array(
+        [
+            -sum(log_p[row, t, tokens[row, t]] for t in range(length))
+            for row, length in enumerate(lengths(tokens))
+        ]
+    )
 
 
 def ratio_error(sums, counts):
@@ -61,15 +78,22 @@ def test_nll_is_the_mean_over_the_tokens_of_the_data(players, columns):
 def test_entropy_is_the_mean_over_the_tokens_of_the_samples(players, columns, samples):
     nlls = nll_twin(players[0], samples)
     np.testing.assert_allclose(columns["entropy"], nlls.sum() / sum(lengths(samples)), rtol=1e-5)
-    np.testing.assert_allclose(columns["entropy_stderr"], ratio_error(nlls, lengths(samples)), rtol=1e-4)
+    np.testing.assert_allclose(
+        columns["entropy_stderr"], ratio_error(nlls, lengths(samples)), rtol=1e-4
+    )
 
 
 def test_bleu_is_nltks_against_all_references(columns, samples):
     references = [row[:length].tolist() for row, length in zip(REFERENCES, lengths(REFERENCES))]
     hypotheses = [row[:length].tolist() for row, length in zip(samples, lengths(samples))]
-    scores = [sentence_bleu(references, hypothesis, smoothing_function=SmoothingFunction().method4) for hypothesis in hypotheses]
+    scores = [
+        sentence_bleu(references, hypothesis, smoothing_function=SmoothingFunction().method4)
+        for hypothesis in hypotheses
+    ]
     np.testing.assert_allclose(columns["bleu"], np.mean(scores), rtol=1e-9)
-    np.testing.assert_allclose(columns["bleu_stderr"], np.std(scores, ddof=1) / np.sqrt(len(scores)), rtol=1e-9)
+    np.testing.assert_allclose(
+        columns["bleu_stderr"], np.std(scores, ddof=1) / np.sqrt(len(scores)), rtol=1e-9
+    )
     assert columns["bleu"] > 0
 
 
@@ -77,7 +101,9 @@ def test_rewards_are_the_discriminators_probabilities_of_the_samples(players, co
     rewards = [float(sigmoid(np.array(players[1](row[None]), np.float64))[0]) for row in samples]
     np.testing.assert_allclose(columns["reward_mean"], np.mean(rewards), rtol=1e-5)
     np.testing.assert_allclose(columns["reward_std"], np.std(rewards), rtol=1e-4)
-    np.testing.assert_allclose(columns["reward_stderr"], np.std(rewards, ddof=1) / np.sqrt(len(rewards)), rtol=1e-4)
+    np.testing.assert_allclose(
+        columns["reward_stderr"], np.std(rewards, ddof=1) / np.sqrt(len(rewards)), rtol=1e-4
+    )
     assert columns["reward_std"] > 0.01
 
 
@@ -94,7 +120,18 @@ def test_precision_recall_and_auc_are_counted_pair_by_pair(players, columns, sam
 
 def test_there_are_these_columns_and_no_others(columns):
     means = {"nll", "bleu", "entropy", "reward", "reward_std", "precision", "recall", "auc"}
-    others = {"nll", "bleu", "entropy", "reward_mean", "reward_std", "precision", "recall", "auc", "num_real", "num_generated"}
+    others = {
+        "nll",
+        "bleu",
+        "entropy",
+        "reward_mean",
+        "reward_std",
+        "precision",
+        "recall",
+        "auc",
+        "num_real",
+        "num_generated",
+    }
     assert columns.keys() == {f"{name}_stderr" for name in means} | others
     assert (columns["num_real"], columns["num_generated"]) == (len(DATA), NUM_SAMPLES)
 
@@ -106,7 +143,14 @@ def test_every_column_stands_in_the_docstring(columns):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 1000])
 def test_the_batch_size_changes_nothing(players, columns, batch_size):
-    again = evaluate(*players, DATA, num_samples=NUM_SAMPLES, references=REFERENCES, seed=SEED, batch_size=batch_size)
+    again = evaluate(
+        *players,
+        DATA,
+        num_samples=NUM_SAMPLES,
+        references=REFERENCES,
+        seed=SEED,
+        batch_size=batch_size,
+    )
     np.testing.assert_allclose(list(again.values()), list(columns.values()), rtol=1e-5)
 
 
@@ -119,25 +163,42 @@ def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time(players):
 
 
 def test_one_column_less_for_every_question_to_a_missing_discriminator(players, columns):
-    alone = evaluate(players[0], None, DATA, num_samples=NUM_SAMPLES, references=REFERENCES, seed=SEED)
+    alone = evaluate(
+        players[0], None, DATA, num_samples=NUM_SAMPLES, references=REFERENCES, seed=SEED
+    )
     assert alone == {name: columns[name] for name in alone}
-    assert columns.keys() - alone.keys() == {"reward_mean", "reward_stderr", "reward_std", "precision", "recall", "auc"} | {
-        f"{name}_stderr" for name in ("reward_std", "precision", "recall", "auc")
-    }
+    assert columns.keys() - alone.keys() == {
+        "reward_mean",
+        "reward_stderr",
+        "reward_std",
+        "precision",
+        "recall",
+        "auc",
+    } | {f"{name}_stderr" for name in ("reward_std", "precision", "recall", "auc")}
 
 
 def test_references_and_number_of_samples_are_those_of_the_data_by_default(players):
-    assert evaluate(players[0], None, DATA) == evaluate(players[0], None, DATA, references=DATA, num_samples=len(DATA), seed=0)
+    assert evaluate(players[0], None, DATA) == evaluate(
+        players[0], None, DATA, references=DATA, num_samples=len(DATA), seed=0
+    )
 
 
 def test_evaluating_changes_no_state_and_repeats(players, columns):
-    variables = [variable for model in players for owner in (model, model.optimizer) for variable in owner.variables]
+    variables = [
+        variable
+        for model in players
+        for owner in (model, model.optimizer)
+        for variable in owner.variables
+    ]
     before = [np.array(tf.convert_to_tensor(variable)) for variable in variables]
     keras.utils.set_random_seed(4)
     expected = np.random.get_state()[1].copy()
     again = evaluate(*players, DATA, num_samples=NUM_SAMPLES, references=REFERENCES, seed=SEED)
     assert again == columns
-    assert all(np.array_equal(old, tf.convert_to_tensor(variable)) for old, variable in zip(before, variables))
+    assert all(
+        np.array_equal(old, tf.convert_to_tensor(variable))
+        for old, variable in zip(before, variables)
+    )
     assert np.array_equal(np.random.get_state()[1], expected)
 
 
@@ -150,8 +211,12 @@ def test_dropout_is_off():
 
 def test_padding_behind_the_end_has_no_say(players, columns):
     padded = np.pad(DATA[np.array(lengths(DATA)) < T], ((0, 0), (0, 2)), constant_values=PAD + 4)
-    np.testing.assert_allclose(mean_nll(players[0], padded), mean_nll(players[0], padded[:, :-2]), rtol=1e-6)
-    np.testing.assert_allclose(judge(players[1], padded), judge(players[1], padded[:, :-2]), rtol=1e-5)
+    np.testing.assert_allclose(
+        mean_nll(players[0], padded), mean_nll(players[0], padded[:, :-2]), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        judge(players[1], padded), judge(players[1], padded[:, :-2]), rtol=1e-5
+    )
 
 
 def test_a_discriminator_that_calls_nothing_real_has_no_precision(players):
@@ -188,7 +253,11 @@ def test_what_cannot_be_evaluated_is_named(players, message, data, options):
 def test_models_that_do_not_fit_each_other_are_named(players):
     foreign = [make_discriminator(end_token_id=3), make_discriminator(end_token_id=None)]
     for discriminator in foreign:
-        with pytest.raises(ValueError, match="generator's end_token_id is 2 and the discriminator's"):
+        with pytest.raises(
+            ValueError, match="generator's end_token_id is 2 and the discriminator's"
+        ):
             evaluate(players[0], discriminator, DATA)
-    with pytest.raises(ValueError, match="generator's vocabulary_size is 9 and the discriminator's 8"):
+    with pytest.raises(
+        ValueError, match="generator's vocabulary_size is 9 and the discriminator's 8"
+    ):
         evaluate(players[0], Discriminator(V - 1), DATA)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from tfseqgan.evaluation.metrics import auc, bleu, jackknife_error, mean_and_standard_error, mean_per_token, precision, recall, sequence_lengths
+from tfseqgan.evaluation.metrics import (
+    auc,
+    bleu,
+    jackknife_error,
+    mean_and_standard_error,
+    mean_per_token,
+    precision,
+    recall,
+    sequence_lengths,
+)
 
 
 def cut(tokens, end_token_id):
@@ -18,7 +27,10 @@ def cut(tokens, end_token_id):
 def nltk_bleu(hypotheses, references, end_token_id=None):
     """Returns nltk's sentence BLEU with smoothing method 4 of every hypothesis against all references."""
     references, method4 = cut(references, end_token_id), SmoothingFunction().method4
-    return [sentence_bleu(references, hypothesis, smoothing_function=method4) for hypothesis in cut(hypotheses, end_token_id)]
+    return [
+        sentence_bleu(references, hypothesis, smoothing_function=method4)
+        for hypothesis in cut(hypotheses, end_token_id)
+    ]
 
 
 def random_tokens(seed, *shapes, vocabulary_size):
@@ -30,13 +42,22 @@ def random_tokens(seed, *shapes, vocabulary_size):
 @pytest.mark.parametrize("vocabulary_size", [2, 6, 40])
 @pytest.mark.parametrize(
     "hypotheses, references",
-    [((1, 1), (1, 1)), ((5, 2), (3, 1)), ((5, 3), (4, 8)), ((6, 4), (1, 4)), ((7, 30), (9, 20)), ((3, 12), (20, 15))],
+    [
+        ((1, 1), (1, 1)),
+        ((5, 2), (3, 1)),
+        ((5, 3), (4, 8)),
+        ((6, 4), (1, 4)),
+        ((7, 30), (9, 20)),
+        ((3, 12), (20, 15)),
+    ],
 )
 @pytest.mark.parametrize("end_token_id", [None, 1])
 def test_bleu_is_nltks_on_random_sequences(hypotheses, references, vocabulary_size, end_token_id):
     for seed in range(5):
         ours, theirs = random_tokens(seed, hypotheses, references, vocabulary_size=vocabulary_size)
-        assert bleu(ours, theirs, end_token_id) == pytest.approx(nltk_bleu(ours, theirs, end_token_id), abs=1e-9)
+        assert bleu(ours, theirs, end_token_id) == pytest.approx(
+            nltk_bleu(ours, theirs, end_token_id), abs=1e-9
+        )
 
 
 def test_bleu_is_nltks_on_sequences_of_every_length_at_once():
@@ -85,7 +106,9 @@ def test_the_bleu_of_a_hypothesis_does_not_depend_on_the_others():
     assert together == pytest.approx(alone, abs=1e-15)
 
 
-@pytest.mark.parametrize("hypotheses, references", [([], [[1, 2]]), ([[1, 2]], np.zeros((0, 5), int)), ([[1, 2]], [])])
+@pytest.mark.parametrize(
+    "hypotheses, references", [([], [[1, 2]]), ([[1, 2]], np.zeros((0, 5), int)), ([[1, 2]], [])]
+)
 def test_bleu_of_nothing_is_refused(hypotheses, references):
     with pytest.raises(ValueError, match="BLEU needs a hypothesis and a reference"):
         bleu(hypotheses, references)
@@ -94,7 +117,9 @@ def test_bleu_of_nothing_is_refused(hypotheses, references):
 @pytest.mark.parametrize("end_token_id", [None, 0, 3])
 def test_a_sequence_is_as_long_as_its_first_end_says(end_token_id):
     (tokens,) = random_tokens(0, (30, 7), vocabulary_size=9)
-    assert sequence_lengths(tokens, end_token_id).tolist() == [len(row) for row in cut(tokens, end_token_id)]
+    assert sequence_lengths(tokens, end_token_id).tolist() == [
+        len(row) for row in cut(tokens, end_token_id)
+    ]
 
 
 def test_the_standard_error_is_s_over_the_root_of_n():
@@ -122,18 +147,27 @@ def test_the_mean_per_token_of_equal_lengths_has_the_plain_standard_error():
 
 def test_the_standard_error_per_token_is_the_spread_of_repeated_experiments():
     rng, found = np.random.default_rng(0), []
-    for _ in range(3000):  # the spread of n repeats is known to 1/√(2n), 1.3 %; the tolerance is four of these
+    for _ in range(
+        3000
+    ):  # the spread of n repeats is known to 1/√(2n), 1.3 %; the tolerance is four of these
         lengths = rng.integers(1, 30, size=200)
-        levels = 2 + rng.normal(size=200) + 0.05 * lengths  # one level a sequence: its tokens are not independent
+        levels = (
+            2 + rng.normal(size=200) + 0.05 * lengths
+        )  # one level a sequence: its tokens are not independent
         found.append(mean_per_token(levels * lengths, lengths))
     means, errors = np.transpose(found)
     assert np.mean(errors) == pytest.approx(np.std(means), rel=0.052)
 
 
 def test_precision_and_recall_are_shares_of_what_is_counted():
-    real, generated = np.random.default_rng(0).normal(size=30), np.random.default_rng(1).normal(size=20)
+    real, generated = (
+        np.random.default_rng(0).normal(size=30),
+        np.random.default_rng(1).normal(size=20),
+    )
     true, false = sum(logit > 0 for logit in real), sum(logit > 0 for logit in generated)
-    assert precision(real, generated) == pytest.approx(true / (true + false)) and recall(real) == pytest.approx(true / 30)
+    assert precision(real, generated) == pytest.approx(true / (true + false)) and recall(
+        real
+    ) == pytest.approx(true / 30)
 
 
 def test_a_logit_of_0_is_not_judged_real():
@@ -154,11 +188,18 @@ def test_auc_is_the_share_of_pairs_that_are_ranked_right_ties_counting_half(deci
 
 
 def test_auc_is_1_0_or_a_half_where_all_pairs_agree():
-    assert auc([2.0, 3.0], [1.0]) == 1 and auc([1.0], [2.0, 3.0, 4.0]) == 0 and auc([1.0, 1.0], [1.0]) == 0.5
+    assert (
+        auc([2.0, 3.0], [1.0]) == 1
+        and auc([1.0], [2.0, 3.0, 4.0]) == 0
+        and auc([1.0, 1.0], [1.0]) == 0.5
+    )
 
 
 def test_auc_turns_round_with_its_arguments():
-    real, generated = np.random.default_rng(0).normal(size=30), np.random.default_rng(1).normal(size=20)
+    real, generated = (
+        np.random.default_rng(0).normal(size=30),
+        np.random.default_rng(1).normal(size=20),
+    )
     assert auc(real, generated) == pytest.approx(1 - auc(generated, real))
 
 
@@ -182,7 +223,9 @@ def test_the_jackknife_of_two_samples_adds_their_variances():
     rng = np.random.default_rng(2)
     one, other = rng.normal(size=9), rng.normal(size=12)
     error = jackknife_error(lambda a, b: a.mean() - b.mean(), one, other)
-    assert error == pytest.approx(np.hypot(np.std(one, ddof=1) / 3, np.std(other, ddof=1) / np.sqrt(12)))
+    assert error == pytest.approx(
+        np.hypot(np.std(one, ddof=1) / 3, np.std(other, ddof=1) / np.sqrt(12))
+    )
 
 
 def test_the_jackknife_of_one_observation_is_nan():

@@ -22,7 +22,9 @@ MODELS = {
     "discriminator of parts": make_discriminator,
     "discriminator of a table": lambda seed=1: make_discriminator(seed, token_features=None),
     "discriminator in bfloat16": lambda seed=1: make_discriminator(seed, dtype="mixed_bfloat16"),
-    "discriminator with two branches alike": lambda seed=1: make_discriminator(seed, kernel_sizes=(2, 3, 2), end_token_id=None),
+    "discriminator with two branches alike": lambda seed=1: make_discriminator(
+        seed, kernel_sizes=(2, 3, 2), end_token_id=None
+    ),
 }
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])
@@ -71,7 +73,9 @@ def test_keras_files_give_the_same_outputs_in_a_fresh_process(tmp_path):
         "folder = pathlib.Path(sys.argv[1]); tokens = np.load(folder / 'tokens.npy')\n"
         "for file in folder.glob('*.keras'): np.save(file.with_suffix('.npy'), keras.models.load_model(file)(tokens))\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+    )
     for name, model in models.items():
         assert np.array_equal(np.load(tmp_path / f"{name}.npy"), model(TOKENS)), name
 
@@ -89,10 +93,14 @@ def test_a_weights_file_fills_a_fresh_model(make, tmp_path):
 def test_a_tensorflow_checkpoint_holds_the_model_and_its_optimizers_slots(make, tmp_path):
     model, fresh = make(), make(seed=8)
     train(model, steps=2)
-    path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(tmp_path / "checkpoint"))
+    path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(
+        str(tmp_path / "checkpoint")
+    )
     fresh.compile("adam")
     fresh.optimizer.build(fresh.trainable_variables)
-    tf.train.Checkpoint(model=fresh, optimizer=fresh.optimizer).read(path).assert_existing_objects_matched()
+    tf.train.Checkpoint(model=fresh, optimizer=fresh.optimizer).read(
+        path
+    ).assert_existing_objects_matched()
     train(model, steps=1), train(fresh, steps=1)
     assert_same(snapshot(model), snapshot(fresh))
 
@@ -116,7 +124,10 @@ def test_a_symbolic_call_makes_the_same_function(make):
     model = make()
     inputs = keras.Input((None,), dtype="int32")
     outputs = model(inputs)
-    assert tuple(outputs.shape) == tuple(model.compute_output_shape((None, None))) and outputs.dtype == "float32"
+    assert (
+        tuple(outputs.shape) == tuple(model.compute_output_shape((None, None)))
+        and outputs.dtype == "float32"
+    )
     np.testing.assert_allclose(keras.Model(inputs, outputs)(TOKENS), model(TOKENS), atol=1e-6)
 
 
@@ -166,19 +177,23 @@ def test_every_weight_has_a_gradient(make):
     assert all(gradient is not None for gradient in tape.gradient(loss, model.trainable_variables))
 
 
-@pytest.mark.parametrize("features", [np.zeros((V - 1, 2), int), np.zeros(V, int), np.zeros((V, 2)), np.full((V, 2), -1)])
+@pytest.mark.parametrize(
+    "features", [np.zeros((V - 1, 2), int), np.zeros(V, int), np.zeros((V, 2)), np.full((V, 2), -1)]
+)
 def test_part_features_that_do_not_fit_are_named(features):
     for make in (make_generator, make_discriminator):
-        with pytest.raises(ValueError, match="token_features must be non-negative integers .* vocabulary_size = 9"):
+        with pytest.raises(
+            ValueError, match="token_features must be non-negative integers .* vocabulary_size = 9"
+        ):
             make(token_features=features)
-
-
 
 
 @both_models
 def test_mixed_precision_gives_the_logits_of_full_precision_but_for_its_digits(make):
     full, mixed = make(dropout=0.0), make(dropout=0.0, dtype="mixed_bfloat16")
-    assert mixed(TOKENS).dtype == tf.float32 and {weight.dtype for weight in mixed.trainable_weights} == {"float32"}
+    assert mixed(TOKENS).dtype == tf.float32 and {
+        weight.dtype for weight in mixed.trainable_weights
+    } == {"float32"}
     assert 0 < np.abs(full(TOKENS) - mixed(TOKENS)).max() < 0.05 * np.abs(full(TOKENS)).max()
 
 
@@ -190,11 +205,16 @@ def test_a_bfloat16_generator_samples_what_it_scores():
 
 
 def test_mixed_precision_plays_a_game():
-    generator, discriminator = make_generator(dtype="mixed_bfloat16"), make_discriminator(dtype="mixed_bfloat16")
+    generator, discriminator = (
+        make_generator(dtype="mixed_bfloat16"),
+        make_discriminator(dtype="mixed_bfloat16"),
+    )
     generator.compile("adam"), discriminator.compile("adam")
     options = {"batch_size": 4, "discriminator_batch_size": 4, "seed": 0, "verbose": 0}
     for credit in (sg.credit.Terminal(), sg.credit.Prefix(), sg.credit.Rollout(2)):
-        history = sg.fit_adversarial(generator, discriminator, TOKENS, sg.kl_control(0.1, credit=credit), rounds=2, **options)
+        history = sg.fit_adversarial(
+            generator, discriminator, TOKENS, sg.kl_control(0.1, credit=credit), rounds=2, **options
+        )
         assert np.isfinite(history.history["generator_loss"]).all()
 
 

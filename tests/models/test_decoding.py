@@ -15,20 +15,28 @@ SEED = tf.constant([3, 4])
 
 def conditional(generator, tokens, length):
     """Returns every sequence that begins with the first `length` tokens of a row, and its probability given them."""
-    everything, mask = list_sequences(generator.vocabulary_size, tokens.shape[1], generator.end_token_id)
-    log_p = tf.reduce_sum(Policy(generator).log_prob(everything) * tf.constant(mask, tf.float32), axis=1).numpy()
+    everything, mask = list_sequences(
+        generator.vocabulary_size, tokens.shape[1], generator.end_token_id
+    )
+    log_p = tf.reduce_sum(
+        Policy(generator).log_prob(everything) * tf.constant(mask, tf.float32), axis=1
+    ).numpy()
     same = (everything[:, :length] == tokens[0, :length]).all(axis=1)
     p = np.exp(log_p.astype(np.float64)) * same
     return everything[same], (p / p.sum())[same]
 
 
-@pytest.mark.parametrize("every, lengths", [(1, [1, 2, 3, 4, 5, 6]), (3, [3, 6]), (4, [4]), (7, []), (9, [])])
+@pytest.mark.parametrize(
+    "every, lengths", [(1, [1, 2, 3, 4, 5, 6]), (3, [3, 6]), (4, [4]), (7, []), (9, [])]
+)
 def test_completions_keep_their_prefixes_and_stand_so_many_tokens_apart(every, lengths):
     tokens = make_tokens(0, rows=3, length=7).astype(np.int32)
     drawn = complete(make_generator(), tf.constant(tokens), 5, every, SEED).numpy()
     assert drawn.shape == (len(lengths), 5, 3, 7)
     for length, part in zip(lengths, drawn):
-        np.testing.assert_array_equal(part[..., :length], np.broadcast_to(tokens[:, :length], (5, 3, length)))
+        np.testing.assert_array_equal(
+            part[..., :length], np.broadcast_to(tokens[:, :length], (5, 3, length))
+        )
 
 
 def test_behind_an_end_there_is_padding():
@@ -56,7 +64,10 @@ def test_completions_have_the_policys_probabilities(length, end_token_id):
 
 
 def test_the_credit_of_a_step_is_the_mean_reward_of_its_completions():
-    generator, discriminator = random_generator(0, vocabulary_size=7, end_token_id=None), make_discriminator(end_token_id=None)
+    generator, discriminator = (
+        random_generator(0, vocabulary_size=7, end_token_id=None),
+        make_discriminator(end_token_id=None),
+    )
     tokens = np.array([[3, 4, 5], [6, 3, 3]], np.int32)
     logits = Rollout(2000).judge(discriminator, tf.constant(tokens), generator, SEED)
     assert logits.shape == [2, 3, 2000]
@@ -72,7 +83,11 @@ def test_the_credit_of_a_step_is_the_mean_reward_of_its_completions():
 
 
 def test_sequences_taken_in_parts_are_judged_in_their_order(monkeypatch):
-    generator, discriminator, tokens = make_generator(), make_discriminator(), tf.constant(make_tokens(1, rows=5, length=6), tf.int32)
+    generator, discriminator, tokens = (
+        make_generator(),
+        make_discriminator(),
+        tf.constant(make_tokens(1, rows=5, length=6), tf.int32),
+    )
     monkeypatch.setattr("tfseqgan.objectives.credit._ROWS_AT_ONCE", 2 * 3 * 6)
     logits = Rollout(3).judge(discriminator, tokens, generator, SEED)
     assert logits.shape == [5, 6, 3]
@@ -81,7 +96,11 @@ def test_sequences_taken_in_parts_are_judged_in_their_order(monkeypatch):
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_where_no_prefix_is_completed_the_whole_is_judged(compiled):
-    generator, discriminator, tokens = make_generator(), make_discriminator(), tf.constant(make_tokens(1, rows=5, length=3), tf.int32)
+    generator, discriminator, tokens = (
+        make_generator(),
+        make_discriminator(),
+        tf.constant(make_tokens(1, rows=5, length=3), tf.int32),
+    )
     judge = lambda tokens: Rollout(2, every=3).judge(discriminator, tokens, generator, SEED)  # noqa: E731
     logits = (tf.function(judge) if compiled else judge)(tokens)
     assert logits.shape == [5, 1, 2]

@@ -4,7 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import END, FEATURES, PAD, V, embedding_twin, lengths, log_softmax, make_generator, make_tokens, sigmoid, snapshot
+from tiny_models import (
+    END,
+    FEATURES,
+    PAD,
+    V,
+    embedding_twin,
+    lengths,
+    log_softmax,
+    make_generator,
+    make_tokens,
+    sigmoid,
+    snapshot,
+)
 
 from tfseqgan.evaluation.evaluate import mean_nll, sequence_nlls
 from tfseqgan.ops.sampling import row_seeds
@@ -16,7 +28,9 @@ both_embeddings = pytest.mark.parametrize("features", [FEATURES, None], ids=["pa
 def generator_twin(generator, tokens):
     """Returns the logits by the definition, one step after the other, in float64."""
     table = embedding_twin(generator.embedding)
-    kernel, recurrent, bias = (np.array(weight, np.float64) for weight in generator.lstm.trainable_weights)
+    kernel, recurrent, bias = (
+        np.array(weight, np.float64) for weight in generator.lstm.trainable_weights
+    )
     h = c = np.zeros((len(tokens), generator.units))
     vectors, logits = np.tile(np.array(generator.opening), (len(tokens), 1)), []
     for t in range(tokens.shape[1]):
@@ -41,7 +55,9 @@ def shaken(features=FEATURES, **options):
 @both_embeddings
 def test_it_equals_its_definition_in_numpy(features):
     generator = shaken(features)
-    np.testing.assert_allclose(generator(TOKENS), generator_twin(generator, TOKENS), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        generator(TOKENS), generator_twin(generator, TOKENS), rtol=1e-4, atol=1e-5
+    )
 
 
 @both_embeddings
@@ -67,7 +83,9 @@ def test_the_vectors_of_the_input_are_those_of_the_output():
     own = np.array(generator.embedding.own)
     own[token] += 1
     generator.embedding.own.assign(own)
-    changed = ~np.isclose(before, np.array(generator(TOKENS)))[:, 0]  # the first step has read no token yet
+    changed = ~np.isclose(before, np.array(generator(TOKENS)))[
+        :, 0
+    ]  # the first step has read no token yet
     assert changed[:, token].all() and changed.sum() == len(TOKENS)
 
 
@@ -76,14 +94,19 @@ def test_tokens_that_share_a_part_share_its_gradient():
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(generator.embedding(np.array([[3]])))
     part = tf.convert_to_tensor(tape.gradient(loss, generator.embedding.parts[0]))
-    assert np.array_equal(part.numpy().sum(axis=1) != 0, np.arange(FEATURES[:, 0].max() + 1) == FEATURES[3, 0])
+    assert np.array_equal(
+        part.numpy().sum(axis=1) != 0, np.arange(FEATURES[:, 0].max() + 1) == FEATURES[3, 0]
+    )
 
 
 @both_embeddings
 def test_the_loss_is_the_nll_a_token_that_counts(features):
     generator = shaken(features)
     log_p = log_softmax(generator_twin(generator, TOKENS))
-    nlls = [-sum(log_p[row, t, TOKENS[row, t]] for t in range(length)) for row, length in enumerate(lengths(TOKENS))]
+    nlls = [
+        -sum(log_p[row, t, TOKENS[row, t]] for t in range(length))
+        for row, length in enumerate(lengths(TOKENS))
+    ]
     loss = generator.nll(TOKENS)
     np.testing.assert_allclose(loss, sum(nlls) / sum(lengths(TOKENS)), rtol=1e-5)
     np.testing.assert_allclose(sequence_nlls(generator, TOKENS), nlls, rtol=1e-5)
@@ -98,33 +121,53 @@ def test_what_stands_behind_the_end_counts_for_nothing_whatever_its_ids():
     longer = np.pad(TOKENS, ((0, 0), (0, 2)))[np.array(lengths(TOKENS)) < TOKENS.shape[1]]
     losses = [float(generator.nll(tokens)) for tokens in (TOKENS, other)]
     assert losses[0] == losses[1]
-    np.testing.assert_allclose(sequence_nlls(generator, longer), sequence_nlls(generator, longer[:, :-2]), rtol=1e-6)
+    np.testing.assert_allclose(
+        sequence_nlls(generator, longer), sequence_nlls(generator, longer[:, :-2]), rtol=1e-6
+    )
 
 
 def test_fit_lowers_the_nll_and_reports_it_over_tokens_not_over_batches():
     generator, valid = make_generator(dropout=0.0), make_tokens(9, rows=5)
     generator.compile(keras.optimizers.Adam(0.05))
-    history = generator.fit(TOKENS, validation_data=(valid,), validation_batch_size=3, epochs=8, batch_size=4, verbose=0).history
+    history = generator.fit(
+        TOKENS, validation_data=(valid,), validation_batch_size=3, epochs=8, batch_size=4, verbose=0
+    ).history
     assert history["nll"][-1] < history["nll"][0] - 0.3
     np.testing.assert_allclose(history["val_nll"][-1], mean_nll(generator, valid), rtol=1e-6)
     batches = np.mean([mean_nll(generator, valid[:3]), mean_nll(generator, valid[3:])])
-    assert abs(batches - mean_nll(generator, valid)) > 1e-3  # the mean over batches would be another number
+    assert (
+        abs(batches - mean_nll(generator, valid)) > 1e-3
+    )  # the mean over batches would be another number
 
 
 def test_fit_weighs_batches_by_their_rows_and_takes_the_metrics_of_compile():
     generator, tokens = shaken(end_token_id=None), make_tokens(9, rows=5)
     generator.compile("adam", metrics=["sparse_categorical_accuracy"])
     figures = generator.evaluate(tokens, tokens, batch_size=4, return_dict=True, verbose=0)
-    np.testing.assert_allclose([figures["loss"], figures["nll"]], mean_nll(generator, tokens), rtol=1e-6)
-    np.testing.assert_allclose(figures["sparse_categorical_accuracy"], np.mean(np.argmax(generator(tokens), axis=2) == tokens), rtol=1e-6)
-    assert set(generator.fit(tokens, tokens, batch_size=4, verbose=0).history) == {"loss", "nll", "sparse_categorical_accuracy"}
+    np.testing.assert_allclose(
+        [figures["loss"], figures["nll"]], mean_nll(generator, tokens), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        figures["sparse_categorical_accuracy"],
+        np.mean(np.argmax(generator(tokens), axis=2) == tokens),
+        rtol=1e-6,
+    )
+    assert set(generator.fit(tokens, tokens, batch_size=4, verbose=0).history) == {
+        "loss",
+        "nll",
+        "sparse_categorical_accuracy",
+    }
 
 
 def test_a_loss_that_is_scaled_moves_the_weights_as_far():
     weights = []
     for scaled in (False, True):
         generator, optimizer = shaken(dropout=0.0), keras.optimizers.SGD(0.1)
-        generator.compile(keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0) if scaled else optimizer)
+        generator.compile(
+            keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)
+            if scaled
+            else optimizer
+        )
         generator.fit(TOKENS, batch_size=len(TOKENS), verbose=0)
         weights.append(generator.get_weights())
     for one, other in zip(*weights):
@@ -133,7 +176,9 @@ def test_a_loss_that_is_scaled_moves_the_weights_as_far():
 
 @both_embeddings
 @pytest.mark.parametrize("rows", [6, 70], ids=["one loop", "two loops"])
-def test_the_log_probabilities_of_tokens_are_those_of_the_logits_and_so_is_the_gradient(features, rows):
+def test_the_log_probabilities_of_tokens_are_those_of_the_logits_and_so_is_the_gradient(
+    features, rows
+):
     generator, tokens = shaken(features, dropout=0.0), tf.constant(make_tokens(4, rows=rows))
     weights, found = np.random.default_rng(0).normal(size=tokens.shape).astype(np.float32), []
     by_logits = lambda: tf.gather(tf.nn.log_softmax(generator(tokens)), tokens, batch_dims=2)  # noqa: E731
@@ -141,7 +186,12 @@ def test_the_log_probabilities_of_tokens_are_those_of_the_logits_and_so_is_the_g
         with tf.GradientTape() as tape:
             log_probs = function()
             total = tf.reduce_sum(log_probs * weights)
-        found.append([log_probs, *map(tf.convert_to_tensor, tape.gradient(total, generator.trainable_variables))])
+        found.append(
+            [
+                log_probs,
+                *map(tf.convert_to_tensor, tape.gradient(total, generator.trainable_variables)),
+            ]
+        )
     for one, other in zip(*found):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4)
 
@@ -155,10 +205,15 @@ def test_a_seed_repeats_and_another_differs():
 
 
 @both_embeddings
-@pytest.mark.parametrize("options", [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}], ids=["plain", "filtered"])
+@pytest.mark.parametrize(
+    "options", [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}], ids=["plain", "filtered"]
+)
 def test_a_row_is_the_same_however_many_are_drawn_with_it(features, options):
     generator = shaken(features)
-    rows = {number: generator.generate(number, length=6, seed=3, **options) for number in (1, 5, 70, 300)}  # 70 are two loops
+    rows = {
+        number: generator.generate(number, length=6, seed=3, **options)
+        for number in (1, 5, 70, 300)
+    }  # 70 are two loops
     assert rows[300].shape == (300, 6) and rows[300].dtype == np.int32
     assert all(np.array_equal(fewer, rows[300][: len(fewer)]) for fewer in rows.values())
 
@@ -182,15 +237,22 @@ def test_a_prompt_is_kept_whole_and_what_follows_depends_on_it():
     tokens = generator.generate(3, length=6, prompt=prompts, seed=0)
     assert np.array_equal(tokens[:, :2], prompts)
     assert np.array_equal(generator.generate(3, length=6, prompt=[3, 4], seed=0)[0], tokens[0])
-    others = generator.generate(50, length=6, prompt=[5, 6], seed=0), generator.generate(50, length=6, prompt=[3, 4], seed=0)
+    others = (
+        generator.generate(50, length=6, prompt=[5, 6], seed=0),
+        generator.generate(50, length=6, prompt=[3, 4], seed=0),
+    )
     assert not np.array_equal(others[0][:, 2:], others[1][:, 2:])
-    assert np.array_equal(generator.generate(3, length=6, prompt=[], seed=0), generator.generate(3, length=6, seed=0))
+    assert np.array_equal(
+        generator.generate(3, length=6, prompt=[], seed=0), generator.generate(3, length=6, seed=0)
+    )
 
 
 def test_the_likeliest_token_alone_is_greedy():
     generator = shaken(end_token_id=None)
     tokens = generator.generate(2, length=6, top_k=1, seed=0)
-    assert np.array_equal(tokens, np.argmax(generator(tokens), axis=-1)) and len(np.unique(tokens)) > 1
+    assert (
+        np.array_equal(tokens, np.argmax(generator(tokens), axis=-1)) and len(np.unique(tokens)) > 1
+    )
 
 
 def test_first_tokens_come_as_often_as_the_model_says():
@@ -205,7 +267,9 @@ def test_first_tokens_come_as_often_as_the_model_says():
 def test_the_log_probabilities_of_samples_are_those_of_teacher_forcing(features):
     generator = shaken(features)
     tokens, log_probs = generator.sample(row_seeds(5, 60), 6)
-    forced = np.take_along_axis(log_softmax(np.array(generator(tokens))), tokens.numpy()[..., None], axis=-1)[..., 0]
+    forced = np.take_along_axis(
+        log_softmax(np.array(generator(tokens))), tokens.numpy()[..., None], axis=-1
+    )[..., 0]
     counts = np.arange(6) < np.array(lengths(tokens.numpy()))[:, None]
     np.testing.assert_allclose(log_probs, np.where(counts, forced, 0), atol=1e-5)
     assert counts.any(axis=1).all() and not counts.all()
@@ -223,12 +287,17 @@ def test_dropout_is_never_on_when_sampling_and_always_in_training():
 
 @both_embeddings
 def test_what_is_looked_up_in_training_is_what_is_computed_place_by_place(features):
-    looked_up, computed = shaken(features, dropout=0.0), shaken(features, dropout=1e-9)  # which drops nothing
+    looked_up, computed = (
+        shaken(features, dropout=0.0),
+        shaken(features, dropout=1e-9),
+    )  # which drops nothing
     gradients = []
     for generator in (looked_up, computed):
         with tf.GradientTape() as tape:
             loss = generator.nll(TOKENS, training=True)
-        gradients.append([loss, *map(tf.convert_to_tensor, tape.gradient(loss, generator.trainable_variables))])
+        gradients.append(
+            [loss, *map(tf.convert_to_tensor, tape.gradient(loss, generator.trainable_variables))]
+        )
     for one, other in zip(*gradients):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
@@ -240,7 +309,9 @@ def test_dropout_repeats_from_a_seed():
         generator.seed_dropout(seed)
         return np.array(generator(TOKENS, training=True))
 
-    assert np.array_equal(outputs((1, 2)), outputs((1, 2))) and not np.array_equal(outputs((1, 2)), outputs((1, 3)))
+    assert np.array_equal(outputs((1, 2)), outputs((1, 2))) and not np.array_equal(
+        outputs((1, 2)), outputs((1, 3))
+    )
 
 
 def test_sampling_changes_no_weight():

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tfseqgan.datasets.synthetic import compose_session_tunes
+from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.music.abc_notation import to_abc
 from tfseqgan.music.score import Chord, Note, Score
 
@@ -66,7 +66,13 @@ def read_abc(text, octaves_apart=True):
     """Returns the `Tune` that a text says; nothing in it is passed over."""
     head, key_name, rest = re.fullmatch(r"(.*\n)K:(\S+)\n(.*)", text, re.DOTALL).groups()
     fields = dict(line.split(":", 1) for line in head.splitlines()) | {"K": key_name}
-    tune, key, now, bar_start, left_in_triplet = Tune(fields, [], [], [], []), read_key(key_name), Fraction(0), Fraction(0), 0
+    tune, key, now, bar_start, left_in_triplet = (
+        Tune(fields, [], [], [], []),
+        read_key(key_name),
+        Fraction(0),
+        Fraction(0),
+        0,
+    )
     sounding, tied, accidentals, at = {}, False, {}, 0
     while at < len(rest):
         token = TOKEN.match(rest, at)
@@ -89,10 +95,16 @@ def read_abc(text, octaves_apart=True):
             pitches = [read_pitch(note, key, accidentals, octaves_apart) for note in notes]
             assert not tied or set(pitches) == set(sounding), "a tie between different pitches"
             sounding = {pitch: sounding[pitch] if tied else now for pitch in pitches}
-            now, tied, left_in_triplet = now + ticks, token["tie"] == "-", max(0, left_in_triplet - 1)
+            now, tied, left_in_triplet = (
+                now + ticks,
+                token["tie"] == "-",
+                max(0, left_in_triplet - 1),
+            )
             tune.values.append((min(lengths), ticks))
             if not tied:
-                tune.melody += [(start, now - start, pitch) for pitch, start in sorted(sounding.items())]
+                tune.melody += [
+                    (start, now - start, pitch) for pitch, start in sorted(sounding.items())
+                ]
     assert not tied and rest.endswith("|]\n") and rest.count("|]") == 1
     return tune
 
@@ -115,7 +127,10 @@ def sing(*durations, pitches=(71,), first=0, **fields):
     """Returns a score of notes one after the other; a negative duration is a rest."""
     starts = itertools.accumulate(map(abs, durations), initial=first)
     line = zip(starts, durations, itertools.cycle(pitches))
-    return Score(tuple(Note(start, ticks, pitch) for start, ticks, pitch in line if ticks > 0), **({"key": "C"} | fields))
+    return Score(
+        tuple(Note(start, ticks, pitch) for start, ticks, pitch in line if ticks > 0),
+        **({"key": "C"} | fields),
+    )
 
 
 def bars_of(score):
@@ -147,7 +162,14 @@ def test_notes_and_rests_of_any_ticks_come_back():
     rng = np.random.default_rng(0)
     for _ in range(40):
         durations = (rng.integers(1, 70, size=37) * rng.choice([1, 1, 1, -1], size=37)).tolist()
-        assert_comes_back(sing(*durations, 5, pitches=(60, 61, 66, 73), chords=strum((43, 47), (45, 48), (43, 47), ticks=61)))
+        assert_comes_back(
+            sing(
+                *durations,
+                5,
+                pitches=(60, 61, 66, 73),
+                chords=strum((43, 47), (45, 48), (43, 47), ticks=61),
+            )
+        )
 
 
 @pytest.mark.parametrize("key", MAJOR + MINOR)
@@ -157,16 +179,21 @@ def test_every_pitch_comes_back_in_every_key(key):
 
 
 def test_session_tunes_come_back_with_whole_bars_and_their_chords():
-    for score in compose_session_tunes(80, seed=3):
+    for score in compose_tunes(80, seed=3):
         tune = assert_comes_back(score)
         beats, unit = score.time_signature
         pick_up = score.chords[0].start_ticks
         assert tune.bars[0] == (pick_up or 96 * beats // unit)
         assert set(tune.bars[1:-1]) == {96 * beats // unit}
         assert {tick for tick, _ in tune.symbols} <= {chord.start_ticks for chord in score.chords}
-        assert tune.fields == {"X": "1", "T": score.name, "R": score.rhythm, "M": f"{beats}/{unit}", "L": "1/8", "K": score.key} | {
-            "Q": f"1/4={score.tempo_bpm:.0f}"
-        }
+        assert tune.fields == {
+            "X": "1",
+            "T": score.name,
+            "R": score.rhythm,
+            "M": f"{beats}/{unit}",
+            "L": "1/8",
+            "K": score.key,
+        } | {"Q": f"1/4={score.tempo_bpm:.0f}"}
 
 
 def test_every_length_is_one_written_value():
@@ -208,11 +235,15 @@ def test_a_triplet_ends_with_its_bar():
 
 
 def test_pitches_struck_together_stand_in_brackets_each_with_the_length():
-    assert bars_of(Score((Note(0, 24, 60), Note(0, 24, 64), Note(0, 24, 67)), key="C")) == ["[C2E2G2]"]
+    assert bars_of(Score((Note(0, 24, 60), Note(0, 24, 64), Note(0, 24, 67)), key="C")) == [
+        "[C2E2G2]"
+    ]
 
 
 def test_every_other_chord_of_a_tied_row_is_turned_over():
-    score = Score((Note(0, 240, 60), Note(0, 240, 64), Note(240, 24, 60), Note(240, 24, 64)), key="C")
+    score = Score(
+        (Note(0, 240, 60), Note(0, 240, 64), Note(240, 24, 60), Note(240, 24, 64)), key="C"
+    )
     assert bars_of(score) == ["[C8E8]-", "[E8C8]-", "[C4E4] [C2E2]"]
     assert_comes_back(score)
 
@@ -267,8 +298,16 @@ def test_chords_are_named_by_their_pitches_and_bass(pitches, key, symbol):
 
 def test_every_set_of_pitches_gets_a_symbol_that_readers_know():
     known = r"[A-G][#b]?(m|7|m7|maj7|dim|aug|dim7|m7b5|aug7|6|m6|sus4|sus2|7sus4|9|m9|maj9)?(/[A-G][#b]?)?"
-    chords = [(36 + bass, *(48 + n for n in range(12) if bits >> n & 1)) for bits in range(1, 4096, 7) for bass in (0, 5, 10)]
-    symbols = [symbol for chord, key in zip(chords, itertools.cycle(MAJOR)) for symbol in symbols_of(chord, key=key)]
+    chords = [
+        (36 + bass, *(48 + n for n in range(12) if bits >> n & 1))
+        for bits in range(1, 4096, 7)
+        for bass in (0, 5, 10)
+    ]
+    symbols = [
+        symbol
+        for chord, key in zip(chords, itertools.cycle(MAJOR))
+        for symbol in symbols_of(chord, key=key)
+    ]
     assert len(symbols) == len(chords) and all(re.fullmatch(known, symbol) for symbol in symbols)
 
 
@@ -302,7 +341,10 @@ def test_lines_hold_four_bars_and_the_pick_up_stands_before_them():
 
 
 def test_an_empty_score_is_one_bar_of_rest():
-    assert to_abc(Score((), time_signature=(3, 4))).splitlines() == "X:1 T:Untitled M:3/4 L:1/8 Q:1/4=120 K:C z6|]".split()
+    assert (
+        to_abc(Score((), time_signature=(3, 4))).splitlines()
+        == "X:1 T:Untitled M:3/4 L:1/8 Q:1/4=120 K:C z6|]".split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -323,12 +365,19 @@ def test_a_tune_without_a_key_gets_the_one_with_fewest_accidentals(pitches, key)
 
 
 def test_chords_help_to_find_the_key():
-    assert read_abc(to_abc(sing(24, pitches=(67,), key=None, chords=strum((38, 42, 45, 48))))).fields["K"] == "G"
+    assert (
+        read_abc(to_abc(sing(24, pitches=(67,), key=None, chords=strum((38, 42, 45, 48))))).fields[
+            "K"
+        ]
+        == "G"
+    )
 
 
 def test_the_header_is_one_line_a_field():
     score = sing(24, name="100% Pure\nK:Fun \\o/", rhythm="slip jig", tempo_bpm=0.2)
-    assert to_abc(score, number=7).startswith("X:7\nT:100\\% Pure K:Fun \\\\o/\nR:slip jig\nM:4/4\nL:1/8\nQ:1/4=1\nK:C\n")
+    assert to_abc(score, number=7).startswith(
+        "X:7\nT:100\\% Pure K:Fun \\\\o/\nR:slip jig\nM:4/4\nL:1/8\nQ:1/4=1\nK:C\n"
+    )
 
 
 @pytest.mark.parametrize("key", ["H", "g", "G#", "Fbm", "G major", "Cmm"])
@@ -351,7 +400,7 @@ def test_tunes_are_numbered_from_one():
 @pytest.mark.filterwarnings("ignore:builtin type .* has no __module__:DeprecationWarning")
 def test_verovio_engraves_every_note_and_chord_symbol():
     verovio = pytest.importorskip("verovio")
-    score = compose_session_tunes(4, seed=0)[3]
+    score = compose_tunes(4, seed=0)[3]
     text = to_abc(score)
     toolkit = verovio.toolkit()
     toolkit.setOptions({"inputFrom": "abc", "breaks": "encoded", "pageHeight": 20000})

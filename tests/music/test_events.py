@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tfseqgan.music.events import LONGEST_REST_TICKS, Event, check_event, events_to_score, join_pitches, score_to_events, split_pitches
+from tfseqgan.music.events import (
+    LONGEST_REST_TICKS,
+    Event,
+    check_event,
+    events_to_score,
+    join_pitches,
+    score_to_events,
+    split_pitches,
+)
 from tfseqgan.music.score import LONGEST_TICKS, Chord, Note, Score
 
 C, D, REST, NOTHING = (24, (4,), (0,)), (24, (4,), (2,)), (24, (), ()), (0, (), ())
@@ -35,7 +43,9 @@ def test_events_give_the_score_back_note_for_note(random_scores):
 def test_an_event_stands_at_every_onset_of_either_part(random_scores):
     for score in random_scores:
         ticks, _ = score_to_events(score)
-        onsets = {note.start_ticks for note in score.melody} | {chord.start_ticks for chord in score.chords}
+        onsets = {note.start_ticks for note in score.melody} | {
+            chord.start_ticks for chord in score.chords
+        }
         assert onsets <= set(ticks) and ticks == sorted(set(ticks)) and (not ticks or ticks[0] == 0)
 
 
@@ -49,7 +59,12 @@ def test_each_part_is_a_gapless_run_until_both_end(random_scores):
 def test_long_rests_are_split():
     ticks, events = score_to_events(Score((Note(200, 24, 60),)))
     assert ticks == [0, 96, 192, 200]
-    assert [event.melody_duration for event in events] == [LONGEST_REST_TICKS, LONGEST_REST_TICKS, 8, 24]
+    assert [event.melody_duration for event in events] == [
+        LONGEST_REST_TICKS,
+        LONGEST_REST_TICKS,
+        8,
+        24,
+    ]
 
 
 def test_a_part_without_notes_says_nothing_throughout():
@@ -62,7 +77,9 @@ def test_an_empty_score_has_no_events():
 
 
 def test_the_next_event_stands_where_the_earlier_part_ends():
-    score = events_to_score([Event(*C, *G_CHORD), Event(*D, *NOTHING), Event(*NOTHING, *NOTHING), Event(*C, *G_CHORD)])
+    score = events_to_score(
+        [Event(*C, *G_CHORD), Event(*D, *NOTHING), Event(*NOTHING, *NOTHING), Event(*C, *G_CHORD)]
+    )
     assert [note.start_ticks for note in score.melody] == [0, 24, 96]
     assert [chord.start_ticks for chord in score.chords] == [0, 96]
 
@@ -73,22 +90,30 @@ def test_a_part_struck_while_it_sounds_is_cut_there():
 
 
 def test_a_rest_cuts_what_sounds_too():
-    assert events_to_score([Event(*C, *G_CHORD), Event(*D, *REST)]).chords == (Chord(0, 24, (43, 47, 50)),)
+    assert events_to_score([Event(*C, *G_CHORD), Event(*D, *REST)]).chords == (
+        Chord(0, 24, (43, 47, 50)),
+    )
 
 
 def test_a_part_that_ended_is_silent_until_struck_again():
     score = events_to_score([Event(*C, *REST), Event(*NOTHING, *G_CHORD), Event(*D, *NOTHING)])
-    assert score.melody == (Note(0, 24, 60), Note(120, 24, 62)) and score.chords == (Chord(24, 96, (43, 47, 50)),)
+    assert score.melody == (Note(0, 24, 60), Note(120, 24, 62)) and score.chords == (
+        Chord(24, 96, (43, 47, 50)),
+    )
 
 
 def test_where_nothing_sounds_the_next_event_stands_at_the_same_tick():
-    assert events_to_score([Event(*NOTHING, *NOTHING)] * 5 + [Event(*C, *NOTHING)]).melody == (Note(0, 24, 60),)
+    assert events_to_score([Event(*NOTHING, *NOTHING)] * 5 + [Event(*C, *NOTHING)]).melody == (
+        Note(0, 24, 60),
+    )
 
 
 def test_an_ornament_is_not_played_and_takes_no_time():
     ornament = Event(0, (4,), (11,), *NOTHING)
     score = events_to_score([Event(*C, *G_CHORD), ornament, Event(*D, *NOTHING)])
-    assert score.melody == (Note(0, 24, 60), Note(24, 24, 62)) and score.chords == (Chord(0, 96, (43, 47, 50)),)
+    assert score.melody == (Note(0, 24, 60), Note(24, 24, 62)) and score.chords == (
+        Chord(0, 96, (43, 47, 50)),
+    )
 
 
 @pytest.mark.parametrize(

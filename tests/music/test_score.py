@@ -13,7 +13,10 @@ def test_a_note_ends_where_its_duration_says():
     assert Note(start_ticks=10, duration_ticks=24, pitch=60).end_ticks == 34
 
 
-@pytest.mark.parametrize("start, duration, pitch", [(-1, 24, 60), (0, 0, 60), (0, LONGEST_TICKS + 1, 60), (0, 24, 128), (0, 24, -1)])
+@pytest.mark.parametrize(
+    "start, duration, pitch",
+    [(-1, 24, 60), (0, 0, 60), (0, LONGEST_TICKS + 1, 60), (0, 24, 128), (0, 24, -1)],
+)
 def test_a_note_out_of_range_is_refused(start, duration, pitch):
     with pytest.raises(ValueError, match="expected|must be"):
         Note(start, duration, pitch)
@@ -59,7 +62,9 @@ def test_chords_that_overlap_are_refused(second):
         Score((), (Chord(0, 48, (40,)), second))
 
 
-@pytest.mark.parametrize("fields", [{"tempo_bpm": 0}, {"time_signature": (0, 4)}, {"time_signature": (4, -4)}])
+@pytest.mark.parametrize(
+    "fields", [{"tempo_bpm": 0}, {"time_signature": (0, 4)}, {"time_signature": (4, -4)}]
+)
 def test_a_tempo_or_time_signature_that_is_not_positive_is_refused(fields):
     with pytest.raises(ValueError, match="positive"):
         Score((Note(0, 24, 60),), **fields)
@@ -73,7 +78,10 @@ def test_a_score_ends_with_the_later_of_its_parts():
 
 def test_scores_are_values():
     score = Score([Note(0, 24, 60)], name="a")
-    assert score == Score((Note(0, 24, 60),), name="a") and len({score, Score((Note(0, 24, 60),), name="a")}) == 1
+    assert (
+        score == Score((Note(0, 24, 60),), name="a")
+        and len({score, Score((Note(0, 24, 60),), name="a")}) == 1
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         score.name = "b"
 
@@ -84,7 +92,9 @@ def test_transposing_there_and_back_gives_the_same_tune(random_scores, semitones
         score = dataclasses.replace(score, key="Bb")
         moved = transpose(score, semitones)
         assert transpose(moved, -semitones) == score
-        assert [note.pitch - semitones for note in moved.melody] == [note.pitch for note in score.melody]
+        assert [note.pitch - semitones for note in moved.melody] == [
+            note.pitch for note in score.melody
+        ]
 
 
 def test_transposing_beyond_the_range_of_midi_is_refused():
@@ -94,4 +104,8 @@ def test_transposing_beyond_the_range_of_midi_is_refused():
 
 def test_keys_are_spelled_with_the_fewest_accidentals():
     assert [transpose_key("C", semitones) for semitones in range(12)] == MAJOR
-    assert transpose_key("C#", 0) == "Db" and transpose_key("A#m", 2) == "Cm" and transpose_key("Cb", 1) == "C"
+    assert (
+        transpose_key("C#", 0) == "Db"
+        and transpose_key("A#m", 2) == "Cm"
+        and transpose_key("Cb", 1) == "C"
+    )

@@ -24,7 +24,11 @@ def tokenizer(random_scores):
 def test_decoding_gives_the_encoded_tune_back_note_for_note(tokenizer, random_scores):
     for score in random_scores:
         tokens = tokenizer.encode(score)
-        assert tokens.dtype == np.int32 and tokens[0] == tokenizer.start_token_id and tokens[-1] == tokenizer.end_token_id
+        assert (
+            tokens.dtype == np.int32
+            and tokens[0] == tokenizer.start_token_id
+            and tokens[-1] == tokenizer.end_token_id
+        )
         assert tokenizer.decode(tokens, name=score.name) == score
 
 
@@ -33,7 +37,9 @@ def test_the_special_ids_come_first_and_stand_for_no_event(tokenizer):
     assert tokenizer.vocabulary_size == 3 + len(tokenizer.events)
 
 
-def test_the_vocabulary_runs_from_frequent_to_rare_whatever_the_order_of_the_tunes(tokenizer, random_scores):
+def test_the_vocabulary_runs_from_frequent_to_rare_whatever_the_order_of_the_tunes(
+    tokenizer, random_scores
+):
     tokens = np.concatenate([tokenizer.encode(score)[1:-1] for score in random_scores])
     counts = np.bincount(tokens, minlength=tokenizer.vocabulary_size)[3:]
     assert (np.diff(counts) <= 0).all() and counts[-1] >= 1
@@ -52,8 +58,14 @@ def test_equal_features_mean_equal_parts(tokenizer):
     assert (features[:3] == 0).all()
     for column in range(6):
         values = [event[column] for event in tokenizer.events]
-        assert len(set(values)) == len(set(zip(values, features[3:, column].tolist()))) == len(set(features[3:, column].tolist()))
-        assert all((value in (0, ())) == (place == 0) for value, place in zip(values, features[3:, column]))
+        assert (
+            len(set(values))
+            == len(set(zip(values, features[3:, column].tolist())))
+            == len(set(features[3:, column].tolist()))
+        )
+        assert all(
+            (value in (0, ())) == (place == 0) for value, place in zip(values, features[3:, column])
+        )
         assert set(features[:, column]) == set(range(features[:, column].max() + 1))
     assert len(np.unique(features[2:], axis=0)) == 1 + len(tokenizer.events)
 
@@ -80,7 +92,10 @@ def test_decoding_stops_at_the_end_and_passes_over_start_and_padding(tokenizer, 
 @pytest.mark.parametrize("token", [-1, 10**6])
 def test_the_first_token_outside_the_vocabulary_is_named(tokenizer, token):
     last = tokenizer.vocabulary_size - 1
-    with pytest.raises(TokenizationError, match=f"Token {token} at place 2 is outside the vocabulary: expected 0 to {last}"):
+    with pytest.raises(
+        TokenizationError,
+        match=f"Token {token} at place 2 is outside the vocabulary: expected 0 to {last}",
+    ):
         tokenizer.decode([1, 4, token, -7])
 
 
@@ -98,7 +113,12 @@ def test_an_unknown_event_is_replaced_by_the_nearest_and_counted():
     tune = Score((Note(0, 24, 60), Note(24, 24, 73), Note(48, 24, 74), Note(72, 24, 61)))
     encoded = tokenizer.encode_all([tune, SCALE])
     assert (encoded.num_dropped, encoded.num_replaced, len(encoded.sequences)) == (0, 2, 2)
-    assert [note.pitch for note in tokenizer.decode(encoded.sequences[0]).melody] == [60, 61, 62, 61]
+    assert [note.pitch for note in tokenizer.decode(encoded.sequences[0]).melody] == [
+        60,
+        61,
+        62,
+        61,
+    ]
     assert encoded.sequences[0].tolist() == tokenizer.encode(tune).tolist()
 
 
@@ -107,7 +127,9 @@ def test_a_tune_with_an_unknown_event_is_refused_by_name_and_tick_or_counted():
     tune = Score((Note(0, 24, 60), Note(24, 24, 73)), name="too high")
     with pytest.raises(TokenizationError, match="too high holds an event at tick 24") as caught:
         tokenizer.encode(tune)
-    assert (caught.value.file, caught.value.tick) == ("too high", 24) and isinstance(caught.value, ValueError)
+    assert (caught.value.file, caught.value.tick) == ("too high", 24) and isinstance(
+        caught.value, ValueError
+    )
     encoded = tokenizer.encode_all([tune, SCALE])
     assert (encoded.num_dropped, encoded.num_replaced, len(encoded.sequences)) == (1, 0, 1)
 
@@ -115,10 +137,16 @@ def test_a_tune_with_an_unknown_event_is_refused_by_name_and_tick_or_counted():
 # windows
 
 
-@pytest.mark.parametrize("length, stride", [(7, None), (7, 7), (8, 3), (1, None), (1000, None), (5, 1)])
+@pytest.mark.parametrize(
+    "length, stride", [(7, None), (7, 7), (8, 3), (1, None), (1000, None), (5, 1)]
+)
 def test_windows_hold_all_of_each_tune_and_nothing_else(tokenizer, random_scores, length, stride):
     windows = tokenizer.windows(random_scores, length, stride)
-    assert windows.dtype == np.int32 and windows.shape[1] == length and (windows != 0).any(axis=1).all()
+    assert (
+        windows.dtype == np.int32
+        and windows.shape[1] == length
+        and (windows != 0).any(axis=1).all()
+    )
     step, rest = stride or length, list(windows)
     for score in random_scores:
         tokens = tokenizer.encode(score)
@@ -138,7 +166,9 @@ def test_no_tunes_give_no_windows(tokenizer):
 
 @pytest.mark.parametrize("length, stride", [(0, None), (-3, None), (8, 0), (8, 9)])
 def test_lengths_and_strides_out_of_range_are_refused(tokenizer, length, stride):
-    with pytest.raises(ValueError, match="expected a length from 1 and a stride of 1 to the length"):
+    with pytest.raises(
+        ValueError, match="expected a length from 1 and a stride of 1 to the length"
+    ):
         tokenizer.windows([SCALE], length, stride)
 
 
@@ -177,8 +207,15 @@ def test_fitting_on_nothing_or_with_a_count_below_one_is_refused():
 
 def test_tokenizers_are_equal_by_vocabulary_and_policy():
     tokenizer = Tokenizer.fit([SCALE])
-    assert tokenizer == Tokenizer([list(event) for event in tokenizer.events]) and len({tokenizer, Tokenizer.fit([SCALE])}) == 1
-    assert tokenizer != Tokenizer.fit([SCALE], rare="drop") and tokenizer != Tokenizer(tokenizer.events[::-1]) and tokenizer != "tokenizer"
+    assert (
+        tokenizer == Tokenizer([list(event) for event in tokenizer.events])
+        and len({tokenizer, Tokenizer.fit([SCALE])}) == 1
+    )
+    assert (
+        tokenizer != Tokenizer.fit([SCALE], rare="drop")
+        and tokenizer != Tokenizer(tokenizer.events[::-1])
+        and tokenizer != "tokenizer"
+    )
 
 
 # files
@@ -195,7 +232,9 @@ def test_a_saved_tokenizer_is_loaded_equal(tmp_path, tokenizer, rare):
 
 def _content(**changes):
     header = {"format": "tfseqgan.Tokenizer", "version": 1, "ticks_per_quarter": 24}
-    return json.dumps({**header, "rare": "nearest", "events": [[24, [4], [0], 0, [], []]], **changes}).encode()
+    return json.dumps(
+        {**header, "rare": "nearest", "events": [[24, [4], [0], 0, [], []]], **changes}
+    ).encode()
 
 
 @pytest.mark.parametrize(

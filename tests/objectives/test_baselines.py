@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.objectives.baselines import BASELINES, BatchMean, LeaveOneOut, MovingAverage, NoBaseline, initial_state
+from tfseqgan.objectives.baselines import (
+    BASELINES,
+    BatchMean,
+    LeaveOneOut,
+    MovingAverage,
+    NoBaseline,
+    initial_state,
+)
 
 MASK = (np.arange(6) < np.array([[6], [1], [4], [2]])).astype(np.float64)
 VALUES = np.random.default_rng(0).normal(size=(4, 6))
@@ -49,14 +56,18 @@ def test_leave_one_out_does_not_see_the_sample_itself():
     before, changed = baseline_of(LeaveOneOut())[0], VALUES.copy()
     changed[2] += 5
     after = baseline_of(LeaveOneOut(), changed)[0]
-    assert after[2] == pytest.approx(before[2]) and after[0, 0] == pytest.approx(before[0, 0] + 5 / 3)
+    assert after[2] == pytest.approx(before[2]) and after[0, 0] == pytest.approx(
+        before[0, 0] + 5 / 3
+    )
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_values_behind_the_end_count_for_nothing(name):
     found, state = baseline_of(BASELINES[name])
     noisy, noisy_state = baseline_of(BASELINES[name], np.where(MASK == 1, VALUES, 1e3))
-    assert (noisy * MASK).tolist() == (found * MASK).tolist() and noisy_state.tolist() == state.tolist()
+    assert (noisy * MASK).tolist() == (
+        found * MASK
+    ).tolist() and noisy_state.tolist() == state.tolist()
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -24,7 +24,10 @@ def test_terminal_credit_is_the_reward_discounted_by_the_steps_left_in_its_own_r
 
 
 def test_undiscounted_terminal_credit_is_the_reward_at_every_step():
-    assert Terminal()(tf.constant(REWARDS), tf.constant(MASK)).numpy().tolist() == (REWARDS[:, None] * MASK).tolist()
+    assert (
+        Terminal()(tf.constant(REWARDS), tf.constant(MASK)).numpy().tolist()
+        == (REWARDS[:, None] * MASK).tolist()
+    )
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.7])
@@ -32,7 +35,9 @@ def test_terminal_credit_is_the_reward_to_go_of_a_reward_at_the_last_token(disco
     at_the_end = np.zeros((4, 6))
     at_the_end[np.arange(4), np.array(LENGTHS) - 1] = REWARDS
     expected = reward_to_go(tf.constant(at_the_end), tf.constant(MASK), discount).numpy()
-    assert Terminal()(tf.constant(REWARDS), tf.constant(MASK), discount).numpy() == pytest.approx(expected, abs=1e-14)
+    assert Terminal()(tf.constant(REWARDS), tf.constant(MASK), discount).numpy() == pytest.approx(
+        expected, abs=1e-14
+    )
 
 
 def test_a_float32_mask_gives_credit_of_the_rewards_dtype():
@@ -42,7 +47,9 @@ def test_a_float32_mask_gives_credit_of_the_rewards_dtype():
 @pytest.mark.parametrize("discount", [1.0, 0.7])
 def test_credit_for_prefixes_is_the_sum_of_the_differences_to_come(discount):
     opinions = np.random.default_rng(1).normal(size=(4, 6))
-    opinions = np.where(MASK == 1, opinions, opinions[np.arange(4), np.array(LENGTHS) - 1][:, None])  # it stays behind the end
+    opinions = np.where(
+        MASK == 1, opinions, opinions[np.arange(4), np.array(LENGTHS) - 1][:, None]
+    )  # it stays behind the end
     expected = np.zeros((4, 6))
     for b, length in enumerate(LENGTHS):
         earned = np.diff(opinions[b, :length], prepend=0.0)
@@ -60,7 +67,11 @@ def test_asked_less_often_the_opinion_in_between_is_the_last_one(every):
     opinions = np.where(MASK == 1, opinions, opinions[np.arange(4), np.array(LENGTHS) - 1][:, None])
     expected = np.zeros((4, 6))
     for b, length in enumerate(LENGTHS):
-        potential = [0.0] + [opinions[b, t // every * every - 1] if t >= every else 0.0 for t in range(1, length)] + [opinions[b, length - 1]]
+        potential = (
+            [0.0]
+            + [opinions[b, t // every * every - 1] if t >= every else 0.0 for t in range(1, length)]
+            + [opinions[b, length - 1]]
+        )
         for t in range(length):
             expected[b, t] = potential[-1] - potential[t]
     asked = [*range(every - 1, 5, every), 5]

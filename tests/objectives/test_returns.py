@@ -12,7 +12,9 @@ LENGTHS = [7, 1, 4, 2]
 
 def random_rewards():
     """Returns float64 rewards and masks of four rows of seven steps; noise stands behind the ends."""
-    return np.random.default_rng(0).normal(size=(4, 7)), (np.arange(7) < np.array(LENGTHS)[:, None]).astype(np.float64)
+    return np.random.default_rng(0).normal(size=(4, 7)), (
+        np.arange(7) < np.array(LENGTHS)[:, None]
+    ).astype(np.float64)
 
 
 def test_the_mask_is_1_up_to_and_including_the_first_end():
@@ -23,7 +25,9 @@ def test_the_mask_is_1_up_to_and_including_the_first_end():
 
 
 def test_ends_and_tokens_behind_the_first_end_do_not_count():
-    assert sequence_mask(tf.constant([[3, 2, 4, 2, 4]]), end_token_id=2).numpy().tolist() == [[1, 1, 0, 0, 0]]
+    assert sequence_mask(tf.constant([[3, 2, 4, 2, 4]]), end_token_id=2).numpy().tolist() == [
+        [1, 1, 0, 0, 0]
+    ]
 
 
 def test_sequences_without_an_end_count_whole():
@@ -60,7 +64,12 @@ def test_the_reward_to_go_is_the_discounted_sum_of_what_is_to_come(discount):
 def test_the_sum_runs_over_time_and_not_over_the_batch(discount):
     rewards, mask = random_rewards()
     together = reward_to_go(tf.constant(rewards), tf.constant(mask), discount).numpy()
-    alone = [reward_to_go(tf.constant(rewards[b : b + 1]), tf.constant(mask[b : b + 1]), discount).numpy()[0] for b in range(4)]
+    alone = [
+        reward_to_go(
+            tf.constant(rewards[b : b + 1]), tf.constant(mask[b : b + 1]), discount
+        ).numpy()[0]
+        for b in range(4)
+    ]
     over_the_batch = np.cumsum((rewards * mask)[::-1], axis=0)[::-1]
     assert together == pytest.approx(np.array(alone), abs=1e-14)
     assert np.abs(together - over_the_batch).max() > 1
@@ -77,4 +86,6 @@ def test_it_is_the_same_in_a_graph_of_unknown_shape():
     rewards, mask = random_rewards()
     spec = tf.TensorSpec([None, None], tf.float64)
     graph = tf.function(lambda r, m: reward_to_go(r, m, 0.9), input_signature=[spec, spec])
-    assert graph(rewards, mask).numpy() == pytest.approx(reward_to_go(tf.constant(rewards), tf.constant(mask), 0.9).numpy())
+    assert graph(rewards, mask).numpy() == pytest.approx(
+        reward_to_go(tf.constant(rewards), tf.constant(mask), 0.9).numpy()
+    )

@@ -22,10 +22,15 @@ LOGITS = np.random.default_rng(0).normal(scale=3, size=5)
 )
 def test_a_reward_is_its_formula_in_d(reward, twin):
     found = reward(tf.constant(LOGITS))
-    assert found.dtype == tf.float64 and found.numpy() == pytest.approx(np.array([twin(x) for x in LOGITS]))
+    assert found.dtype == tf.float64 and found.numpy() == pytest.approx(
+        np.array([twin(x) for x in LOGITS])
+    )
 
 
-@pytest.mark.parametrize("reward, at_minus, at_plus", [(probability, 0, 1), (log, -1e4, 0), (logit, -1e4, 1e4), (none, 0, 0)])
+@pytest.mark.parametrize(
+    "reward, at_minus, at_plus",
+    [(probability, 0, 1), (log, -1e4, 0), (logit, -1e4, 1e4), (none, 0, 0)],
+)
 def test_a_certain_discriminator_gives_a_finite_reward_and_gradient(reward, at_minus, at_plus):
     logits = tf.constant([-1e4, 1e4])
     with tf.GradientTape() as tape:
@@ -48,4 +53,6 @@ def test_log_and_logit_do_not_lose_a_small_d_to_rounding():
 
 
 def test_rewards_are_found_by_the_names_of_their_functions():
-    assert {name: reward.__name__ for name, reward in REWARDS.items()} == {name: name for name in ("probability", "log", "logit", "none")}
+    assert {name: reward.__name__ for name, reward in REWARDS.items()} == {
+        name: name for name in ("probability", "log", "logit", "none")
+    }

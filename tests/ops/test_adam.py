@@ -8,26 +8,42 @@ from tiny_models import make_generator, make_tokens, snapshot
 
 import tfseqgan as sg
 
-OPTIONS = [{}, {"global_clipnorm": 0.5}, {"weight_decay": 0.1}, {"use_ema": True, "ema_momentum": 0.5}, {"amsgrad": True}, {"beta_1": 0.5, "epsilon": 0.1}]
+OPTIONS = [
+    {},
+    {"global_clipnorm": 0.5},
+    {"weight_decay": 0.1},
+    {"use_ema": True, "ema_momentum": 0.5},
+    {"amsgrad": True},
+    {"beta_1": 0.5, "epsilon": 0.1},
+]
 
 
 def steps(make, compiled, **options):
     """Returns two weights and the optimizer's variables after five steps."""
     rng = np.random.default_rng(0)
-    weights = [keras.Variable(rng.normal(size=shape).astype(np.float32)) for shape in ((3, 4), (5,))]
+    weights = [
+        keras.Variable(rng.normal(size=shape).astype(np.float32)) for shape in ((3, 4), (5,))
+    ]
     optimizer = make(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), **options)
     optimizer.build(weights)
     apply = lambda *gradients: optimizer.apply(list(gradients), weights)  # noqa: E731
     apply = tf.function(apply) if compiled else apply
     for _ in range(5):
-        apply(*(tf.constant(rng.normal(size=weight.shape).astype(np.float32)) for weight in weights))
-    return [weight.numpy() for weight in weights] + [np.array(variable) for variable in optimizer.variables]
+        apply(
+            *(tf.constant(rng.normal(size=weight.shape).astype(np.float32)) for weight in weights)
+        )
+    return [weight.numpy() for weight in weights] + [
+        np.array(variable) for variable in optimizer.variables
+    ]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_its_steps_are_those_of_keras(options, compiled):
-    ours, theirs = steps(sg.Adam, compiled, **options), steps(keras.optimizers.Adam, compiled, **options)
+    ours, theirs = (
+        steps(sg.Adam, compiled, **options),
+        steps(keras.optimizers.Adam, compiled, **options),
+    )
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)

@@ -28,17 +28,23 @@ def _by_hand(vectors, kernel, mask):
 
 
 def _plain(vectors, kernel, mask):
-    responses = tf.nn.conv1d(tf.pad(vectors, [[0, 0], [len(kernel) - 1, 0], [0, 0]]), kernel, 1, "VALID")
+    responses = tf.nn.conv1d(
+        tf.pad(vectors, [[0, 0], [len(kernel) - 1, 0], [0, 0]]), kernel, 1, "VALID"
+    )
     return tf.reduce_max(tf.where(mask[:, :, None] > 0, responses, -np.inf), axis=1)
 
 
-widths = pytest.mark.parametrize("width,length", [(1, 7), (2, 7), (3, 7), (9, 7), (16, 16), (17, 43), (20, 7)])  # from 16 on by their spectra, but the last
+widths = pytest.mark.parametrize(
+    "width,length", [(1, 7), (2, 7), (3, 7), (9, 7), (16, 16), (17, 43), (20, 7)]
+)  # from 16 on by their spectra, but the last
 
 
 @widths
 def test_the_maximum_equals_the_loop_written_out(width, length):
     inputs = _inputs(width, length=length)
-    np.testing.assert_allclose(causal_max(*map(tf.constant, inputs)), _by_hand(*inputs), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        causal_max(*map(tf.constant, inputs)), _by_hand(*inputs), rtol=1e-5, atol=1e-5
+    )
 
 
 @widths
@@ -68,13 +74,19 @@ def test_steps_that_do_not_count_have_neither_response_nor_gradient():
 @widths
 def test_without_a_mask_every_step_counts(width, length):
     vectors, kernel, _ = map(tf.constant, _inputs(width, length=length))
-    np.testing.assert_array_equal(causal_max(vectors, kernel), causal_max(vectors, kernel, tf.ones([3, length])))
+    np.testing.assert_array_equal(
+        causal_max(vectors, kernel), causal_max(vectors, kernel, tf.ones([3, length]))
+    )
 
 
 def test_a_graph_of_any_length_takes_long_filters_too():
-    compiled = tf.function(causal_max, input_signature=[tf.TensorSpec([None, None, 4]), tf.TensorSpec([17, 4, 5])])
+    compiled = tf.function(
+        causal_max, input_signature=[tf.TensorSpec([None, None, 4]), tf.TensorSpec([17, 4, 5])]
+    )
     vectors, kernel, _ = map(tf.constant, _inputs(17, length=43))
-    np.testing.assert_allclose(compiled(vectors, kernel), causal_max(vectors, kernel), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        compiled(vectors, kernel), causal_max(vectors, kernel), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_equal_responses_give_the_gradient_to_the_first():
@@ -118,7 +130,9 @@ def test_where_there_is_a_gpu_the_gradient_is_tensorflows_own_and_the_same(monke
     vectors, kernel, mask = map(tf.constant, _inputs(3, seed=4))
     found = []
     for devices in ([], ["a GPU"]):
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, devices=devices: devices)
+        monkeypatch.setattr(
+            tf.config, "list_physical_devices", lambda kind, devices=devices: devices
+        )
         with tf.GradientTape() as tape:
             tape.watch([vectors, kernel])
             value = tf.reduce_sum(causal_max(vectors, kernel, mask) ** 2)
@@ -136,4 +150,6 @@ def test_the_maximum_of_the_first_blocks_is_that_of_their_prefix(width, length, 
     for block in range(blocks.shape[0]):
         until = (block + 1) * every
         expected = causal_max(vectors[:, :until], kernel, mask[:, :until])
-        np.testing.assert_allclose(tf.reduce_max(blocks[: block + 1], axis=0), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            tf.reduce_max(blocks[: block + 1], axis=0), expected, rtol=1e-5, atol=1e-5
+        )

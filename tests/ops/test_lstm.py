@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfseqgan.ops import lstm as recurrence
-from tfseqgan.ops.lstm import gates_of, project, read, read_rows, states_passed
+from tfseqgan.ops.lstm import gates_of, lstm_states, project, read, read_rows
 
 B, T, D, H = 3, 5, 4, 6
 
@@ -31,7 +31,10 @@ def gradients(outputs_of, layer, inputs):
         tape.watch(inputs)
         outputs = outputs_of(inputs)
         loss = tf.reduce_sum(outputs * tf.constant(upstream, outputs.dtype))
-    return [outputs, *tape.gradient(loss, [inputs, *(weight.value for weight in layer.trainable_variables)])]
+    return [
+        outputs,
+        *tape.gradient(loss, [inputs, *(weight.value for weight in layer.trainable_variables)]),
+    ]
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -51,7 +54,10 @@ def test_outputs_and_gradients_are_those_of_the_layer(compiled):
 @pytest.mark.parametrize("rows", [B, 70], ids=["one loop", "two loops"])
 def test_rows_of_a_table_are_read_as_the_layer_reads_their_vectors(rows, compiled):
     layer, random = make_layer(dtype="float64"), np.random.default_rng(3)
-    table, places = tf.constant(random.normal(size=(9, D))), tf.constant(random.integers(0, 8, (rows, T)), tf.int32)  # the last row is never read
+    table, places = (
+        tf.constant(random.normal(size=(9, D))),
+        tf.constant(random.integers(0, 8, (rows, T)), tf.int32),
+    )  # the last row is never read
     weights = tf.constant(random.normal(size=(rows, T, H)))
 
     def gradients(outputs_of):
@@ -59,10 +65,23 @@ def test_rows_of_a_table_are_read_as_the_layer_reads_their_vectors(rows, compile
             tape.watch(table)
             outputs = outputs_of(table, places)
             loss = tf.reduce_sum(outputs * weights)
-        return [outputs, *map(tf.convert_to_tensor, tape.gradient(loss, [table, *(weight.value for weight in layer.trainable_variables)]))]
+        return [
+            outputs,
+            *map(
+                tf.convert_to_tensor,
+                tape.gradient(
+                    loss, [table, *(weight.value for weight in layer.trainable_variables)]
+                ),
+            ),
+        ]
 
-    ours = lambda table, places: tf.transpose(tf.concat(read_rows(table, places, layer), axis=1), [1, 0, 2])  # noqa: E731
-    found, expected = gradients(tf.function(ours) if compiled else ours), gradients(lambda table, places: layer(tf.gather(table, places)))
+    ours = lambda table, places: tf.transpose(
+        tf.concat(read_rows(table, places, layer), axis=1), [1, 0, 2]
+    )  # noqa: E731
+    found, expected = (
+        gradients(tf.function(ours) if compiled else ours),
+        gradients(lambda table, places: layer(tf.gather(table, places))),
+    )
     assert len(found) == 5 and not np.any(found[1][-1])
     for one, other in zip(found, expected):
         assert np.abs(other).max() > 1e-3
@@ -71,7 +90,9 @@ def test_rows_of_a_table_are_read_as_the_layer_reads_their_vectors(rows, compile
 
 def test_a_batch_of_any_size_and_length_is_read_by_one_graph():
     layer = make_layer()
-    compiled = tf.function(lambda inputs: read(inputs, layer), input_signature=[tf.TensorSpec([None, None, D])])
+    compiled = tf.function(
+        lambda inputs: read(inputs, layer), input_signature=[tf.TensorSpec([None, None, D])]
+    )
     for rows, length in [(1, 1), (2, 7), (B, T)]:
         inputs = tf.random.stateless_normal([rows, length, D], [rows, length])
         np.testing.assert_allclose(compiled(inputs), layer(inputs), atol=1e-6)
@@ -79,7 +100,7 @@ def test_a_batch_of_any_size_and_length_is_read_by_one_graph():
 
 def test_the_states_passed_are_those_of_the_cell():
     layer = make_layer()
-    hidden, cells = states_passed(vectors(), layer)
+    hidden, cells = lstm_states(vectors(), layer)
     state = [tf.zeros([B, H])] * 2
     for t in range(T):
         _, state = layer.cell(vectors()[:, t], state)
@@ -90,7 +111,9 @@ def test_the_states_passed_are_those_of_the_cell():
 def test_inputs_are_projected_gate_by_gate():
     layer = make_layer()
     together = vectors() @ layer.cell.kernel + layer.cell.bias
-    np.testing.assert_allclose(tf.concat(project(vectors(), gates_of(layer)), axis=-1), together, atol=1e-6)
+    np.testing.assert_allclose(
+        tf.concat(project(vectors(), gates_of(layer)), axis=-1), together, atol=1e-6
+    )
 
 
 def test_bfloat16_agrees_but_for_its_digits():

@@ -23,6 +23,8 @@ def test_there_is_one_loop_where_the_rows_are_not_known_or_a_gpu_is_there(monkey
 
 def test_the_number_of_rows_of_a_graph_is_known_or_none():
     found = []
-    step = tf.function(lambda seeds: found.append(row_blocks(seeds.shape[0])), reduce_retracing=True)
+    step = tf.function(
+        lambda seeds: found.append(row_blocks(seeds.shape[0])), reduce_retracing=True
+    )
     step(tf.zeros([70, 2])), step(tf.zeros([71, 2]))
     assert found == [[slice(32), slice(32, None)], [slice(None)]]

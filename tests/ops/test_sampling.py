@@ -7,7 +7,14 @@ import pytest
 import tensorflow as tf
 from enumeration import chi_square_p
 
-from tfseqgan.ops.sampling import check_sampling, keep_top_k, keep_top_p, next_tokens, row_seeds, row_uniforms
+from tfseqgan.ops.sampling import (
+    check_sampling,
+    keep_top_k,
+    keep_top_p,
+    next_tokens,
+    row_seeds,
+    row_uniforms,
+)
 
 LAST_UNIFORM = np.nextafter(np.float32(1), np.float32(0))
 
@@ -15,7 +22,11 @@ LAST_UNIFORM = np.nextafter(np.float32(1), np.float32(0))
 def random_log_p(num_rows, vocabulary_size, seed=0, ties=False):
     """Returns log-probabilities float32 [B, V]; with ties, of weights 1, 2 and 3."""
     rng = np.random.default_rng(seed)
-    weights = rng.integers(1, 4, size=(num_rows, vocabulary_size)) if ties else np.exp(2 * rng.normal(size=(num_rows, vocabulary_size)))
+    weights = (
+        rng.integers(1, 4, size=(num_rows, vocabulary_size))
+        if ties
+        else np.exp(2 * rng.normal(size=(num_rows, vocabulary_size)))
+    )
     return np.log(weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -34,10 +45,16 @@ def kept(filtered):
     return [set(np.flatnonzero(np.isfinite(row))) for row in filtered.numpy()]
 
 
-@pytest.mark.parametrize("seed, first", [(7, 7), (np.int64(7), 7), (2**32 + 7, 7), (-1, -1), (2**31, -(2**31))])
+@pytest.mark.parametrize(
+    "seed, first", [(7, 7), (np.int64(7), 7), (2**32 + 7, 7), (-1, -1), (2**31, -(2**31))]
+)
 def test_every_row_has_a_seed_of_its_own(seed, first):
     seeds = row_seeds(seed, 3)
-    assert seeds.dtype == tf.int32 and seeds.numpy().tolist() == [[first, 0], [first, 1], [first, 2]]
+    assert seeds.dtype == tf.int32 and seeds.numpy().tolist() == [
+        [first, 0],
+        [first, 1],
+        [first, 2],
+    ]
 
 
 def test_a_pair_of_seeds_counts_on_and_wraps():
@@ -60,7 +77,9 @@ def test_a_rows_uniform_numbers_do_not_depend_on_its_batch_bit_for_bit():
 def test_uniform_numbers_are_uniform_and_their_rows_differ():
     uniforms = row_uniforms(row_seeds(3, 200), 100).numpy()
     assert uniforms.min() >= 0 and uniforms.max() < 1 and len(np.unique(uniforms[0])) == 200
-    assert chi_square_p(np.bincount((uniforms.ravel() * 16).astype(int)), np.full(16, 1 / 16)) > 1e-4
+    assert (
+        chi_square_p(np.bincount((uniforms.ravel() * 16).astype(int)), np.full(16, 1 / 16)) > 1e-4
+    )
 
 
 def test_the_next_token_is_the_inverse_of_the_cumulative_distribution():
@@ -101,27 +120,37 @@ def test_20000_draws_follow_the_softmax():
     logits = np.random.default_rng(4).normal(size=6).astype(np.float32)
     uniforms = row_uniforms(row_seeds(0, 1), 20_000).numpy()[:, 0]
     drawn = draw(np.tile(logits, (20_000, 1)), uniforms)
-    assert chi_square_p(np.bincount(drawn, minlength=6), np.exp(logits) / np.exp(logits).sum()) > 1e-4
+    assert (
+        chi_square_p(np.bincount(drawn, minlength=6), np.exp(logits) / np.exp(logits).sum()) > 1e-4
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_temperature_divides_the_log_probabilities(temperature):
     log_p, uniforms = random_log_p(500, 11), uniforms_of(500)
     weights = np.exp(log_p.astype(np.float64)) ** (1 / temperature)
-    expected = [int(np.searchsorted(np.cumsum(row), u * row.sum(), side="right")) for row, u in zip(weights, uniforms)]
+    expected = [
+        int(np.searchsorted(np.cumsum(row), u * row.sum(), side="right"))
+        for row, u in zip(weights, uniforms)
+    ]
     assert draw(log_p, uniforms, temperature=tf.constant(temperature)).tolist() == expected
 
 
 def test_a_low_temperature_is_the_likeliest_token():
     log_p = random_log_p(50, 11)
-    assert draw(log_p, uniforms_of(50), temperature=tf.constant(1e-4)).tolist() == log_p.argmax(axis=1).tolist()
+    assert (
+        draw(log_p, uniforms_of(50), temperature=tf.constant(1e-4)).tolist()
+        == log_p.argmax(axis=1).tolist()
+    )
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("top_k", [1, 2, 5, 7, 100])
 def test_top_k_keeps_the_k_likeliest_and_what_ties_with_the_last(top_k, ties):
     log_p = random_log_p(30, 7, ties=ties)
-    expected = [{v for v in range(7) if sum(other > row[v] for other in row) < top_k} for row in log_p]
+    expected = [
+        {v for v in range(7) if sum(other > row[v] for other in row) < top_k} for row in log_p
+    ]
     assert kept(keep_top_k(tf.constant(log_p), top_k)) == expected
     assert any(len(tokens) > top_k for tokens in expected) == (ties and top_k < 7)
 
@@ -148,10 +177,15 @@ def test_a_filter_leaves_the_log_probabilities_that_it_keeps():
 
 def test_only_what_the_filters_keep_is_drawn():
     log_p, rows = random_log_p(400, 7), np.arange(400)
-    kept_by_k, kept_by_p = kept(keep_top_k(tf.constant(log_p), 2)), kept(keep_top_p(tf.constant(log_p), 0.5))
+    kept_by_k, kept_by_p = (
+        kept(keep_top_k(tf.constant(log_p), 2)),
+        kept(keep_top_p(tf.constant(log_p), 0.5)),
+    )
     assert all(v in kept_by_k[b] for b, v in zip(rows, draw(log_p, uniforms_of(400), top_k=2)))
     assert all(v in kept_by_p[b] for b, v in zip(rows, draw(log_p, uniforms_of(400), top_p=0.5)))
-    assert draw(log_p, uniforms_of(400), top_k=1, top_p=0.5).tolist() == log_p.argmax(axis=1).tolist()
+    assert (
+        draw(log_p, uniforms_of(400), top_k=1, top_p=0.5).tolist() == log_p.argmax(axis=1).tolist()
+    )
 
 
 def test_temperature_comes_before_the_filters():
@@ -168,9 +202,18 @@ def test_every_row_may_have_settings_of_its_own():
         "top_k": np.resize(np.array([0, 1, 2, 5, 9], np.int32), 60),
         "top_p": np.resize(np.array([0.3, 0.8, 1, 1], np.float32), 60),
     }
-    together = draw(log_p, uniforms, **{name: tf.constant(values) for name, values in settings.items()})
+    together = draw(
+        log_p, uniforms, **{name: tf.constant(values) for name, values in settings.items()}
+    )
     rows = [slice(row, row + 1) for row in range(60)]
-    alone = [draw(log_p[row], uniforms[row], **{name: tf.constant(values[row]) for name, values in settings.items()})[0] for row in rows]
+    alone = [
+        draw(
+            log_p[row],
+            uniforms[row],
+            **{name: tf.constant(values[row]) for name, values in settings.items()},
+        )[0]
+        for row in rows
+    ]
     assert together.tolist() == alone
     assert kept(keep_top_k(tf.constant(log_p), tf.constant(settings["top_k"])))[0] == set(range(7))
     assert kept(keep_top_p(tf.constant(log_p), tf.constant(settings["top_p"])))[2] == set(range(7))

@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 
 from tfseqgan.ops import sparse
-from tfseqgan.ops.sparse import add_rows, project_change, sparse_matrix, sparse_product, take_rows, transposed
+from tfseqgan.ops.sparse import (
+    add_rows,
+    project_change,
+    sparse_matrix,
+    sparse_product,
+    take_rows,
+    transposed,
+)
 
 R, D = 6, 4
 
@@ -17,8 +24,15 @@ def test_the_product_is_that_of_the_dense_matrices():
     dense = random.normal(size=(R, D)).astype(np.float32)
     rows, columns = np.nonzero(matrix)
     sparse = sparse_matrix(rows, columns, tf.constant(matrix[rows, columns]), matrix.shape)
-    np.testing.assert_allclose(sparse_product(sparse, tf.constant(dense)), matrix @ dense, rtol=1e-6)
-    np.testing.assert_allclose(sparse_product(transposed(sparse), tf.constant(dense[:5])), matrix.T @ dense[:5], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        sparse_product(sparse, tf.constant(dense)), matrix @ dense, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        sparse_product(transposed(sparse), tf.constant(dense[:5])),
+        matrix.T @ dense[:5],
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def _gradient(function, table, places, weights):
@@ -28,25 +42,39 @@ def _gradient(function, table, places, weights):
     return tf.convert_to_tensor(tape.gradient(total, table))
 
 
-@pytest.mark.parametrize("dtype,digits", [(tf.float64, 1e-14), (tf.float32, 1e-6), (tf.bfloat16, 0.02)])
+@pytest.mark.parametrize(
+    "dtype,digits", [(tf.float64, 1e-14), (tf.float32, 1e-6), (tf.bfloat16, 0.02)]
+)
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
-def test_rows_and_their_gradients_are_those_of_gather(monkeypatch, devices, dtype, digits, compiled):
+def test_rows_and_their_gradients_are_those_of_gather(
+    monkeypatch, devices, dtype, digits, compiled
+):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     random = np.random.default_rng(1)
     table = tf.constant(random.normal(size=(R, D)), dtype)
     places = tf.constant(random.integers(0, R - 1, (3, 5)), tf.int32)  # the last row is never taken
     weights = tf.constant(random.normal(size=(3, 5, D)))
     ours = tf.function(take_rows) if compiled else take_rows
-    np.testing.assert_array_equal(tf.cast(ours(table, places), tf.float64), tf.cast(tf.gather(table, places), tf.float64))
-    found, expected = _gradient(ours, table, places, weights), _gradient(tf.gather, table, places, weights)
+    np.testing.assert_array_equal(
+        tf.cast(ours(table, places), tf.float64), tf.cast(tf.gather(table, places), tf.float64)
+    )
+    found, expected = (
+        _gradient(ours, table, places, weights),
+        _gradient(tf.gather, table, places, weights),
+    )
     assert found.dtype == dtype and not np.any(found[-1]) and np.any(found[:-1])
-    np.testing.assert_allclose(tf.cast(found, tf.float64), tf.cast(expected, tf.float64), rtol=digits, atol=digits)
+    np.testing.assert_allclose(
+        tf.cast(found, tf.float64), tf.cast(expected, tf.float64), rtol=digits, atol=digits
+    )
 
 
 def test_the_gradient_is_the_same_to_the_bit_each_time():
     random = np.random.default_rng(2)
-    table, places = tf.constant(random.normal(size=(40, 64)).astype(np.float32)), tf.constant(random.integers(0, 40, 5000), tf.int32)
+    table, places = (
+        tf.constant(random.normal(size=(40, 64)).astype(np.float32)),
+        tf.constant(random.integers(0, 40, 5000), tf.int32),
+    )
     weights = tf.constant(random.normal(size=(5000, 64)))
     first = _gradient(take_rows, table, places, weights)
     for _ in range(10):
@@ -56,14 +84,26 @@ def test_the_gradient_is_the_same_to_the_bit_each_time():
 @pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
 def test_a_row_that_is_taken_often_loses_nothing_in_half_precision(monkeypatch, devices):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
-    gradient = _gradient(take_rows, tf.zeros([2, 1], tf.bfloat16), tf.zeros([4096], tf.int32), tf.ones([4096, 1], tf.float64))
-    assert gradient.numpy().ravel().tolist() == [4096, 0]  # added up in bfloat16 it would stay at 256
+    gradient = _gradient(
+        take_rows,
+        tf.zeros([2, 1], tf.bfloat16),
+        tf.zeros([4096], tf.int32),
+        tf.ones([4096, 1], tf.float64),
+    )
+    assert gradient.numpy().ravel().tolist() == [
+        4096,
+        0,
+    ]  # added up in bfloat16 it would stay at 256
 
 
 @pytest.mark.parametrize("devices", [[], ["a GPU"]], ids=["CPU", "GPU's way"])
 def test_no_rows_have_a_gradient_of_zeros(monkeypatch, devices):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
-    assert not np.any(_gradient(take_rows, tf.ones([R, D]), tf.zeros([0, 3], tf.int32), tf.ones([0, 3, D], tf.float64)))
+    assert not np.any(
+        _gradient(
+            take_rows, tf.ones([R, D]), tf.zeros([0, 3], tf.int32), tf.ones([0, 3, D], tf.float64)
+        )
+    )
 
 
 def test_slices_are_added_up_at_their_places():
@@ -86,7 +126,9 @@ def projection(seed=3, rows=3, share=1.0):
 @pytest.mark.parametrize("few", [0.0, 2.0], ids=["all multiplied", "changes added"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_what_follows_a_change_is_the_projection_and_so_is_its_gradient(monkeypatch, few, share, compiled):
+def test_what_follows_a_change_is_the_projection_and_so_is_its_gradient(
+    monkeypatch, few, share, compiled
+):
     monkeypatch.setattr(sparse, "_FEW", few)
     before, now, *parameters, one, other = projection(share=share)
     kernels, biases = parameters[:2], parameters[2:]
@@ -112,6 +154,14 @@ def test_what_follows_a_change_is_the_projection_and_so_is_its_gradient(monkeypa
 def test_only_what_changed_is_added_where_little_did(monkeypatch):
     monkeypatch.setattr(sparse, "_FEW", 0.5)
     before, now = tf.zeros([2, R]), tf.constant([[1.0] + [0.0] * (R - 1), [0.0] * R])
-    kernel, wrong = tf.ones([R, D]), tf.constant([[100.0] * D, [7.0] * D])  # what was given is kept, so that a wrong start shows
-    assert np.array_equal(project_change([wrong], before, now, [kernel], [tf.zeros([D])])[0], [[101.0] * D, [7.0] * D])
-    assert np.array_equal(project_change([wrong], before, tf.ones([2, R]), [kernel], [tf.zeros([D])])[0], np.full((2, D), R))
+    kernel, wrong = (
+        tf.ones([R, D]),
+        tf.constant([[100.0] * D, [7.0] * D]),
+    )  # what was given is kept, so that a wrong start shows
+    assert np.array_equal(
+        project_change([wrong], before, now, [kernel], [tf.zeros([D])])[0], [[101.0] * D, [7.0] * D]
+    )
+    assert np.array_equal(
+        project_change([wrong], before, tf.ones([2, R]), [kernel], [tf.zeros([D])])[0],
+        np.full((2, D), R),
+    )

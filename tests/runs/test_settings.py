@@ -10,7 +10,7 @@ from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
 from tfseqgan.objectives.recipes import RECIPES
 from tfseqgan.objectives.rewards import REWARDS
-from tfseqgan.runs.settings import PRESETS, Settings, resolve
+from tfseqgan.runs.settings import PRESETS, Settings, settings_from_preset
 
 PAPER = {
     "length": 100,
@@ -55,7 +55,9 @@ def test_the_papers_maximum_likelihood_never_stops_early():
 
 def test_the_papers_discriminator_sees_its_samples_three_times_a_round():
     paper = PRESETS["paper"]
-    assert paper.discriminator_steps == math.ceil(3 * paper.discriminator_samples / (paper.discriminator_batch_size // 2))
+    assert paper.discriminator_steps == math.ceil(
+        3 * paper.discriminator_samples / (paper.discriminator_batch_size // 2)
+    )
 
 
 def test_the_default_preset_is_the_defaults_and_quick_is_smaller():
@@ -64,37 +66,69 @@ def test_the_default_preset_is_the_defaults_and_quick_is_smaller():
 
 
 def test_a_setting_replaces_the_presets_and_none_keeps_it():
-    assert resolve("paper", rounds=3, epochs=None) == dataclasses.replace(PRESETS["paper"], rounds=3)
+    assert settings_from_preset("paper", rounds=3, epochs=None) == dataclasses.replace(
+        PRESETS["paper"], rounds=3
+    )
 
 
 def test_zero_is_a_setting_and_not_a_missing_one():
-    assert resolve("quick", rounds=0, dropout=0).rounds == 0
+    assert settings_from_preset("quick", rounds=0, dropout=0).rounds == 0
 
 
 def test_an_unknown_preset_is_told_the_known_ones():
     with pytest.raises(ValueError, match="'best'; expected one of quick, default, paper"):
-        resolve("best")
+        settings_from_preset("best")
 
 
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("seed", -1), ("seed", 2**32), ("length", 0), ("units", 1.5), ("units", "512"), ("num_tunes", 0), ("validation_freq", 0),
-        ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("rare", "keep"), ("embedding", "sum"), ("schedule", "linear"),
-        ("dropout", 1.0), ("dropout", -0.1), ("dropout", math.nan), ("epochs", -1), ("patience", 0), ("pretraining_learning_rate", 0.0),
-        ("generator_learning_rate", math.inf), ("kernel_sizes", ()), ("kernel_sizes", (1, 0)), ("kernel_sizes", (1.5,)),
-        ("kernel_sizes", 3), ("l2_weight", -1.0), ("objective", "seqgun"), ("reward", "d"), ("baseline", "mean"),
-        ("entropy_weight", -0.1), ("entropy_weight", math.inf), ("kl_weight", math.nan), ("discount", 1.1), ("rounds", -1),
-        ("discriminator_batch_size", 1), ("discriminator_pretraining_rounds", -1),
+        ("seed", -1),
+        ("seed", 2**32),
+        ("length", 0),
+        ("units", 1.5),
+        ("units", "512"),
+        ("num_tunes", 0),
+        ("validation_freq", 0),
+        ("validation_fraction", 0.0),
+        ("validation_fraction", 1.0),
+        ("rare", "keep"),
+        ("embedding", "sum"),
+        ("schedule", "linear"),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", math.nan),
+        ("epochs", -1),
+        ("patience", 0),
+        ("pretraining_learning_rate", 0.0),
+        ("generator_learning_rate", math.inf),
+        ("kernel_sizes", ()),
+        ("kernel_sizes", (1, 0)),
+        ("kernel_sizes", (1.5,)),
+        ("kernel_sizes", 3),
+        ("l2_weight", -1.0),
+        ("objective", "seqgun"),
+        ("reward", "d"),
+        ("baseline", "mean"),
+        ("entropy_weight", -0.1),
+        ("entropy_weight", math.inf),
+        ("kl_weight", math.nan),
+        ("discount", 1.1),
+        ("rounds", -1),
+        ("discriminator_batch_size", 1),
+        ("discriminator_pretraining_rounds", -1),
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_is_named_with_what_was_expected(name, value):
     with pytest.raises(ValueError) as caught:
         Settings(**{name: value})
     assert str(caught.value).startswith(f"{name} is {value!r}; expected ")
 
 
-@pytest.mark.parametrize("name, table", [("objective", RECIPES), ("reward", REWARDS), ("baseline", BASELINES), ("credit", CREDITS)])
+@pytest.mark.parametrize(
+    "name, table",
+    [("objective", RECIPES), ("reward", REWARDS), ("baseline", BASELINES), ("credit", CREDITS)],
+)
 def test_the_names_to_choose_from_are_those_that_exist(name, table):
     (field,) = (field for field in dataclasses.fields(Settings) if field.name == name)
     assert field.metadata["expected"] == tuple(table)

@@ -50,9 +50,14 @@ def call(name, *arguments):
 
 def load_session(folder):
     """Returns the session and the graph of a SavedModel."""
-    options, graph = ctypes.c_void_p(LIBRARY.TF_NewSessionOptions()), ctypes.c_void_p(LIBRARY.TF_NewGraph())
+    options, graph = (
+        ctypes.c_void_p(LIBRARY.TF_NewSessionOptions()),
+        ctypes.c_void_p(LIBRARY.TF_NewGraph()),
+    )
     tags = (ctypes.c_char_p * 1)(b"serve")
-    return call("TF_LoadSessionFromSavedModel", options, None, folder.encode(), tags, 1, graph, None), graph
+    return call(
+        "TF_LoadSessionFromSavedModel", options, None, folder.encode(), tags, 1, graph, None
+    ), graph
 
 
 def find_output(graph, name):
@@ -65,7 +70,9 @@ def to_tensor(dtype, values):
     """Returns a TF_Tensor."""
     array = np.array(values, dtype)
     dims = (ctypes.c_int64 * array.ndim)(*array.shape)
-    tensor = LIBRARY.TF_AllocateTensor(CODES[dtype], dims, array.ndim, ctypes.c_size_t(array.nbytes))
+    tensor = LIBRARY.TF_AllocateTensor(
+        CODES[dtype], dims, array.ndim, ctypes.c_size_t(array.nbytes)
+    )
     ctypes.memmove(LIBRARY.TF_TensorData(ctypes.c_void_p(tensor)), array.tobytes(), array.nbytes)
     return tensor
 
@@ -85,7 +92,20 @@ def run(session, graph, inputs, outputs):
     values = (ctypes.c_void_p * len(inputs))(*(to_tensor(*value) for value in inputs.values()))
     wanted = (Output * len(outputs))(*(find_output(graph, name) for name in outputs))
     results = (ctypes.c_void_p * len(outputs))()
-    call("TF_SessionRun", session, None, places, values, len(inputs), wanted, results, len(outputs), None, 0, None)
+    call(
+        "TF_SessionRun",
+        session,
+        None,
+        places,
+        values,
+        len(inputs),
+        wanted,
+        results,
+        len(outputs),
+        None,
+        0,
+        None,
+    )
     return [to_array(result) for result in results]
 
 

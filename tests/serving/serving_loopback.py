@@ -52,7 +52,12 @@ class Batcher:
     """
 
     def __init__(self, signature, batches, timeout=0.05):
-        self.signature, self.batches, self.timeout, self.tasks = signature, batches, timeout, queue.Queue()
+        self.signature, self.batches, self.timeout, self.tasks = (
+            signature,
+            batches,
+            timeout,
+            queue.Queue(),
+        )
         threading.Thread(target=self._work, daemon=True).start()
 
     def predict(self, inputs):
@@ -73,9 +78,17 @@ class Batcher:
             tasks = self._wait()
             self.batches.append(len(tasks))
             try:
-                inputs = {name: np.concatenate([task.inputs[name] for task in tasks]) for name in tasks[0].inputs}
-                outputs = self.signature(**{name: tf.constant(value) for name, value in inputs.items()})
-                parts = split({name: value.numpy() for name, value in outputs.items()}, [len(task.inputs["seed"]) for task in tasks])
+                inputs = {
+                    name: np.concatenate([task.inputs[name] for task in tasks])
+                    for name in tasks[0].inputs
+                }
+                outputs = self.signature(
+                    **{name: tf.constant(value) for name, value in inputs.items()}
+                )
+                parts = split(
+                    {name: value.numpy() for name, value in outputs.items()},
+                    [len(task.inputs["seed"]) for task in tasks],
+                )
                 for task, part in zip(tasks, parts, strict=True):
                     task.future.set_result(part)
             except Exception as error:  # every request of the batch learns of it
@@ -92,21 +105,37 @@ class Model:
     """
 
     def __init__(self, signatures, batches):
-        self.batchers = {name: Batcher(signature, batches) for name, signature in signatures.items()}
-        self.specs = {name: signature.structured_input_signature[1] for name, signature in signatures.items()}
+        self.batchers = {
+            name: Batcher(signature, batches) for name, signature in signatures.items()
+        }
+        self.specs = {
+            name: signature.structured_input_signature[1] for name, signature in signatures.items()
+        }
 
     def predict(self, name, inputs):
         """Returns the outputs of a signature; inputs are NumPy arrays or lists by name."""
         if name not in self.specs:
             raise LookupError(f'Serving signature key "{name}" not found.')
-        missing, extra = self.specs[name].keys() - inputs.keys(), inputs.keys() - self.specs[name].keys()
+        missing, extra = (
+            self.specs[name].keys() - inputs.keys(),
+            inputs.keys() - self.specs[name].keys(),
+        )
         if missing or extra:
-            raise ValueError(f"input size does not match signature. Sent extra: {sorted(extra)}. Missing but required: {sorted(missing)}.")
-        return self.batchers[name].predict({key: self._array(key, inputs[key], spec) for key, spec in self.specs[name].items()})
+            raise ValueError(
+                f"input size does not match signature. Sent extra: {sorted(extra)}. Missing but required: {sorted(missing)}."
+            )
+        return self.batchers[name].predict(
+            {key: self._array(key, inputs[key], spec) for key, spec in self.specs[name].items()}
+        )
 
     def _array(self, key, value, spec):
         array = np.asarray(value)
-        if isinstance(value, np.ndarray) and array.dtype != spec.dtype.as_numpy_dtype or spec.dtype == tf.int32 and array.dtype.kind == "f":
+        if (
+            isinstance(value, np.ndarray)
+            and array.dtype != spec.dtype.as_numpy_dtype
+            or spec.dtype == tf.int32
+            and array.dtype.kind == "f"
+        ):
             raise ValueError(f"{key}: {array.dtype} is not of expected type: {spec.dtype.name}")
         return array.astype(spec.dtype.as_numpy_dtype)
 
@@ -125,10 +154,15 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         """Answers a PredictRequest with a PredictResponse, or with the status that says why not."""
         if request.model_spec.name != self.name:
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({request.model_spec.name})")
+            context.abort(
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: Latest({request.model_spec.name})",
+            )
         signature = request.model_spec.signature_name or "serving_default"
         try:
-            outputs = self.model.predict(signature, {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+            outputs = self.model.predict(
+                signature, {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            )
         except LookupError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except (ValueError, tf.errors.InvalidArgumentError) as error:
@@ -144,10 +178,18 @@ def answer_json(model, body):
     """Returns the answer to the body of a REST predict call, in the format of the question: rows (`instances`) or columns (`inputs`)."""
     name = body.get("signature_name", "serving_default")
     if "instances" not in body:
-        return {"outputs": {key: value.tolist() for key, value in model.predict(name, body["inputs"]).items()}}
+        return {
+            "outputs": {
+                key: value.tolist() for key, value in model.predict(name, body["inputs"]).items()
+            }
+        }
     rows = body["instances"]
     outputs = model.predict(name, {key: [row[key] for row in rows] for key in rows[0]})
-    return {"predictions": [{key: value[row].tolist() for key, value in outputs.items()} for row in range(len(rows))]}
+    return {
+        "predictions": [
+            {key: value[row].tolist() for key, value in outputs.items()} for row in range(len(rows))
+        ]
+    }
 
 
 def make_handler(model, name):
@@ -185,7 +227,9 @@ def serve(signatures, name):
     """Serves a loaded SavedModel on free ports of the loopback device while the context lasts."""
     model = Model(signatures, batches := [])
     grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(16))
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(model, name), grpc_server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(model, name), grpc_server
+    )
     port = grpc_server.add_insecure_port("127.0.0.1:0")
     rest_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), make_handler(model, name))
     threading.Thread(target=rest_server.serve_forever, daemon=True).start()

@@ -30,32 +30,52 @@ class Exported(NamedTuple):
         return tf.saved_model.load(str(self.folder)).signatures
 
 
-def make_players(num_events, seed=3, end_token_id=2):
+def make_models(num_events, seed=3, end_token_id=2):
     """Returns an untrained generator and discriminator, far from uniform and from undecided, and their tokenizer."""
     events = sg.Tokenizer.fit([make_score(number) for number in range(4)]).events
     tokenizer = sg.Tokenizer(events[:num_events])
-    size, options = tokenizer.vocabulary_size, {"token_features": tokenizer.token_features, "end_token_id": end_token_id}
+    size, options = (
+        tokenizer.vocabulary_size,
+        {"token_features": tokenizer.token_features, "end_token_id": end_token_id},
+    )
     keras.utils.set_random_seed(seed)
     generator = sg.Generator(size, embedding_dim=8, units=20, **options)
-    discriminator = sg.Discriminator(size, embedding_dim=6, filters=4, kernel_sizes=(1, 2, 3), **options)
+    discriminator = sg.Discriminator(
+        size, embedding_dim=6, filters=4, kernel_sizes=(1, 2, 3), **options
+    )
     noise = np.random.default_rng(seed)
     for model, scale in ((generator, 0.5), (discriminator, 0.3)):
-        model.set_weights([weight + noise.normal(0, scale, weight.shape) for weight in model.get_weights()])
+        model.set_weights(
+            [weight + noise.normal(0, scale, weight.shape) for weight in model.get_weights()]
+        )
     return generator, discriminator, tokenizer
 
 
-def export(folder, num_events=40, length=LENGTH, prompt=PROMPT, end_token_id=2, judged=True, **options):
+def export(
+    folder, num_events=40, length=LENGTH, prompt=PROMPT, end_token_id=2, judged=True, **options
+):
     """Exports fresh players and returns them with the folder of the version."""
-    generator, discriminator, tokenizer = make_players(num_events, end_token_id=end_token_id)
+    generator, discriminator, tokenizer = make_models(num_events, end_token_id=end_token_id)
     discriminator = discriminator if judged else None
-    target = export_saved_model(generator, tokenizer, folder, discriminator=discriminator, length=length, prompt=prompt, **options)
+    target = export_saved_model(
+        generator,
+        tokenizer,
+        folder,
+        discriminator=discriminator,
+        length=length,
+        prompt=prompt,
+        **options,
+    )
     return Exported(generator, discriminator, tokenizer, target)
 
 
 def draws(seeds, temperature=1.0, top_k=0, top_p=1.0):
     """Returns the inputs of `sample` for some seeds and the same options in every row."""
     rows = len(seeds)
-    options = {"temperature": np.full(rows, temperature, np.float32), "top_p": np.full(rows, top_p, np.float32)}
+    options = {
+        "temperature": np.full(rows, temperature, np.float32),
+        "top_p": np.full(rows, top_p, np.float32),
+    }
     return {"seed": np.array(seeds, np.int32), "top_k": np.full(rows, top_k, np.int32), **options}
 
 
@@ -84,7 +104,12 @@ def plain_request(rows=2):
 
 def ask(signature, inputs):
     """Calls a signature of a loaded SavedModel: NumPy in, NumPy out."""
-    return {name: value.numpy() for name, value in signature(**{name: tf.constant(value) for name, value in inputs.items()}).items()}
+    return {
+        name: value.numpy()
+        for name, value in signature(
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        ).items()
+    }
 
 
 def read_meta_graph(folder):

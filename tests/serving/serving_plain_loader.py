@@ -16,7 +16,9 @@ class Refusal:
 
     def find_spec(self, name, path=None, target=None):
         """Returns a specification of a forbidden package, and None for the others."""
-        return importlib.machinery.ModuleSpec(name, self) if name.split(".")[0] in FORBIDDEN else None
+        return (
+            importlib.machinery.ModuleSpec(name, self) if name.split(".")[0] in FORBIDDEN else None
+        )
 
     def create_module(self, spec):
         """Raises ImportError."""
@@ -40,6 +42,10 @@ import tensorflow as tf  # noqa: E402
 task = json.load(sys.stdin)
 signatures, answers = tf.saved_model.load(task["model"]).signatures, []
 for name, inputs in task["requests"]:
-    outputs = signatures[name](**{key: tf.constant(np.array(values, dtype)) for key, (dtype, values) in inputs.items()})
-    answers.append([[outputs[key].dtype.name, outputs[key].numpy().tolist()] for key in sorted(outputs)])
+    outputs = signatures[name](
+        **{key: tf.constant(np.array(values, dtype)) for key, (dtype, values) in inputs.items()}
+    )
+    answers.append(
+        [[outputs[key].dtype.name, outputs[key].numpy().tolist()] for key in sorted(outputs)]
+    )
 json.dump(answers, sys.stdout)

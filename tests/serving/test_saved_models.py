@@ -27,4 +27,7 @@ def test_the_figures_on_the_card_are_those_of_the_exported_file(nottingham_folde
     shown = card["evaluation"]["kl_control"]
     assert {key: row[key] for key in shown} == pytest.approx(shown, rel=1e-4)
     text = (SHIPPED / "README.md").read_text(encoding="utf-8")
-    assert all(f"{row[key]:.3f}" in text for key in ("nll", "bleu", "entropy", "reward_mean", "precision", "recall", "auc"))
+    assert all(
+        f"{row[key]:.3f}" in text
+        for key in ("nll", "bleu", "entropy", "reward_mean", "precision", "recall", "auc")
+    )

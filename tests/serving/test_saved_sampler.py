@@ -32,7 +32,10 @@ def endless(tmp_path_factory):
 @pytest.fixture(scope="module")
 def samplers(exported, endless):
     """Both, as exported and as loaded."""
-    return {"exported": (exported, sg.SavedSampler(exported.folder.parent)), "endless": (endless, sg.SavedSampler(endless.folder.parent))}
+    return {
+        "exported": (exported, sg.SavedSampler(exported.folder.parent)),
+        "endless": (endless, sg.SavedSampler(endless.folder.parent)),
+    }
 
 
 @pytest.fixture
@@ -56,7 +59,9 @@ def make_data(rows, width, ends):
 
 @pytest.mark.parametrize("name, prompt", [("exported", PROMPT), ("endless", None)])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_generate_gives_what_the_generator_gives_for_the_exported_prompt(samplers, name, prompt, options):
+def test_generate_gives_what_the_generator_gives_for_the_exported_prompt(
+    samplers, name, prompt, options
+):
     made, sampler = samplers[name]
     for seed in (0, (-5, 3)):
         expected = made.generator.generate(7, LENGTH, prompt=prompt, seed=seed, **options)
@@ -79,7 +84,9 @@ def test_evaluate_gives_what_evaluate_of_the_models_gives(samplers, name, width,
     found, found_nlls = sampler._draw_windows(num_samples or 17, width, 5)
     assert found.tolist() == tokens.tolist()
     np.testing.assert_allclose(found_nlls, nlls, rtol=1e-6)
-    expected = sg.evaluate(made.generator, made.discriminator, data, num_samples=num_samples, seed=5)
+    expected = sg.evaluate(
+        made.generator, made.discriminator, data, num_samples=num_samples, seed=5
+    )
     columns = sampler.evaluate(data, num_samples=num_samples, seed=5)
     assert columns.keys() == expected.keys() and ("auc" in columns) == (name == "exported")
     for key, value in expected.items():
@@ -89,7 +96,11 @@ def test_evaluate_gives_what_evaluate_of_the_models_gives(samplers, name, width,
 def test_the_sampler_knows_its_length_its_end_its_tokenizer_and_its_card(samplers):
     for name, end, prompt in (("exported", END, [1]), ("endless", None, [])):
         made, sampler = samplers[name]
-        assert (sampler.length, sampler.end_token_id, sampler.tokenizer) == (LENGTH, end, made.tokenizer)
+        assert (sampler.length, sampler.end_token_id, sampler.tokenizer) == (
+            LENGTH,
+            end,
+            made.tokenizer,
+        )
         assert sampler.card["end_token_id"] == end and sampler.card["prompt"] == prompt
 
 
@@ -102,7 +113,11 @@ def test_the_sampler_knows_its_length_its_end_its_tokenizer_and_its_card(sampler
         ((0,), {}, "num_sequences and length must be 1 or more"),
         ((2, 0), {}, "num_sequences and length must be 1 or more"),
         ((2, -3), {}, "num_sequences and length must be 1 or more"),
-        ((2, LENGTH + 1), {}, "length is 13 and the model was exported with 12; expected at most as many"),
+        (
+            (2, LENGTH + 1),
+            {},
+            "length is 13 and the model was exported with 12; expected at most as many",
+        ),
         ((2,), {"temperature": 0}, "temperature must be a positive number"),
         ((2,), {"top_k": 0}, "top_k must be 1 or more"),
         ((2,), {"top_p": 0.0}, r"top_p must lie in \(0, 1\]"),
@@ -116,10 +131,18 @@ def test_generate_refuses_what_the_generator_refuses(samplers, arguments, option
 @pytest.mark.parametrize(
     "data, options, words",
     [
-        (np.full((2, LENGTH + 1), 5), {}, "data holds windows of 13 tokens, the model samples 12; expected at most as many"),
+        (
+            np.full((2, LENGTH + 1), 5),
+            {},
+            "data holds windows of 13 tokens, the model samples 12; expected at most as many",
+        ),
         (np.full((2, 4), 43), {}, "data holds tokens from 43 to 43, expected 0 to 42"),
         (np.zeros((0, 4), np.int32), {}, "data must be integer tokens"),
-        (np.full((2, 4), 5), {"num_samples": 0}, "num_samples must be a whole number of 1 or more, received 0"),
+        (
+            np.full((2, 4), 5),
+            {"num_samples": 0},
+            "num_samples must be a whole number of 1 or more, received 0",
+        ),
     ],
 )
 def test_data_that_does_not_fit_the_model_is_refused(samplers, data, options, words):
@@ -146,11 +169,20 @@ def test_a_half_written_version_is_no_version(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: None, lambda path: path.mkdir(), lambda path: path.write_text("x"), lambda path: (path / "1").mkdir(parents=True)]
+    "make",
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: path.write_text("x"),
+        lambda path: (path / "1").mkdir(parents=True),
+    ],
 )
 def test_a_place_without_a_model_is_told_so(tmp_path, make):
     make(tmp_path / "model")
-    with pytest.raises(ValueError, match="model holds no exported model; expected numbered versions with a saved_model.pb"):
+    with pytest.raises(
+        ValueError,
+        match="model holds no exported model; expected numbered versions with a saved_model.pb",
+    ):
         sg.SavedSampler(tmp_path / "model")
 
 
@@ -168,9 +200,15 @@ def empty(path):
 @pytest.mark.parametrize(
     "file, words",
     [
-        ("variables/variables.data-00000-of-00001", r"1/saved_model.pb or \S*1/variables is damaged"),
+        (
+            "variables/variables.data-00000-of-00001",
+            r"1/saved_model.pb or \S*1/variables is damaged",
+        ),
         ("variables/variables.index", r"1/saved_model.pb or \S*1/variables is damaged"),
-        ("saved_model.pb", r"1/saved_model.pb or \S*1/variables is damaged|model holds no exported model"),
+        (
+            "saved_model.pb",
+            r"1/saved_model.pb or \S*1/variables is damaged|model holds no exported model",
+        ),
         ("assets.extra/card.json", "1/assets.extra/card.json is missing or damaged"),
     ],
 )
@@ -184,7 +222,10 @@ def test_a_damaged_file_is_named(copy, file, words, damage):
 @pytest.mark.parametrize("content", ["[]", '{"end_token_id": 2}'])
 def test_a_card_that_is_none_is_named(copy, content):
     (copy / "assets.extra" / "card.json").write_text(content)
-    with pytest.raises(ValueError, match="card.json is missing or damaged .*; expected the card that export_saved_model wrote"):
+    with pytest.raises(
+        ValueError,
+        match="card.json is missing or damaged .*; expected the card that export_saved_model wrote",
+    ):
         sg.SavedSampler(copy.parent)
 
 
@@ -196,5 +237,8 @@ def test_a_damaged_tokenizer_is_named(copy):
 
 def test_a_saved_model_of_others_is_told_apart(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "1"))
-    with pytest.raises(ValueError, match="1/saved_model.pb has no signature continue, sample, score; expected a model that export_saved_model wrote"):
+    with pytest.raises(
+        ValueError,
+        match="1/saved_model.pb has no signature continue, sample, score; expected a model that export_saved_model wrote",
+    ):
         sg.SavedSampler(tmp_path)

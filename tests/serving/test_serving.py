@@ -29,7 +29,11 @@ pytest.importorskip("tensorflow_serving.apis")
 from serving_loopback import Server, serve  # noqa: E402
 
 SERVING = Path(__file__).resolve().parents[2] / "examples" / "serving"
-FILES = [path for path in SERVING.rglob("*") if path.is_file() and path.suffix in {".py", ".cc", ".yml", ".config", ""}]
+FILES = [
+    path
+    for path in SERVING.rglob("*")
+    if path.is_file() and path.suffix in {".py", ".cc", ".yml", ".config", ""}
+]
 NAME = "nottingham"
 BAD = {"temperature": [1.0, -1.0], "top_p": [1.0, 1.5], "top_k": [-1, 0]}
 
@@ -62,13 +66,26 @@ def free_port():
 def serve_really(binary, folder):
     """Serves a model by TensorFlow Serving's own server while the context lasts."""
     grpc_port, rest_port = free_port(), free_port()
-    flags = [f"--port={grpc_port}", f"--rest_api_port={rest_port}", f"--model_name={NAME}", f"--model_base_path={folder.parent}"]
-    batching = ["--enable_batching=true", f"--batching_parameters_file={SERVING / 'batching.config'}"]
-    process = subprocess.Popen([binary, *flags, *batching], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    flags = [
+        f"--port={grpc_port}",
+        f"--rest_api_port={rest_port}",
+        f"--model_name={NAME}",
+        f"--model_base_path={folder.parent}",
+    ]
+    batching = [
+        "--enable_batching=true",
+        f"--batching_parameters_file={SERVING / 'batching.config'}",
+    ]
+    process = subprocess.Popen(
+        [binary, *flags, *batching], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     url = f"http://127.0.0.1:{rest_port}"
     try:
         for _ in range(120):
-            with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(f"{url}/v1/models/{NAME}") as answer:
+            with (
+                contextlib.suppress(urllib.error.URLError),
+                urllib.request.urlopen(f"{url}/v1/models/{NAME}") as answer,
+            ):
                 if json.load(answer)["model_version_status"][0]["state"] == "AVAILABLE":
                     break
             time.sleep(0.5)
@@ -94,8 +111,16 @@ def server(request, exported):
 
 def by_rest(server, inputs, signature="sample"):
     """Asks over REST, in columns."""
-    outputs = rest_client.predict(server.rest_url, NAME, signature, {name: np.asarray(value).tolist() for name, value in inputs.items()})
-    return {name: np.array(value, np.int32 if name in ("tokens", "lengths") else np.float32) for name, value in outputs.items()}
+    outputs = rest_client.predict(
+        server.rest_url,
+        NAME,
+        signature,
+        {name: np.asarray(value).tolist() for name, value in inputs.items()},
+    )
+    return {
+        name: np.array(value, np.int32 if name in ("tokens", "lengths") else np.float32)
+        for name, value in outputs.items()
+    }
 
 
 def by_grpc(server, inputs, signature="sample"):
@@ -111,7 +136,9 @@ def run_client(folder, name, *flags):
     """Runs a client as a user does, in a folder, and returns how it ended."""
     environment = os.environ | {"PYTHONPATH": str(SERVING.parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, str(SERVING / name), *map(str, flags)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 # ---- over the wire
@@ -125,7 +152,10 @@ def test_the_wire_brings_the_very_rows_of_the_model(server, exported, road, sign
     answer = road(server, inputs, signature)
     if server.batches is not None:
         assert_same({name: answer[name] for name in expected}, expected)
-    assert answer["tokens"].tolist() == expected["tokens"].tolist() and answer["lengths"].tolist() == expected["lengths"].tolist()
+    assert (
+        answer["tokens"].tolist() == expected["tokens"].tolist()
+        and answer["lengths"].tolist() == expected["lengths"].tolist()
+    )
 
 
 @ROADS
@@ -136,8 +166,12 @@ def test_the_wire_brings_the_tokens_that_generate_gives(server, exported, road):
 
 def test_rows_and_columns_of_json_give_the_same(server):
     columns = {name: value.tolist() for name, value in own_draws(4).items()}
-    body = {"instances": [{name: values[row] for name, values in columns.items()} for row in range(4)]}
-    with urllib.request.urlopen(f"{server.rest_url}/v1/models/{NAME}/versions/1:predict", json.dumps(body).encode()) as answer:
+    body = {
+        "instances": [{name: values[row] for name, values in columns.items()} for row in range(4)]
+    }
+    with urllib.request.urlopen(
+        f"{server.rest_url}/v1/models/{NAME}/versions/1:predict", json.dumps(body).encode()
+    ) as answer:
         rows = json.load(answer)["predictions"]
     expected = by_rest(server, columns, "serving_default")
     assert [row["tokens"] for row in rows] == expected["tokens"].tolist()
@@ -146,7 +180,9 @@ def test_rows_and_columns_of_json_give_the_same(server):
 
 @ROADS
 @pytest.mark.parametrize("culprit", BAD)
-def test_a_bad_request_is_refused_by_the_name_of_its_input_and_the_next_is_served(server, road, culprit):
+def test_a_bad_request_is_refused_by_the_name_of_its_input_and_the_next_is_served(
+    server, road, culprit
+):
     inputs = {name: value.tolist() for name, value in plain_request().items()}
     with pytest.raises((RuntimeError, grpc.RpcError), match=rf"\b{culprit}: must") as caught:
         road(server, inputs | {culprit: BAD[culprit]})
@@ -199,16 +235,31 @@ def test_a_bad_row_fails_the_batch_that_it_came_in_as_the_document_says(exported
             if server.batches[-1] == 2:
                 break
         assert server.batches[-1] == 2 and good is None
-    assert "the whole batch" in (SERVING.parents[1] / "docs" / "serving.md").read_text(encoding="utf-8")
+    assert "the whole batch" in (SERVING.parents[1] / "docs" / "serving.md").read_text(
+        encoding="utf-8"
+    )
 
 
 # ---- the clients
 
 
-@pytest.mark.parametrize("name, flag", [("rest_client.py", "--url"), ("grpc_client.py", "--address")])
+@pytest.mark.parametrize(
+    "name, flag", [("rest_client.py", "--url"), ("grpc_client.py", "--address")]
+)
 def test_a_client_writes_the_tunes_as_midi_files(tmp_path, server, exported, name, flag):
     address = server.rest_url if flag == "--url" else server.grpc_address
-    flags = [flag, address, "--tokenizer", exported.folder / "assets" / "tokenizer.json", "--num", 3, "--seed", 5, "--out", "written"]
+    flags = [
+        flag,
+        address,
+        "--tokenizer",
+        exported.folder / "assets" / "tokenizer.json",
+        "--num",
+        3,
+        "--seed",
+        5,
+        "--out",
+        "written",
+    ]
     result = run_client(tmp_path, name, *flags)
     assert result.returncode == 0, result.stderr[-2000:]
     tokens = exported.generator.generate(3, LENGTH, prompt=PROMPT, seed=5)
@@ -220,15 +271,32 @@ def test_a_client_writes_the_tunes_as_midi_files(tmp_path, server, exported, nam
 
 
 def test_a_client_tells_what_the_server_refused(tmp_path, server, exported):
-    flags = ["--url", server.rest_url, "--tokenizer", exported.folder / "assets" / "tokenizer.json", "--temperature", "-1"]
+    flags = [
+        "--url",
+        server.rest_url,
+        "--tokenizer",
+        exported.folder / "assets" / "tokenizer.json",
+        "--temperature",
+        "-1",
+    ]
     result = run_client(tmp_path, "rest_client.py", *flags)
-    assert result.returncode == 1 and "The server refused the request" in result.stderr and "temperature: must be a positive number" in result.stderr
+    assert (
+        result.returncode == 1
+        and "The server refused the request" in result.stderr
+        and "temperature: must be a positive number" in result.stderr
+    )
     assert not (tmp_path / "tunes").exists()
 
 
 def test_the_rest_client_imports_no_tensorflow():
     code = f"import sys; sys.path.insert(0, {str(SERVING)!r}); import rest_client; print('tensorflow' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], cwd=SERVING.parents[1], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=SERVING.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert result.stdout.strip() == "False"
 
 
@@ -236,11 +304,19 @@ def test_the_c_plus_plus_client_prints_the_tokens_that_generate_gives(tmp_path, 
     if not shutil.which("g++") or not shutil.which("make"):
         pytest.skip("there is no g++ or no make")
     program = tmp_path / "client"
-    subprocess.run(["make", "-C", SERVING / "cpp", f"PYTHON={sys.executable}", f"OUT={program}"], check=True, capture_output=True)
-    result = subprocess.run([program, exported.folder, "4", "9"], capture_output=True, text=True, check=True)
+    subprocess.run(
+        ["make", "-C", SERVING / "cpp", f"PYTHON={sys.executable}", f"OUT={program}"],
+        check=True,
+        capture_output=True,
+    )
+    result = subprocess.run(
+        [program, exported.folder, "4", "9"], capture_output=True, text=True, check=True
+    )
     printed = [[int(token) for token in line.split()] for line in result.stdout.splitlines()]
     assert printed == exported.generator.generate(4, LENGTH, prompt=PROMPT, seed=9).tolist()
-    refused = subprocess.run([program, tmp_path, "4", "9"], capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        [program, tmp_path, "4", "9"], capture_output=True, text=True, check=False
+    )
     assert refused.returncode == 1 and "NOT_FOUND" in refused.stderr
 
 
@@ -254,12 +330,19 @@ def test_a_file_fits_on_a_screen_or_two(path):
 
 @pytest.mark.parametrize("name", ["rest_client.py", "grpc_client.py"])
 def test_a_client_says_how_to_run_it(name):
-    assert f"python examples/serving/{name}" in ast.get_docstring(ast.parse((SERVING / name).read_text(encoding="utf-8")))
+    assert f"python examples/serving/{name}" in ast.get_docstring(
+        ast.parse((SERVING / name).read_text(encoding="utf-8"))
+    )
 
 
 def test_the_rest_client_needs_the_standard_library_and_tfseqgan_alone():
     tree = ast.parse((SERVING / "rest_client.py").read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.split(".")[0] for name in names} <= set(sys.stdlib_module_names) | {"tfseqgan"}
 
@@ -268,8 +351,13 @@ def test_models_config_is_one_that_the_server_reads():
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    config = text_format.Parse((SERVING / "models.config").read_text(encoding="utf-8"), model_server_config_pb2.ModelServerConfig())
-    assert [(model.name, model.base_path) for model in config.model_config_list.config] == [(NAME, f"/models/{NAME}")]
+    config = text_format.Parse(
+        (SERVING / "models.config").read_text(encoding="utf-8"),
+        model_server_config_pb2.ModelServerConfig(),
+    )
+    assert [(model.name, model.base_path) for model in config.model_config_list.config] == [
+        (NAME, f"/models/{NAME}")
+    ]
 
 
 def test_docker_compose_pins_the_image_and_mounts_what_it_names():
@@ -279,4 +367,7 @@ def test_docker_compose_pins_the_image_and_mounts_what_it_names():
     assert all((SERVING / source).exists() for source in mounted)
     for config in re.findall(r"file=(\S+)", text):
         assert config in mounted.values()
-    assert re.findall(r'"(\S+):(8500|8501)"', text) == [("127.0.0.1:8500", "8500"), ("127.0.0.1:8501", "8501")]
+    assert re.findall(r'"(\S+):(8500|8501)"', text) == [
+        ("127.0.0.1:8500", "8500"),
+        ("127.0.0.1:8501", "8501"),
+    ]

@@ -12,7 +12,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
-from tiny_models import RECIPES, Interruption, make_generator, make_players, make_tokens, play, snapshot
+from tiny_models import (
+    RECIPES,
+    Interruption,
+    make_generator,
+    make_models,
+    make_tokens,
+    play,
+    snapshot,
+)
 
 import tfseqgan as sg
 from tfseqgan.ops.replicas import is_chief
@@ -25,9 +33,15 @@ def make_strategy(name):
     """Returns a strategy by name; two logical devices stand for two GPUs."""
     if name == "mirrored":
         [device] = tf.config.list_physical_devices("CPU")
-        tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
+        tf.config.set_logical_device_configuration(
+            device, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
         return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    return tf.distribute.MultiWorkerMirroredStrategy() if name == "multi_worker" else tf.distribute.get_strategy()
+    return (
+        tf.distribute.MultiWorkerMirroredStrategy()
+        if name == "multi_worker"
+        else tf.distribute.get_strategy()
+    )
 
 
 def learn(strategy, seed=1, rows=7):
@@ -36,7 +50,14 @@ def learn(strategy, seed=1, rows=7):
         generator = make_generator()
         generator.compile(sg.Adam(0.01, global_clipnorm=0.05))
     history = sg.pretrain(
-        generator, make_tokens(0, rows), epochs=3, batch_size=3, validation_data=make_tokens(1, 5), strategy=strategy, seed=seed, verbose=0
+        generator,
+        make_tokens(0, rows),
+        epochs=3,
+        batch_size=3,
+        validation_data=make_tokens(1, 5),
+        strategy=strategy,
+        seed=seed,
+        verbose=0,
     )
     return snapshot(generator), history.history
 
@@ -44,7 +65,7 @@ def learn(strategy, seed=1, rows=7):
 def judge(strategy):
     """Returns Table 1's columns of fresh players, seven sequences."""
     with strategy.scope():
-        return sg.evaluate(*make_players(), make_tokens(2, 7), seed=3)
+        return sg.evaluate(*make_models(), make_tokens(2, 7), seed=3)
 
 
 def refusal(function):
@@ -61,17 +82,32 @@ def work(name, out, recipes, folder, kill_at=None):
     for recipe in recipes:
         place = Path(folder) / recipe
         place.mkdir(parents=True, exist_ok=True)
-        weights[recipe], figures[recipe], _ = play(place, recipe, Interruption(kill_at, kill=True), strategy=strategy, batch_size=5)
+        weights[recipe], figures[recipe], _ = play(
+            place, recipe, Interruption(kill_at, kill=True), strategy=strategy, batch_size=5
+        )
     weights["likelihood"], figures["likelihood"] = learn(strategy)
     figures["evaluation"] = judge(strategy)
     with strategy.scope():
         figures["chief"] = is_chief()
     if name == "mirrored":
-        figures["refusal"] = refusal(lambda: sg.fit_adversarial(*make_players(), make_tokens(0, 4), rounds=1, strategy=strategy))
+        figures["refusal"] = refusal(
+            lambda: sg.fit_adversarial(
+                *make_models(), make_tokens(0, 4), rounds=1, strategy=strategy
+            )
+        )
     if name == "multi_worker":
         figures["unseeded"] = learn(strategy, seed=None)[1]
-        figures["refusal"] = refusal(lambda: learn(strategy, rows=7 + strategy.cluster_resolver.task_id))
-    np.savez(out / "weights.npz", **{f"{recipe} {i}": value for recipe, values in weights.items() for i, value in enumerate(values)})
+        figures["refusal"] = refusal(
+            lambda: learn(strategy, rows=7 + strategy.cluster_resolver.task_id)
+        )
+    np.savez(
+        out / "weights.npz",
+        **{
+            f"{recipe} {i}": value
+            for recipe, values in weights.items()
+            for i, value in enumerate(values)
+        },
+    )
     (out / "figures.json").write_text(json.dumps(figures))
 
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import RECIPES, make_players, make_tokens, play
+from tiny_models import RECIPES, make_models, make_tokens, play
 
 from tfseqgan import MetricsCSV, Scalars, fit_adversarial
 from tfseqgan.training.callbacks import Progress, progress
@@ -19,7 +19,9 @@ def run(callbacks, rounds, first=0):
     for number in range(first, rounds):
         for callback in callbacks:
             callback.on_epoch_begin(number)
-            callback.on_epoch_end(number, {"reward_mean": number / 3, "val_nll": np.nan if number % 2 else 2.0})
+            callback.on_epoch_end(
+                number, {"reward_mean": number / 3, "val_nll": np.nan if number % 2 else 2.0}
+            )
     for callback in callbacks:
         callback.on_train_end()
 
@@ -31,7 +33,14 @@ def scalars(folder):
         for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(record)
             for value in event.summary.value:
-                found.append((event.step, value.tag, float(tf.make_ndarray(value.tensor)), value.metadata.plugin_data.plugin_name))
+                found.append(
+                    (
+                        event.step,
+                        value.tag,
+                        float(tf.make_ndarray(value.tensor)),
+                        value.metadata.plugin_data.plugin_name,
+                    )
+                )
     return found
 
 
@@ -45,34 +54,57 @@ def test_a_line_shows_the_round_and_the_figures_that_are_numbers(capsys):
 def test_a_terminal_gets_one_line_that_is_written_over(capsys):
     run([Progress(0, 2, ["reward_mean"], live=True, title="epoch")], rounds=2)
     shown = capsys.readouterr().out
-    assert shown.count("\n") == 1 and shown.endswith("\n") and shown.count("\r") == 2 and "epoch" in shown
+    assert (
+        shown.count("\n") == 1
+        and shown.endswith("\n")
+        and shown.count("\r") == 2
+        and "epoch" in shown
+    )
 
 
 def test_the_time_left_counts_only_the_rounds_of_this_run(capsys, monkeypatch):
     clock = iter([0.0, 10.0, 20.0])
     monkeypatch.setattr("tfseqgan.training.callbacks.time.monotonic", lambda: next(clock))
     run([Progress(0, 100, [], live=False)], rounds=100 - 18, first=80)
-    assert [re.search(r"\d+s \+ \d+s", line)[0] for line in capsys.readouterr().out.splitlines()] == ["10s + 190s", "20s + 180s"]
+    assert [
+        re.search(r"\d+s \+ \d+s", line)[0] for line in capsys.readouterr().out.splitlines()
+    ] == ["10s + 190s", "20s + 180s"]
 
 
 @pytest.mark.parametrize("verbose, live", [(0, None), (1, True), (2, False), ("auto", False)])
 def test_verbose_is_as_in_keras(verbose, live, monkeypatch):
     monkeypatch.setattr("sys.stdout", io.StringIO())
-    assert [callback.live for callback in progress(0, 3, ["nll"], verbose)] == ([] if live is None else [live])
+    assert [callback.live for callback in progress(0, 3, ["nll"], verbose)] == (
+        [] if live is None else [live]
+    )
 
 
 def test_a_run_shows_round_reward_entropy_and_nll(capsys):
     fit_adversarial(
-        *make_players(), make_tokens(0, 7), RECIPES["merl"], rounds=1, batch_size=3, discriminator_batch_size=4, discriminator_steps=1,
-        validation_data=make_tokens(1, 4), verbose=2,
-    )  # fmt: skip
-    assert re.search(r"round +1/1 .*reward_mean [\d.]+  entropy [\d.]+  val_nll [\d.]+", capsys.readouterr().out)
+        *make_models(),
+        make_tokens(0, 7),
+        RECIPES["merl"],
+        rounds=1,
+        batch_size=3,
+        discriminator_batch_size=4,
+        discriminator_steps=1,
+        validation_data=make_tokens(1, 4),
+        verbose=2,
+    )
+    assert re.search(
+        r"round +1/1 .*reward_mean [\d.]+  entropy [\d.]+  val_nll [\d.]+", capsys.readouterr().out
+    )
 
 
 def test_the_file_has_a_header_and_a_row_a_round(tmp_path):
     run([MetricsCSV(tmp_path / "metrics.csv")], rounds=2, first=-1)
     lines = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert lines == ["round,reward_mean,val_nll", "-1,-0.3333333333333333,nan", "0,0.0,2.0", "1,0.3333333333333333,nan"]
+    assert lines == [
+        "round,reward_mean,val_nll",
+        "-1,-0.3333333333333333,nan",
+        "0,0.0,2.0",
+        "1,0.3333333333333333,nan",
+    ]
 
 
 def test_figures_in_the_file_are_exact(tmp_path):
@@ -104,7 +136,9 @@ def test_rows_stay_as_they_were_when_they_cannot_be_written_again(tmp_path, monk
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         MetricsCSV(path).on_epoch_begin(1)
-    assert path.read_text() == whole and [file.name for file in tmp_path.iterdir()] == ["metrics.csv"]
+    assert path.read_text() == whole and [file.name for file in tmp_path.iterdir()] == [
+        "metrics.csv"
+    ]
 
 
 def test_one_object_may_write_two_runs(tmp_path):

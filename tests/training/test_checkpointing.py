@@ -7,39 +7,52 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import assert_same, make_discriminator, make_generator, make_players, make_tokens, snapshot
+from tiny_models import (
+    assert_same,
+    make_discriminator,
+    make_generator,
+    make_models,
+    make_tokens,
+    snapshot,
+)
 
-from tfseqgan.training.checkpointing import Checkpoints, Journal, checksum, model_settings
+from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 
 
 def test_a_journal_keeps_figures_to_the_last_bit():
-    journal = Journal({"seed": 1})
+    journal = RunState({"seed": 1})
     figures = [0.1, 1 / 3, 1e-310, -0.0, np.inf, np.nan, np.pi * 1e300]
     for number, figure in enumerate(figures):
         journal.write(number, {"figure": figure})
-    again = Journal({"seed": 1})
+    again = RunState({"seed": 1})
     again.deserialize(journal.serialize())
     assert np.array(again.history["figure"]).tobytes() == np.array(figures).tobytes()
     assert again.rounds == list(range(7)) and again.next_round == 7
 
 
 def test_settings_are_compared_as_json_has_them():
-    journal = Journal({"shape": (3, 4), "name": "merl", "weight": 0.1})
-    Journal({"weight": 0.1, "shape": [3, 4], "name": "merl"}).deserialize(journal.serialize())
+    journal = RunState({"shape": (3, 4), "name": "merl", "weight": 0.1})
+    RunState({"weight": 0.1, "shape": [3, 4], "name": "merl"}).deserialize(journal.serialize())
 
 
 def test_every_setting_that_differs_is_named_with_both_values():
-    saved = Journal({"seed": 1, "batch_size": 8, "old": True, "same": 0}).serialize()
+    saved = RunState({"seed": 1, "batch_size": 8, "old": True, "same": 0}).serialize()
     differences = r"\(batch_size: saved 8, now 9; new: saved None, now 'x'; old: saved True, now None; seed: saved 1, now 2\)"
     with pytest.raises(ValueError, match=differences):
-        Journal({"seed": 2, "batch_size": 9, "new": "x", "same": 0}).deserialize(saved)
+        RunState({"seed": 2, "batch_size": 9, "new": "x", "same": 0}).deserialize(saved)
 
 
 def save(folder, steps=1):
     """Returns players that were saved in a folder after a step."""
-    players = make_players()
+    players = make_models()
     players[1].train_on_batch(make_tokens(0, 4), np.ones(4))
-    checkpoints = Checkpoints(folder, Journal({"seed": 1}), generator=players[0], discriminator=players[1], optimizer=players[1].optimizer)
+    checkpoints = Checkpoints(
+        folder,
+        RunState({"seed": 1}),
+        generator=players[0],
+        discriminator=players[1],
+        optimizer=players[1].optimizer,
+    )
     for _ in range(steps):
         checkpoints.save()
     return players
@@ -51,9 +64,13 @@ def restore(folder, settings):
     discriminator.compile("adam")
     discriminator.optimizer.build(discriminator.trainable_variables)
     before = snapshot(generator, discriminator)
-    state = {"generator": generator, "discriminator": discriminator, "optimizer": discriminator.optimizer}
+    state = {
+        "generator": generator,
+        "discriminator": discriminator,
+        "optimizer": discriminator.optimizer,
+    }
     try:
-        found = Checkpoints(folder, Journal(settings), **state).restore()
+        found = Checkpoints(folder, RunState(settings), **state).restore()
     except ValueError:
         assert_same(before, snapshot(generator, discriminator))
         raise
@@ -116,6 +133,12 @@ def test_model_settings_are_plain_and_tell_models_apart():
         return model_settings(generator=generator)
 
     assert json.loads(json.dumps(settings())) == settings() == settings(keras.optimizers.Adam(0.5))
-    others = [settings("sgd"), settings(units=7), settings(token_features=None), settings(dropout=0.0), settings(end_token_id=None)]
+    others = [
+        settings("sgd"),
+        settings(units=7),
+        settings(token_features=None),
+        settings(dropout=0.0),
+        settings(end_token_id=None),
+    ]
     assert all(other != settings() for other in others)
     assert all(name.startswith("generator.") for name in settings())

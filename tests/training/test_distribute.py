@@ -22,9 +22,17 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), st
 def start(strategy, out, environment=None, **options):
     """Starts a process of a run, which writes its words to a file beside its results."""
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(TESTS / "training" / "distribute_worker.py"), strategy, str(out), json.dumps(options)]
+    command = [
+        sys.executable,
+        str(TESTS / "training" / "distribute_worker.py"),
+        strategy,
+        str(out),
+        json.dumps(options),
+    ]
     with open(out / "log", "w") as log:
-        return subprocess.Popen(command, env=ENVIRONMENT | (environment or {}), stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, env=ENVIRONMENT | (environment or {}), stdout=log, stderr=subprocess.STDOUT
+        )
 
 
 def results(out):
@@ -45,9 +53,22 @@ def start_cluster(folder, kill_at=None, **options):
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
     processes = []
     for index in range(2):
-        environment = {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
+        environment = {
+            "TF_CONFIG": json.dumps(
+                {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            )
+        }
         more = {"kill_at": kill_at} if index else {}
-        processes.append(start("multi_worker", folder / f"worker{index}", environment, folder=str(folder / "shared"), **options, **more))
+        processes.append(
+            start(
+                "multi_worker",
+                folder / f"worker{index}",
+                environment,
+                folder=str(folder / "shared"),
+                **options,
+                **more,
+            )
+        )
     return processes
 
 
@@ -55,7 +76,9 @@ def start_cluster(folder, kill_at=None, **options):
 def alone(tmp_path_factory):
     """Returns what one process with one device leaves."""
     out = tmp_path_factory.mktemp("alone")
-    assert start("none", out, folder=str(out), recipes=EXACT).wait(600) == 0, (out / "log").read_text()[-3000:]
+    assert start("none", out, folder=str(out), recipes=EXACT).wait(600) == 0, (
+        out / "log"
+    ).read_text()[-3000:]
     return results(out)
 
 
@@ -67,7 +90,9 @@ def assert_close(ours, theirs):
         np.testing.assert_allclose(value, other_weights[name], rtol=1e-5, atol=1e-5, err_msg=name)
     for name in figures.keys() - {"chief"}:
         for key, value in figures[name].items():
-            np.testing.assert_allclose(value, other_figures[name][key], rtol=1e-5, atol=1e-6, err_msg=f"{name}, {key}")
+            np.testing.assert_allclose(
+                value, other_figures[name][key], rtol=1e-5, atol=1e-6, err_msg=f"{name}, {key}"
+            )
 
 
 def test_two_devices_do_what_one_does(alone, tmp_path):
@@ -75,7 +100,13 @@ def test_two_devices_do_what_one_does(alone, tmp_path):
     assert process.wait(600) == 0, (tmp_path / "log").read_text()[-3000:]
     weights, figures = results(tmp_path)
     rollouts, refusal = figures.pop("rollout"), figures.pop("refusal")
-    assert_close(({name: value for name, value in weights.items() if not name.startswith("rollout")}, figures), alone)
+    assert_close(
+        (
+            {name: value for name, value in weights.items() if not name.startswith("rollout")},
+            figures,
+        ),
+        alone,
+    )
     assert np.isfinite(rollouts["generator_loss"][2:]).all() and figures["chief"]
     assert refusal == (
         "The generator was not created under the strategy: expected its variables on 2 replicas. Make and compile the generator within 'with "
@@ -83,7 +114,9 @@ def test_two_devices_do_what_one_does(alone, tmp_path):
     )
 
 
-def test_two_processes_do_what_one_does_also_after_one_died_and_the_chief_alone_writes(alone, tmp_path):
+def test_two_processes_do_what_one_does_also_after_one_died_and_the_chief_alone_writes(
+    alone, tmp_path
+):
     recipes = ["merl", "moving average", "prefix"]
     first, second = start_cluster(tmp_path, kill_at=1, recipes=recipes)
     assert second.wait(600) == -9
@@ -96,21 +129,39 @@ def test_two_processes_do_what_one_does_also_after_one_died_and_the_chief_alone_
     assert {result[1].pop("refusal") for result in (chief, other)} == {
         "The workers hold different data; expected the same on all of them. Give each the same files."
     }
-    ours = {name: value for name, value in alone[0].items() if name.rsplit(" ", 1)[0] in (*recipes, "likelihood")}
+    ours = {
+        name: value
+        for name, value in alone[0].items()
+        if name.rsplit(" ", 1)[0] in (*recipes, "likelihood")
+    }
     for result in (chief, other):
         assert_close(result, (ours, {name: alone[1][name] for name in chief[1]}))
     kept = sorted(path.name for path in (tmp_path / "shared" / "merl" / "checkpoints").iterdir())
-    assert kept == sorted(["checkpoint"] + [f"ckpt-{number}.{part}" for number in (4, 5) for part in ("data-00000-of-00001", "index")])
+    assert kept == sorted(
+        ["checkpoint"]
+        + [
+            f"ckpt-{number}.{part}"
+            for number in (4, 5)
+            for part in ("data-00000-of-00001", "index")
+        ]
+    )
 
 
 def test_without_a_strategy_every_function_is_the_identity():
     values = tf.constant([[1.0], [2.0], [3.0]])
-    for result in (replicas.own_rows(values), replicas.all_rows(values), *replicas.add_up([values]), *replicas.said_once([values])):
+    for result in (
+        replicas.local_rows(values),
+        replicas.gather_rows(values),
+        *replicas.sum_over_replicas([values]),
+        *replicas.on_first_replica_only([values]),
+    ):
         assert result is values
     assert replicas.is_chief() and replicas.replica_count() == 1
 
 
 def test_a_batch_smaller_than_the_replicas_is_refused(monkeypatch):
     monkeypatch.setattr(replicas, "replica_count", lambda: 3)
-    with pytest.raises(ValueError, match="batch_size is 2, which 3 replicas share; expected 3 or more"):
+    with pytest.raises(
+        ValueError, match="batch_size is 2, which 3 replicas share; expected 3 or more"
+    ):
         replicas.check_rows_for_all(batch_size=2)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from tiny_models import Interrupted, Interruption
 
-from tfseqgan.training.checkpointing import Checkpoints, Journal
-from tfseqgan.training.loop import play_rounds
-from tfseqgan.training.seeding import derive_seed, index_stream, resolve_seed
+from tfseqgan.training.checkpointing import Checkpoints, RunState
+from tfseqgan.training.loop import run_rounds
+from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 
 
 def run(folder, last=4, callbacks=(), every=1, first=-1, played=None, finished=None):
     """Plays rounds that do nothing but give their number; `played` collects them."""
-    journal = Journal({"kind": "test"}, first)
+    journal = RunState({"kind": "test"}, first)
 
     def play(number):
         if played is not None:
@@ -20,33 +20,47 @@ def run(folder, last=4, callbacks=(), every=1, first=-1, played=None, finished=N
         return {"twice": 2.0 * number, "third": number / 3, "nothing": np.nan}
 
     options = {} if finished is None else {"finished": lambda: finished(journal)}
-    return play_rounds(
-        play, last, model=keras.Model(), journal=journal, checkpoints=Checkpoints(folder, journal), checkpoint_every=every,
-        callbacks=callbacks, **options,
-    )  # fmt: skip
+    return run_rounds(
+        play,
+        last,
+        model=keras.Model(),
+        journal=journal,
+        checkpoints=Checkpoints(folder, journal),
+        checkpoint_every=every,
+        callbacks=callbacks,
+        **options,
+    )
 
 
 def test_a_seed_depends_on_every_part_of_the_place_and_on_nothing_else():
-    places = [(seed, purpose, number, step) for seed in range(3) for purpose in range(3) for number in range(4) for step in range(2)]
+    places = [
+        (seed, purpose, number, step)
+        for seed in range(3)
+        for purpose in range(3)
+        for number in range(4)
+        for step in range(2)
+    ]
     seeds = {derive_seed(*place) for place in places}
     assert len(seeds) == len(places)
     assert derive_seed(2**40, 1) != derive_seed(0, 1)
-    assert derive_seed(5, 1, 2) == derive_seed(5, 1, 2) and all(0 <= word < 2**32 for seed in seeds for word in seed)
+    assert derive_seed(5, 1, 2) == derive_seed(5, 1, 2) and all(
+        0 <= word < 2**32 for seed in seeds for word in seed
+    )
 
 
 @pytest.mark.parametrize("count, size", [(3, 7), (7, 7), (20, 7), (1, 1)])
 def test_every_row_comes_equally_often_but_for_one(count, size):
-    rows = index_stream(count, size, 0)
+    rows = shuffled_indices(count, size, 0)
     assert len(rows) == count
     assert np.ptp(np.bincount(rows, minlength=size)) <= 1
 
 
 def test_each_pass_is_complete_and_in_an_order_of_its_own():
-    passes = index_stream(30, 10, 4).reshape(3, 10)
+    passes = shuffled_indices(30, 10, 4).reshape(3, 10)
     assert (np.sort(passes, axis=1) == np.arange(10)).all()
     assert len({tuple(order) for order in passes}) == 3
-    assert not np.array_equal(index_stream(10, 10, 4, 1), index_stream(10, 10, 4, 2))
-    assert np.array_equal(index_stream(10, 10, 4, 1), index_stream(10, 10, 4, 1))
+    assert not np.array_equal(shuffled_indices(10, 10, 4, 1), shuffled_indices(10, 10, 4, 2))
+    assert np.array_equal(shuffled_indices(10, 10, 4, 1), shuffled_indices(10, 10, 4, 1))
 
 
 def test_a_seed_is_taken_as_it_is_and_none_is_a_new_one():
@@ -60,7 +74,9 @@ def test_a_seed_is_taken_as_it_is_and_none_is_a_new_one():
 def test_the_history_has_a_figure_for_every_round():
     history = run(None)
     assert history.epoch == [-1, 0, 1, 2, 3]
-    assert history.history["twice"] == [-2, 0, 2, 4, 6] and np.isnan(history.history["nothing"]).all()
+    assert (
+        history.history["twice"] == [-2, 0, 2, 4, 6] and np.isnan(history.history["nothing"]).all()
+    )
 
 
 @pytest.mark.parametrize("where", ["before", "behind"])
@@ -72,7 +88,10 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number, eve
         run(tmp_path, callbacks=[Interruption(number, where)], every=every)
     resumed = run(tmp_path, every=every, played=played)
     assert resumed.epoch == whole.epoch
-    assert resumed.history["third"] == whole.history["third"] and resumed.history.keys() == whole.history.keys()
+    assert (
+        resumed.history["third"] == whole.history["third"]
+        and resumed.history.keys() == whole.history.keys()
+    )
     kept = [round_number for round_number in range(-1, number) if (round_number + 1) % every == 0]
     assert played == list(range(max(kept, default=-2) + 1, 4))
 
@@ -80,11 +99,19 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number, eve
 def test_more_rounds_extend_a_run_and_fewer_leave_it(tmp_path):
     assert run(tmp_path, last=2, every=9).epoch == [-1, 0, 1]
     played = []
-    assert run(tmp_path, last=4, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [2, 3]
-    assert run(tmp_path, last=1, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [2, 3]
+    assert run(tmp_path, last=4, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [
+        2,
+        3,
+    ]
+    assert run(tmp_path, last=1, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [
+        2,
+        3,
+    ]
 
 
-def test_a_callback_that_stops_the_training_ends_it_behind_its_round_and_that_round_is_kept(tmp_path):
+def test_a_callback_that_stops_the_training_ends_it_behind_its_round_and_that_round_is_kept(
+    tmp_path,
+):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = epoch == 1
@@ -100,7 +127,9 @@ def test_a_run_whose_books_say_that_it_is_finished_stays_so(tmp_path):
 
     assert run(tmp_path, every=9, finished=finished).epoch == [-1, 0, 1]
     played = []
-    assert run(tmp_path, every=9, finished=finished, played=played).epoch == [-1, 0, 1] and not played
+    assert (
+        run(tmp_path, every=9, finished=finished, played=played).epoch == [-1, 0, 1] and not played
+    )
 
 
 def test_callbacks_hear_of_every_round_in_order():

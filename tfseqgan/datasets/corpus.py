@@ -46,9 +46,14 @@ def split_by_group(scores, validation_fraction=0.1, seed=0):
         ValueError: if `validation_fraction` is out of range.
     """
     if not 0 <= validation_fraction < 1:
-        raise ValueError(f"validation_fraction is {validation_fraction}, expected 0 to below 1: the share of tunes that are held out.")
+        raise ValueError(
+            f"validation_fraction is {validation_fraction}, expected 0 to below 1: the share of tunes that are held out."
+        )
     scores = tuple(scores)
-    groups = sorted(group_duplicates(scores), key=lambda group: min((fingerprint(scores[place]), scores[place].name) for place in group))
+    groups = sorted(
+        group_duplicates(scores),
+        key=lambda group: min((fingerprint(scores[place]), scores[place].name) for place in group),
+    )
     target = round(validation_fraction * len(scores))
     held_out = []
     for draw in np.random.default_rng(seed).permutation(len(groups)):
@@ -66,7 +71,9 @@ def _digest(scores):
     digests = []
     for score in scores:
         notes = [(note.start_ticks, note.duration_ticks, note.pitch) for note in score.melody]
-        chords = [(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords]
+        chords = [
+            (chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords
+        ]
         labels = (score.key, score.time_signature, score.tempo_bpm, score.name, score.rhythm)
         digests.append(hashlib.sha256(repr((notes, chords, labels)).encode()).digest())
     return hashlib.sha256(b"".join(sorted(digests))).hexdigest()

@@ -23,8 +23,12 @@ _MULTIPLIER = 0x9E3779B97F4A7C15  # odd, so that its powers mod 2^64 never vanis
 
 def _steps(score):
     """Returns the steps between one onset and the next as int64 [n, 2]: semitones between the highest notes, and ticks."""
-    tops = {note.start_ticks: note.pitch for note in score.melody} or {chord.start_ticks: chord.pitches[-1] for chord in score.chords}
-    return np.diff(np.array([(pitch, tick) for tick, pitch in tops.items()], np.int64).reshape(-1, 2), axis=0)
+    tops = {note.start_ticks: note.pitch for note in score.melody} or {
+        chord.start_ticks: chord.pitches[-1] for chord in score.chords
+    }
+    return np.diff(
+        np.array([(pitch, tick) for tick, pitch in tops.items()], np.int64).reshape(-1, 2), axis=0
+    )
 
 
 def fingerprint(score):
@@ -59,7 +63,11 @@ def _phrases(steps):
         return np.zeros(0, np.uint64)
     letters = ((steps[:, 0] << 32) + steps[:, 1]).astype(np.uint64) * np.uint64(_MULTIPLIER)  # [n]
     weights = np.array([pow(_MULTIPLIER, power, 2**64) for power in range(PHRASE_STEPS)], np.uint64)
-    return np.unique((np.lib.stride_tricks.sliding_window_view(letters, PHRASE_STEPS) * weights).sum(axis=1, dtype=np.uint64))
+    return np.unique(
+        (np.lib.stride_tricks.sliding_window_view(letters, PHRASE_STEPS) * weights).sum(
+            axis=1, dtype=np.uint64
+        )
+    )
 
 
 def _similar_pairs(phrases):
@@ -68,7 +76,9 @@ def _similar_pairs(phrases):
     hashes = np.concatenate([np.zeros(0, np.uint64), *phrases])
     order = np.argsort(hashes, kind="stable")
     hashes, owners = hashes[order], owners[order]
-    edges = np.concatenate([[0], np.flatnonzero(np.diff(hashes)) + 1, [len(hashes)]])  # where one hash gives way to the next
+    edges = np.concatenate(
+        [[0], np.flatnonzero(np.diff(hashes)) + 1, [len(hashes)]]
+    )  # where one hash gives way to the next
     sizes = np.diff(edges)
     told = np.flatnonzero((sizes >= 2) & (sizes <= COMMON_STOCK))
     shared = collections.Counter()
@@ -121,7 +131,11 @@ def group_duplicates(scores):
         [[0, 2], [1]]
     """
     first_places, steps = {}, [_steps(score) for score in scores]
-    copies = [(first_places.setdefault(_hash(own), place), place) for place, own in enumerate(steps)]
+    copies = [
+        (first_places.setdefault(_hash(own), place), place) for place, own in enumerate(steps)
+    ]
     originals = list(first_places.values())
     pairs = _similar_pairs([_phrases(steps[place]) for place in originals])
-    return _connected(len(scores), copies + [(originals[one], originals[other]) for one, other in pairs])
+    return _connected(
+        len(scores), copies + [(originals[one], originals[other]) for one, other in pairs]
+    )

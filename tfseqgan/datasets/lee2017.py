@@ -38,7 +38,10 @@ def _open_lee2017(path):
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, valid, vocabulary = (arrays[name] for name in ("train", "valid", "vocabulary"))
         tables = json.loads(path.with_name("tables.json").read_bytes())
-        octaves, classes = ([tuple(entry or ()) for entry in tables[name]] for name in ("octaves", "pitch_class_sets"))
+        octaves, classes = (
+            [tuple(entry or ()) for entry in tables[name]]
+            for name in ("octaves", "pitch_class_sets")
+        )
     except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} does not hold the lee2017 tokens: expected an npz with train, valid and vocabulary, and tables.json with octaves and "
@@ -51,19 +54,42 @@ def _open_lee2017(path):
 def _check_lee2017(path, train, valid, vocabulary):
     """Raises ValueError unless the arrays are two sets of sequences of one length over one vocabulary."""
     shapes = f"train {train.shape} {train.dtype}, valid {valid.shape} {valid.dtype}, vocabulary {vocabulary.shape} {vocabulary.dtype}"
-    sequences = [tokens.ndim == 2 and tokens.size > 0 and tokens.dtype.kind in "iu" for tokens in (train, valid)]
-    rows = vocabulary.ndim == 2 and vocabulary.shape[1] == 6 and vocabulary.dtype.kind == "f" and np.isfinite(vocabulary).all()
+    sequences = [
+        tokens.ndim == 2 and tokens.size > 0 and tokens.dtype.kind in "iu"
+        for tokens in (train, valid)
+    ]
+    rows = (
+        vocabulary.ndim == 2
+        and vocabulary.shape[1] == 6
+        and vocabulary.dtype.kind == "f"
+        and np.isfinite(vocabulary).all()
+    )
     if not (all(sequences) and rows and train.shape[1] == valid.shape[1]):
-        raise ValueError(f"{path}: expected integer train [N, T], integer valid [M, T] and float vocabulary [V, 6], received {shapes}.")
-    outside = [int(token) for tokens in (train, valid) for token in (tokens.min(), tokens.max()) if not 0 <= token < len(vocabulary)]
+        raise ValueError(
+            f"{path}: expected integer train [N, T], integer valid [M, T] and float vocabulary [V, 6], received {shapes}."
+        )
+    outside = [
+        int(token)
+        for tokens in (train, valid)
+        for token in (tokens.min(), tokens.max())
+        if not 0 <= token < len(vocabulary)
+    ]
     if outside:
-        raise ValueError(f"{path}: expected tokens from 0 to {len(vocabulary) - 1}, the rows of the vocabulary, received {outside[0]}.")
+        raise ValueError(
+            f"{path}: expected tokens from 0 to {len(vocabulary) - 1}, the rows of the vocabulary, received {outside[0]}."
+        )
 
 
 def _lee2017_half(duration, octave_index, class_index, octaves, classes):
     """Returns one half of an event: the duration in ticks, and what the two indices stand for."""
-    pairs = list(zip(classes[int(class_index)], octaves[int(octave_index)]))  # one row names four octaves for three classes
-    return round(duration * TICKS_PER_QUARTER), tuple(octave for _, octave in pairs), tuple(pitch_class for pitch_class, _ in pairs)
+    pairs = list(
+        zip(classes[int(class_index)], octaves[int(octave_index)])
+    )  # one row names four octaves for three classes
+    return (
+        round(duration * TICKS_PER_QUARTER),
+        tuple(octave for _, octave in pairs),
+        tuple(pitch_class for pitch_class, _ in pairs),
+    )
 
 
 def load_lee2017(file):
@@ -90,11 +116,22 @@ def load_lee2017(file):
     path = Path(file)
     train, valid, vocabulary, octaves, classes = _open_lee2017(path)
     try:
-        rows = [(_lee2017_half(*row[:3], octaves, classes), _lee2017_half(*row[3:], octaves, classes)) for row in vocabulary.tolist()]
+        rows = [
+            (_lee2017_half(*row[:3], octaves, classes), _lee2017_half(*row[3:], octaves, classes))
+            for row in vocabulary.tolist()
+        ]
         tokenizer = Tokenizer([Event(*melody, *chord) for melody, chord in rows])
     except (IndexError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its vocabulary and tables.json do not fit together: {error}. Fetch both files again.") from error
+        raise ValueError(
+            f"{path}: its vocabulary and tables.json do not fit together: {error}. Fetch both files again."
+        ) from error
     first = tokenizer.vocabulary_size - len(vocabulary)
     train, valid = (tokens.astype(np.int32) + first for tokens in (train, valid))  # [N, T], [M, T]
-    contents = (train.astype("<i4").tobytes(), valid.astype("<i4").tobytes(), repr(tokenizer.events).encode())
-    return TokenCorpus(tokenizer, train, valid, "lee2017", hashlib.sha256(b"".join(contents)).hexdigest())
+    contents = (
+        train.astype("<i4").tobytes(),
+        valid.astype("<i4").tobytes(),
+        repr(tokenizer.events).encode(),
+    )
+    return TokenCorpus(
+        tokenizer, train, valid, "lee2017", hashlib.sha256(b"".join(contents)).hexdigest()
+    )

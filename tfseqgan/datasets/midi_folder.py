@@ -15,9 +15,15 @@ _log = logging.getLogger("tfseqgan")
 def find_midi_files(folder):
     """Returns the MIDI files of a folder and its sub-folders, in the same order on every file system."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder: expected a folder that holds .mid or .midi files. Check the path.")
+        raise ValueError(
+            f"{folder} is not a folder: expected a folder that holds .mid or .midi files. Check the path."
+        )
     return sorted(
-        (path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi") and path.is_file()),
+        (
+            path
+            for path in folder.rglob("*")
+            if path.suffix.lower() in (".mid", ".midi") and path.is_file()
+        ),
         key=lambda path: path.relative_to(folder).as_posix(),
     )
 
@@ -43,17 +49,29 @@ def without_collector():
 def read_files(files, folder):
     """Returns the scores of files, and (file, reason) of those that cannot be read; raises ValueError if those are more than half."""
     if not files:
-        raise ValueError(f"{folder} holds no MIDI files: expected files that end in .mid or .midi. Check the path.")
+        raise ValueError(
+            f"{folder} holds no MIDI files: expected files that end in .mid or .midi. Check the path."
+        )
     read = read_all(files)
     scores = [found for found in read if isinstance(found, Score)]
-    skipped = [(path.relative_to(folder).as_posix(), found) for path, found in zip(files, read) if isinstance(found, str)]
+    skipped = [
+        (path.relative_to(folder).as_posix(), found)
+        for path, found in zip(files, read)
+        if isinstance(found, str)
+    ]
     if 2 * len(skipped) > len(files):
         raise ValueError(
             f"{len(skipped)} of the {len(files)} MIDI files in {folder} cannot be read: expected at most half to be bad. Is it the right "
             f"folder? {_list_reasons(skipped)}"
         )
     if skipped:
-        _log.warning("%d of the %d MIDI files in %s were skipped: %s", len(skipped), len(files), folder, _list_reasons(skipped))
+        _log.warning(
+            "%d of the %d MIDI files in %s were skipped: %s",
+            len(skipped),
+            len(files),
+            folder,
+            _list_reasons(skipped),
+        )
     return scores, skipped
 
 

@@ -56,10 +56,17 @@ def load_nottingham(folder, validation_fraction=0.1, seed=0):
     """
     folder = Path(folder)
     folder = folder / "MIDI" if (folder / "MIDI").is_dir() else folder
-    files = [path for path in find_midi_files(folder) if path.relative_to(folder).parts[0] not in _EXTRACTED_VOICES]
+    files = [
+        path
+        for path in find_midi_files(folder)
+        if path.relative_to(folder).parts[0] not in _EXTRACTED_VOICES
+    ]
     scores, skipped = read_files(files, folder)
     books = [score.name.rstrip("0123456789") for score in scores]
-    scores = [dataclasses.replace(score, rhythm=_BOOK_RHYTHMS.get(book, score.rhythm)) for book, score in zip(books, scores)]
+    scores = [
+        dataclasses.replace(score, rhythm=_BOOK_RHYTHMS.get(book, score.rhythm))
+        for book, score in zip(books, scores)
+    ]
     return make_corpus(scores, "nottingham", validation_fraction, seed, skipped)
 
 
@@ -87,7 +94,9 @@ def _fetch(url):
         with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.read(_LARGEST_BYTES)
     except OSError as error:  # URLError and time-outs are OSErrors
-        raise OSError(f"{url} cannot be fetched ({error}); expected the public archive. Fetch it by another way, and pass the folder of its tunes") from error
+        raise OSError(
+            f"{url} cannot be fetched ({error}); expected the public archive. Fetch it by another way, and pass the folder of its tunes"
+        ) from error
 
 
 def _tunes(archive, url):
@@ -99,7 +108,9 @@ def _tunes(archive, url):
                 if len(path.parts) == 3 and path.parts[1] == "MIDI" and path.suffix == ".mid":
                     yield path.name, files.read(name)
     except zipfile.BadZipFile as error:
-        raise ValueError(f"{url} is no zip archive ({error}); expected that of the Nottingham tunes. Fetch it by another way.") from error
+        raise ValueError(
+            f"{url} is no zip archive ({error}); expected that of the Nottingham tunes. Fetch it by another way."
+        ) from error
 
 
 def download_nottingham(folder, url=NOTTINGHAM_URL):
@@ -123,11 +134,15 @@ def download_nottingham(folder, url=NOTTINGHAM_URL):
     if (folder / "ashover1.mid").is_file():
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} holds something else; expected a new or empty folder for the tunes. Choose another one.")
+        raise ValueError(
+            f"{folder} holds something else; expected a new or empty folder for the tunes. Choose another one."
+        )
     _log.info("Fetching the Nottingham tunes (1.8 MB, GPL-3.0) from %s", url)
     tunes = dict(_tunes(_fetch(url), url))
     if len(tunes) != NUM_TUNES:
-        raise ValueError(f"{url} holds {len(tunes)} tunes, expected {NUM_TUNES}. Fetch the archive by another way, and pass the folder of its tunes.")
+        raise ValueError(
+            f"{url} holds {len(tunes)} tunes, expected {NUM_TUNES}. Fetch the archive by another way, and pass the folder of its tunes."
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir(parents=True)

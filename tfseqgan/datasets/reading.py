@@ -33,7 +33,15 @@ def _to_plain(score):
     """Returns a score as lists, numbers and texts."""
     melody = [(note.start_ticks, note.duration_ticks, note.pitch) for note in score.melody]
     chords = [(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords]
-    return [melody, chords, score.key, score.time_signature, score.tempo_bpm, score.name, score.rhythm]
+    return [
+        melody,
+        chords,
+        score.key,
+        score.time_signature,
+        score.tempo_bpm,
+        score.name,
+        score.rhythm,
+    ]
 
 
 def _from_plain(plain):
@@ -41,7 +49,15 @@ def _from_plain(plain):
     if isinstance(plain, str):
         return plain
     melody, chords, key, time_signature, tempo_bpm, name, rhythm = plain
-    return Score(tuple(Note(*note) for note in melody), tuple(Chord(*chord) for chord in chords), key, tuple(time_signature), tempo_bpm, name, rhythm)
+    return Score(
+        tuple(Note(*note) for note in melody),
+        tuple(Chord(*chord) for chord in chords),
+        key,
+        tuple(time_signature),
+        tempo_bpm,
+        name,
+        rhythm,
+    )
 
 
 def _read(path):
@@ -55,12 +71,16 @@ def answer():
     """Reads the files that standard input names, as JSON, and writes what `read_all` returns for them to standard output; the work of a helper."""
     gc.disable()  # scores are not garbage, and are looked through again and again
     read = [_read(Path(path)) for path in json.loads(sys.stdin.readline())]
-    sys.stdout.write(json.dumps([found if isinstance(found, str) else _to_plain(found) for found in read]))
+    sys.stdout.write(
+        json.dumps([found if isinstance(found, str) else _to_plain(found) for found in read])
+    )
 
 
 def _processes(count):
     """Returns how many processes a number of files is worth here; one where the program that runs is not Python itself and could not be started again."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     is_python = Path(sys.executable or "").stem.lower().startswith(("python", "pypy"))
     return max(1, min(cores, _MOST, count // _FILES_FOR_ONE)) if is_python else 1
 
@@ -68,11 +88,25 @@ def _processes(count):
 def _start(paths):
     """Starts a helper that reads files; returns None where the system has none to give."""
     try:
-        helper = subprocess.Popen([sys.executable, "-c", _HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+        helper = subprocess.Popen(
+            [sys.executable, "-c", _HELPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
     except OSError:
         return None
-    with contextlib.suppress(OSError), helper.stdin:  # of one that has ended already; what it says will show it
-        helper.stdin.write(chr(0).join(sys.path).encode("unicode_escape").decode() + "\n" + json.dumps(list(map(str, paths))) + "\n")
+    with (
+        contextlib.suppress(OSError),
+        helper.stdin,
+    ):  # of one that has ended already; what it says will show it
+        helper.stdin.write(
+            chr(0).join(sys.path).encode("unicode_escape").decode()
+            + "\n"
+            + json.dumps(list(map(str, paths)))
+            + "\n"
+        )
     return helper
 
 

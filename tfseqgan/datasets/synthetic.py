@@ -11,21 +11,27 @@ import itertools
 import numpy as np
 
 from tfseqgan.datasets.corpus import make_corpus
-from tfseqgan.datasets.synthetic_harmony import OCTAVE, TRIAD, choose, draw, plan_part, tune_fiddle
+from tfseqgan.datasets.synthetic_harmony import OCTAVE, TRIAD, choose, draw, plan_part, scale_range
 from tfseqgan.music.score import Chord, Note, Score
 
-SESSION_RHYTHMS = ("jig", "reel", "waltz", "hornpipe")
+RHYTHMS = ("jig", "reel", "waltz", "hornpipe")
 """The kinds of tune: tune i is of kind i mod 4."""
 
 
-SESSION_KEYS = ("D", "G", "A", "C", "F", "Em", "Am", "Bm", "Dm", "Gm")
+KEYS = ("D", "G", "A", "C", "F", "Em", "Am", "Bm", "Dm", "Gm")
 """The keys: tune i is in key ⌊i / 4⌋ mod 10, so that every 40 tunes hold each kind in each key once."""
 
 
 _FIRST_PARTS = ("a b a c", "a b a c", "a a' a c", "a a' b c", "a b a' c")
 
 
-_SECOND_PARTS = ("d e d c", "d d' e c", "d e d f", "d d' d c", "d e a c")  # ending as the first part did is what session tunes like best
+_SECOND_PARTS = (
+    "d e d c",
+    "d d' e c",
+    "d e d f",
+    "d d' d c",
+    "d e a c",
+)  # ending as the first part did is what session tunes like best
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,30 +49,42 @@ class _Dance:
 
 _DANCES = {
     "jig": _Dance(
-        (6, 8), 36, 2, (165, 185),
+        (6, 8),
+        36,
+        2,
+        (165, 185),
         running=((12, 12, 12),) * 3 + ((24, 12),),
         breathing=((12, 12, 12), (24, 12), (36,)),
         endings=((36,), (24, 12)),
     ),
     "reel": _Dance(
-        (4, 4), 48, 2, (190, 216),
+        (4, 4),
+        48,
+        2,
+        (190, 216),
         running=((12, 12, 12, 12),) * 5 + ((24, 12, 12),),
         breathing=((12, 12, 12, 12), (24, 12, 12), (24, 24)),
         endings=((48,), (36, 12), (24, 12, 12)),
     ),
     "waltz": _Dance(
-        (3, 4), 72, 1, (112, 144),
+        (3, 4),
+        72,
+        1,
+        (112, 144),
         running=((48, 24), (24, 24, 24), (36, 12, 24), (24, 24, 12, 12)),
         breathing=((72,), (48, 24)),
         endings=((72,), (48, 24), (48, 12, 12)),
     ),
     "hornpipe": _Dance(
-        (4, 4), 48, 2, (144, 168),
+        (4, 4),
+        48,
+        2,
+        (144, 168),
         running=((18, 6, 18, 6),) * 5 + ((18, 6, 24), (18, 6, 8, 8, 8)),
         breathing=((24, 24), (18, 6, 24)),
         endings=((48,), (24, 18, 6), (24, 8, 8, 8)),
     ),
-}  # fmt: skip
+}
 
 
 # Scale steps from the anchor, by number of notes.
@@ -74,15 +92,68 @@ _SHAPES = {
     1: ((0,),),
     2: ((0, 0), (0, 1), (0, -1), (0, 2), (0, -2), (0, 3), (0, -3)),
     3: (
-        *((0, 1, 2), (0, -1, -2), (0, 1, 0), (0, -1, 0), (0, 2, 1), (0, -2, -1), (0, 2, 4), (0, -2, -4), (0, 2, 0), (0, -2, 0)),
-        *((0, 3, 5), (0, 2, 5), (0, -3, -5), (0, -2, -5), (0, 3, 2), (0, -3, -2), (0, 0, 1), (0, 0, -1)),
+        *(
+            (0, 1, 2),
+            (0, -1, -2),
+            (0, 1, 0),
+            (0, -1, 0),
+            (0, 2, 1),
+            (0, -2, -1),
+            (0, 2, 4),
+            (0, -2, -4),
+            (0, 2, 0),
+            (0, -2, 0),
+        ),
+        *(
+            (0, 3, 5),
+            (0, 2, 5),
+            (0, -3, -5),
+            (0, -2, -5),
+            (0, 3, 2),
+            (0, -3, -2),
+            (0, 0, 1),
+            (0, 0, -1),
+        ),
     ),
     4: (
-        *((0, 1, 2, 3), (0, -1, -2, -3), (0, 1, 2, 1), (0, -1, -2, -1), (0, 1, 0, -1), (0, -1, 0, 1), (0, 2, 1, 0), (0, -2, -1, 0)),
-        *((0, 2, 4, 2), (0, -2, -4, -2), (0, -2, 0, 2), (0, -3, 0, 2), (0, -2, 0, 1), (0, 1, 2, 4), (0, -1, -2, -4), (0, 2, 3, 4)),
-        *((0, 3, 5, 3), (0, -3, -5, -3), (0, -3, 0, 1), (0, 2, 4, 5), (0, 2, 0, -1), (0, -2, -3, -4)),
+        *(
+            (0, 1, 2, 3),
+            (0, -1, -2, -3),
+            (0, 1, 2, 1),
+            (0, -1, -2, -1),
+            (0, 1, 0, -1),
+            (0, -1, 0, 1),
+            (0, 2, 1, 0),
+            (0, -2, -1, 0),
+        ),
+        *(
+            (0, 2, 4, 2),
+            (0, -2, -4, -2),
+            (0, -2, 0, 2),
+            (0, -3, 0, 2),
+            (0, -2, 0, 1),
+            (0, 1, 2, 4),
+            (0, -1, -2, -4),
+            (0, 2, 3, 4),
+        ),
+        *(
+            (0, 3, 5, 3),
+            (0, -3, -5, -3),
+            (0, -3, 0, 1),
+            (0, 2, 4, 5),
+            (0, 2, 0, -1),
+            (0, -2, -3, -4),
+        ),
     ),
-    5: ((0, 1, 2, 3, 4), (0, -1, -2, -3, -4), (0, 1, 0, -1, 0), (0, 1, 2, 1, 0), (0, -1, -2, -1, 0), (0, 1, 2, 4, 2), (0, -1, -2, -4, -2)),
+    5: (
+        (0, 1, 2, 3, 4),
+        (0, -1, -2, -3, -4),
+        (0, 1, 0, -1, 0),
+        (0, 1, 2, 1, 0),
+        (0, -1, -2, -1, 0),
+        (0, 1, 2, 4, 2),
+        (0, -1, -2, -4, -2),
+    ),
 }
 
 
@@ -96,7 +167,9 @@ _SEAM_MOVES = (0.12, 1.0, 0.6, 0.2, 0.05, 0.01, 0.002, 0.001)
 _STRANDED = 0.1  # a note outside the chord before a leap
 
 
-_HEAVY = 0.4  # a note outside the chord that fills half of its figure, or stands in the middle of it
+_HEAVY = (
+    0.4  # a note outside the chord that fills half of its figure, or stands in the middle of it
+)
 
 
 _DULL = 0.15  # a note struck twice
@@ -106,17 +179,82 @@ _AWKWARD = 0.03  # a figure heard before is played again if it is easier than th
 
 
 _WORDS = {
-    "person": ("Biddy", "Father Quill", "Hannah", "Long Tom", "Maggie", "Miss Pym", "Ned", "Nora", "Old Fergus", "Paddy", "Young Roisin"),
-    "quality": ("Barefoot", "Crooked", "Gentle", "Lucky", "Merry", "Restless", "Silver", "Sleepless", "Thirsty", "Threadbare", "Windy"),
-    "thing": ("Bellows", "Bramble", "Candle", "Gate", "Haystack", "Kettle", "Lantern", "Teapot", "Turnstile", "Wheelbarrow"),
-    "creature": ("Curlew", "Ferryman", "Gander", "Hare", "Heron", "Milkmaid", "Miller", "Tinker", "Widow", "Wren"),
-    "place": ("Ballyfoyle", "Carrowmoy", "Dunarra", "Kilbrack", "the Far Shore", "the Long Meadow", "the Mill Lane", "the Salt Quay"),
+    "person": (
+        "Biddy",
+        "Father Quill",
+        "Hannah",
+        "Long Tom",
+        "Maggie",
+        "Miss Pym",
+        "Ned",
+        "Nora",
+        "Old Fergus",
+        "Paddy",
+        "Young Roisin",
+    ),
+    "quality": (
+        "Barefoot",
+        "Crooked",
+        "Gentle",
+        "Lucky",
+        "Merry",
+        "Restless",
+        "Silver",
+        "Sleepless",
+        "Thirsty",
+        "Threadbare",
+        "Windy",
+    ),
+    "thing": (
+        "Bellows",
+        "Bramble",
+        "Candle",
+        "Gate",
+        "Haystack",
+        "Kettle",
+        "Lantern",
+        "Teapot",
+        "Turnstile",
+        "Wheelbarrow",
+    ),
+    "creature": (
+        "Curlew",
+        "Ferryman",
+        "Gander",
+        "Hare",
+        "Heron",
+        "Milkmaid",
+        "Miller",
+        "Tinker",
+        "Widow",
+        "Wren",
+    ),
+    "place": (
+        "Ballyfoyle",
+        "Carrowmoy",
+        "Dunarra",
+        "Kilbrack",
+        "the Far Shore",
+        "the Long Meadow",
+        "the Mill Lane",
+        "the Salt Quay",
+    ),
 }
 
 
 _TITLES = (
-    *("The {quality} {creature}", "The {creature} of {place}", "The {creature} and the {thing}", "The {quality} Road to {place}"),
-    *("{person}'s {quality} {dance}", "{person}'s {quality} {thing}", "{person}'s Farewell to {place}", "{person} and the {creature}"),
+    *(
+        "The {quality} {creature}",
+        "The {creature} of {place}",
+        "The {creature} and the {thing}",
+        "The {quality} Road to {place}",
+    ),
+    *(
+        "{person}'s {quality} {dance}",
+        "{person}'s {quality} {thing}",
+        "{person}'s Farewell to {place}",
+        "{person} and the {creature}",
+    ),
 )
 
 
@@ -131,11 +269,21 @@ def _ease(durations, moves, root, target):
         return 0.0
     outside = [(move - root) % OCTAVE not in TRIAD for move in moves]
     moved = [abs(after - before) for before, after in itertools.pairwise(moves)]
-    if any(move > 1 and (before or after) for move, before, after in zip(moved, outside, outside[1:])):
+    if any(
+        move > 1 and (before or after) for move, before, after in zip(moved, outside, outside[1:])
+    ):
         return 0.0
     places = enumerate(zip(outside, durations))
-    heavy = sum(out and (2 * ticks >= sum(durations) or place == len(moves) // 2) for place, (out, ticks) in places)
-    return _SEAM_MOVES[seam] * _HEAVY**heavy * _DULL ** moved.count(0) * (_STRANDED if outside[-1] and seam > 1 else 1.0)
+    heavy = sum(
+        out and (2 * ticks >= sum(durations) or place == len(moves) // 2)
+        for place, (out, ticks) in places
+    )
+    return (
+        _SEAM_MOVES[seam]
+        * _HEAVY**heavy
+        * _DULL ** moved.count(0)
+        * (_STRANDED if outside[-1] and seam > 1 else 1.0)
+    )
 
 
 def _figure(rng, fiddle, rhythms, slot, target, heard):
@@ -168,7 +316,13 @@ def _fill_part(rng, dance, fiddle, part, figures):
 def _pick_up(rng, fiddle, durations, target):
     """Returns a run up or down to the target that stays within an octave of the home tonic, which comes before it."""
     runs = [[target + move for move in moves] for moves in _PICK_UPS[len(durations)]]
-    near = [run for run in runs if all(fiddle.low <= step <= fiddle.high and abs(step - fiddle.home) <= OCTAVE for step in run)]
+    near = [
+        run
+        for run in runs
+        if all(
+            fiddle.low <= step <= fiddle.high and abs(step - fiddle.home) <= OCTAVE for step in run
+        )
+    ]
     return list(zip(durations, choose(rng, near)))
 
 
@@ -186,13 +340,18 @@ def _melody(rng, dance, fiddle, parts):
 
 def _notes(fiddle, melody):
     starts = itertools.accumulate((duration for duration, _ in melody), initial=0)
-    return tuple(Note(start, duration, fiddle.pitch(step)) for start, (duration, step) in zip(starts, melody))
+    return tuple(
+        Note(start, duration, fiddle.pitch(step)) for start, (duration, step) in zip(starts, melody)
+    )
 
 
 def _chords(dance, fiddle, roots, start):
     """Returns the left hand, which strikes every group: half a bar, or a bar of a waltz."""
     ticks = dance.group_ticks
-    return tuple(Chord(start + number * ticks, ticks, fiddle.chord(root)) for number, root in enumerate(roots))
+    return tuple(
+        Chord(start + number * ticks, ticks, fiddle.chord(root))
+        for number, root in enumerate(roots)
+    )
 
 
 def _name(rng, rhythm):
@@ -203,13 +362,16 @@ def _name(rng, rhythm):
 def _compose(seed, number):
     """Returns tune `number` of a seed."""
     rng = np.random.default_rng([seed, number])
-    rhythm = SESSION_RHYTHMS[number % len(SESSION_RHYTHMS)]
-    key = SESSION_KEYS[number // len(SESSION_RHYTHMS) % len(SESSION_KEYS)]
-    dance, fiddle = _DANCES[rhythm], tune_fiddle(rng, key)
+    rhythm = RHYTHMS[number % len(RHYTHMS)]
+    key = KEYS[number // len(RHYTHMS) % len(KEYS)]
+    dance, fiddle = _DANCES[rhythm], scale_range(rng, key)
     harmonies, models, third = {}, {}, (fiddle.high - fiddle.low) // 3
     parts = [
         plan_part(rng, dance, fiddle, choose(rng, forms), centre, harmonies, models)
-        for forms, centre in ((_FIRST_PARTS, fiddle.low + third), (_SECOND_PARTS, fiddle.high - third))
+        for forms, centre in (
+            (_FIRST_PARTS, fiddle.low + third),
+            (_SECOND_PARTS, fiddle.high - third),
+        )
     ]
     melody, pick_up = _melody(rng, dance, fiddle, parts)
     first, second = ([slot.root for slot in part] for part in parts)
@@ -224,7 +386,7 @@ def _compose(seed, number):
     )
 
 
-def compose_session_tunes(num_tunes=400, seed=0):
+def compose_tunes(num_tunes=400, seed=0):
     """Returns session tunes: jigs, reels, waltzes and hornpipes in ten keys, melody over chords.
 
     The kind and the key of each tune are known by its number, so that the modes which a model covers can be counted and not guessed at.
@@ -242,18 +404,20 @@ def compose_session_tunes(num_tunes=400, seed=0):
         ValueError: if `num_tunes` is less than 1 or `seed` is negative.
 
     Example:
-        >>> [(tune.rhythm, tune.key, tune.time_signature) for tune in compose_session_tunes(3, seed=7)]
+        >>> [(tune.rhythm, tune.key, tune.time_signature) for tune in compose_tunes(3, seed=7)]
         [('jig', 'D', (6, 8)), ('reel', 'D', (4, 4)), ('waltz', 'D', (3, 4))]
 
     Reference:
         Steedman 1984, "A Generative Grammar for Jazz Chord Sequences", for chords from functions by rewriting rules.
     """
     if num_tunes < 1 or seed < 0:
-        raise ValueError(f"Expected num_tunes of 1 or more and a seed of 0 or more, received {num_tunes} and {seed}: ask for at least one.")
+        raise ValueError(
+            f"Expected num_tunes of 1 or more and a seed of 0 or more, received {num_tunes} and {seed}: ask for at least one."
+        )
     return tuple(_compose(seed, number) for number in range(num_tunes))
 
 
-def session_tunes(seed=0, num_tunes=400, validation_fraction=0.1):
+def synthetic_tunes(seed=0, num_tunes=400, validation_fraction=0.1):
     """Composes the embedded corpus: session tunes whose type and key are known, no data files needed.
 
     Args:
@@ -264,4 +428,4 @@ def session_tunes(seed=0, num_tunes=400, validation_fraction=0.1):
     Returns:
         A `Corpus`.
     """
-    return make_corpus(compose_session_tunes(num_tunes, seed), "session", validation_fraction, seed)
+    return make_corpus(compose_tunes(num_tunes, seed), "session", validation_fraction, seed)

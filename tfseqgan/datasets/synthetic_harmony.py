@@ -9,7 +9,10 @@ import dataclasses
 import itertools
 import math
 
-_FIDDLE_RANGE = (62, 83)  # D4 to B5: first position without the low string, which pipes and flutes share
+_PITCH_RANGE = (
+    62,
+    83,
+)  # D4 to B5: first position without the low string, which pipes and flutes share
 
 
 _TONICS = {"C": 60, "D": 62, "E": 64, "F": 65, "G": 67, "A": 69, "B": 71}
@@ -27,9 +30,17 @@ _INTERVALS = {
 
 
 _MODES = {
-    "D": ("major", "major", "mixolydian"), "G": ("major",), "A": ("major", "mixolydian"), "C": ("major",), "F": ("major",),
-    "Em": ("dorian", "aeolian"), "Am": ("dorian",), "Bm": ("aeolian",), "Dm": ("dorian",), "Gm": ("dorian",),
-}  # fmt: skip
+    "D": ("major", "major", "mixolydian"),
+    "G": ("major",),
+    "A": ("major", "mixolydian"),
+    "C": ("major",),
+    "F": ("major",),
+    "Em": ("dorian", "aeolian"),
+    "Am": ("dorian",),
+    "Bm": ("aeolian",),
+    "Dm": ("dorian",),
+    "Gm": ("dorian",),
+}
 
 
 # Roots in scale steps that may stand for a function. The modal dominant is a step below the tonic; diminished triads are left out.
@@ -50,7 +61,16 @@ _CLAUSES = (
 )
 
 
-_ANCHOR_MOVES = (0.4, 0.9, 1.0, 0.8, 0.4, 0.1, 0.02, 0.02)  # how willingly the melody moves by so many steps from anchor to anchor
+_ANCHOR_MOVES = (
+    0.4,
+    0.9,
+    1.0,
+    0.8,
+    0.4,
+    0.1,
+    0.02,
+    0.02,
+)  # how willingly the melody moves by so many steps from anchor to anchor
 
 
 def draw(rng, options, weights):
@@ -65,7 +85,7 @@ def choose(rng, options):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fiddle:
+class ScaleRange:
     """The steps that a tune may use: its scale, its lowest and highest step, and `home`, the tonic on which both parts end."""
 
     tonic: int
@@ -85,14 +105,20 @@ class Fiddle:
         return (36 + triad[0] % 12, *(51 + (pitch - 51) % 12 for pitch in triad))
 
 
-def tune_fiddle(rng, key):
+def scale_range(rng, key):
     """Returns the fiddle of a key, with its home tonic at most at D5, so that the second part has room to rise."""
     tonic = _TONICS[key[0]]
     mode = choose(rng, _MODES[key])
-    whole = Fiddle(tonic, mode, 0, -OCTAVE, 2 * OCTAVE)
-    steps = [step for step in range(-OCTAVE, 2 * OCTAVE) if _FIDDLE_RANGE[0] <= whole.pitch(step) <= _FIDDLE_RANGE[1]]
+    whole = ScaleRange(tonic, mode, 0, -OCTAVE, 2 * OCTAVE)
+    steps = [
+        step
+        for step in range(-OCTAVE, 2 * OCTAVE)
+        if _PITCH_RANGE[0] <= whole.pitch(step) <= _PITCH_RANGE[1]
+    ]
     home = choose(rng, [step for step in steps if step % OCTAVE == 0 and whole.pitch(step) < 76])
-    return dataclasses.replace(whole, home=home, low=max(steps[0], home - OCTAVE), high=min(steps[-1], home + 10))
+    return dataclasses.replace(
+        whole, home=home, low=max(steps[0], home - OCTAVE), high=min(steps[-1], home + 10)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +139,9 @@ def _roots(rng, dance, mode, functions):
 
 def _harmonise(rng, dance, mode, clauses, model):
     """Returns the roots of a clause, one a group; a clause that varies a model takes other chords than the model's."""
-    harmonies = [[root for bar in clause for root in _roots(rng, dance, mode, bar)] for clause in clauses]
+    harmonies = [
+        [root for bar in clause for root in _roots(rng, dance, mode, bar)] for clause in clauses
+    ]
     return choose(rng, [harmony for harmony in harmonies if harmony != model])
 
 
@@ -126,7 +154,14 @@ def _reachable(fiddle, root, previous):
 def _new_anchor(rng, fiddle, root, previous, centre):
     """Returns an anchor near the previous one and near the centre of the part."""
     steps = _reachable(fiddle, root, previous)
-    return draw(rng, steps, [_ANCHOR_MOVES[abs(step - previous)] * math.exp(-(((step - centre) / 3) ** 2)) for step in steps])
+    return draw(
+        rng,
+        steps,
+        [
+            _ANCHOR_MOVES[abs(step - previous)] * math.exp(-(((step - centre) / 3) ** 2))
+            for step in steps
+        ],
+    )
 
 
 def _followed_anchor(fiddle, root, previous, model):
@@ -140,7 +175,11 @@ def _plan_clause(rng, fiddle, roots, letter, previous, centre, models):
     slots = []
     for place, root in enumerate(roots):
         model = models.get((letter, place))
-        previous = _followed_anchor(fiddle, root, previous, model) if model else _new_anchor(rng, fiddle, root, previous, centre)
+        previous = (
+            _followed_anchor(fiddle, root, previous, model)
+            if model
+            else _new_anchor(rng, fiddle, root, previous, centre)
+        )
         slots.append(Slot(letter, place, root, previous))
         models.setdefault((letter, place), slots[-1])
     return slots
@@ -148,11 +187,19 @@ def _plan_clause(rng, fiddle, roots, letter, previous, centre, models):
 
 def plan_part(rng, dance, fiddle, form, centre, harmonies, models):
     """Returns the slots of a part, the last of them at home, and remembers its harmonies by symbol."""
-    closing = dataclasses.replace(fiddle, low=max(fiddle.low, fiddle.home - OCTAVE), high=min(fiddle.high, fiddle.home + OCTAVE))
+    closing = dataclasses.replace(
+        fiddle,
+        low=max(fiddle.low, fiddle.home - OCTAVE),
+        high=min(fiddle.high, fiddle.home + OCTAVE),
+    )
     compasses = ((fiddle, centre),) * 3 + ((closing, fiddle.home),)
     part = [Slot("", 0, 0, fiddle.home)]
     for symbol, clauses, (compass, middle) in zip(form.split(), _CLAUSES, compasses):
         if symbol not in harmonies:
-            harmonies[symbol] = _harmonise(rng, dance, fiddle.mode, clauses, model=harmonies.get(symbol[0]))
-        part += _plan_clause(rng, compass, harmonies[symbol], symbol[0], part[-1].anchor, middle, models)
+            harmonies[symbol] = _harmonise(
+                rng, dance, fiddle.mode, clauses, model=harmonies.get(symbol[0])
+            )
+        part += _plan_clause(
+            rng, compass, harmonies[symbol], symbol[0], part[-1].anchor, middle, models
+        )
     return [*part[1:-1], dataclasses.replace(part[-1], anchor=fiddle.home)]

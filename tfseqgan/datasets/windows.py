@@ -8,7 +8,7 @@ import numpy as np
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
-from tfseqgan.datasets.synthetic import session_tunes
+from tfseqgan.datasets.synthetic import synthetic_tunes
 from tfseqgan.music.tokenizer import Tokenizer
 
 
@@ -55,13 +55,17 @@ class Windows:
 def _open_corpus(path, settings):
     """Returns the scores at a path: a folder of MIDI files, Nottingham where it is that, or the composed tunes for None."""
     if path is None:
-        return session_tunes(validation_fraction=settings.validation_fraction)
+        return synthetic_tunes(validation_fraction=settings.validation_fraction)
     folders = (Path(path), Path(path) / "MIDI")
-    load = load_nottingham if any((folder / "ashover1.mid").is_file() for folder in folders) else load_midi
+    load = (
+        load_nottingham
+        if any((folder / "ashover1.mid").is_file() for folder in folders)
+        else load_midi
+    )
     return load(path, validation_fraction=settings.validation_fraction, seed=settings.seed)
 
 
-def open_data(path, settings, tokenizer=None):
+def load_windows(path, settings, tokenizer=None):
     """Returns the training and validation windows of a corpus.
 
     Args:
@@ -85,10 +89,20 @@ def open_data(path, settings, tokenizer=None):
             raise ValueError(
                 f"{path} holds windows of {published.train.shape[1]} tokens and length is {settings.length}; expected the same. Change --length."
             )
-        return Windows(published.tokenizer, published.train, published.validation, published.name, published.sha256)
+        return Windows(
+            published.tokenizer,
+            published.train,
+            published.validation,
+            published.name,
+            published.sha256,
+        )
     corpus = _open_corpus(path, settings)
-    tokenizer = tokenizer or Tokenizer.fit(corpus.train, minimum_count=settings.minimum_count, rare=settings.rare)
-    train, validation = (tokenizer.windows(tunes, settings.length) for tunes in (corpus.train, corpus.validation))
+    tokenizer = tokenizer or Tokenizer.fit(
+        corpus.train, minimum_count=settings.minimum_count, rare=settings.rare
+    )
+    train, validation = (
+        tokenizer.windows(tunes, settings.length) for tunes in (corpus.train, corpus.validation)
+    )
     if not len(train) or not len(validation):
         raise ValueError(
             f"{corpus.name} gives {len(train)} training and {len(validation)} validation windows; expected one of each at least. Bring more tunes, raise "

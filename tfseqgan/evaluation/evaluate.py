@@ -6,17 +6,21 @@ import tensorflow as tf
 from tfseqgan.evaluation import metrics
 from tfseqgan.models.checks import check_counts, check_models, check_tokens
 from tfseqgan.models.policy import Policy
-from tfseqgan.ops.replicas import by_row
+from tfseqgan.ops.replicas import map_rows_over_replicas
 
 
 @tf.function(reduce_retracing=True)
 def _row_log_probs(generator, tokens):
-    return by_row(lambda tokens: tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1), tokens)  # [B]
+    return map_rows_over_replicas(
+        lambda tokens: tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1), tokens
+    )  # [B]
 
 
 @tf.function(reduce_retracing=True)
 def _row_logits(discriminator, tokens):
-    return by_row(lambda tokens: discriminator(tokens, training=False), tokens)  # [B]
+    return map_rows_over_replicas(
+        lambda tokens: discriminator(tokens, training=False), tokens
+    )  # [B]
 
 
 def sequence_nlls(generator, tokens, batch_size=128):
@@ -36,12 +40,17 @@ def sequence_nlls(generator, tokens, batch_size=128):
         (1,)
     """
     batches = [tokens[start : start + batch_size] for start in range(0, len(tokens), batch_size)]
-    return -np.concatenate([_row_log_probs(generator, tf.constant(batch, tf.int32)).numpy() for batch in batches]).astype(np.float64)
+    return -np.concatenate(
+        [_row_log_probs(generator, tf.constant(batch, tf.int32)).numpy() for batch in batches]
+    ).astype(np.float64)
 
 
 def mean_nll(generator, tokens, batch_size=128):
     """Returns H(p_data, p_gen) of some sequences, dropout off: int32 [N, T] → a float in nats per token."""
-    return float(sequence_nlls(generator, tokens, batch_size).sum() / metrics.sequence_lengths(tokens, generator.end_token_id).sum())
+    return float(
+        sequence_nlls(generator, tokens, batch_size).sum()
+        / metrics.sequence_lengths(tokens, generator.end_token_id).sum()
+    )
 
 
 def draw(generator, num_sequences, length, seed, batch_size=512):
@@ -60,7 +69,9 @@ def draw(generator, num_sequences, length, seed, batch_size=512):
     first, second = seed if isinstance(seed, tuple) else (seed, 0)
     policy, tokens, nlls = Policy(generator), [], []
     for start in range(0, num_sequences, batch_size):
-        trajectory = policy.sample(min(batch_size, num_sequences - start), length, (first, second + start))
+        trajectory = policy.sample(
+            min(batch_size, num_sequences - start), length, (first, second + start)
+        )
         tokens.append(trajectory.tokens.numpy())
         nlls.append(-tf.reduce_sum(trajectory.log_probs, axis=1).numpy().astype(np.float64))
     return np.concatenate(tokens), np.concatenate(nlls)
@@ -69,7 +80,9 @@ def draw(generator, num_sequences, length, seed, batch_size=512):
 def judge(discriminator, tokens, batch_size=128):
     """Returns the discriminator's logits, dropout off: int32 [N, T] → NumPy float64 [N]."""
     batches = [tokens[start : start + batch_size] for start in range(0, len(tokens), batch_size)]
-    return np.concatenate([_row_logits(discriminator, tf.constant(batch, tf.int32)).numpy() for batch in batches]).astype(np.float64)
+    return np.concatenate(
+        [_row_logits(discriminator, tf.constant(batch, tf.int32)).numpy() for batch in batches]
+    ).astype(np.float64)
 
 
 def discriminator_columns(real_logits, generated_logits):
@@ -99,7 +112,9 @@ def discriminator_errors(real_logits, generated_logits):
     rewards = 1 / (1 + np.exp(-generated_logits))
     return {
         "reward_std_stderr": metrics.jackknife_error(np.std, rewards),
-        "precision_stderr": metrics.jackknife_error(metrics.precision, real_logits, generated_logits),
+        "precision_stderr": metrics.jackknife_error(
+            metrics.precision, real_logits, generated_logits
+        ),
         "recall_stderr": metrics.jackknife_error(metrics.recall, real_logits),
         "auc_stderr": metrics.jackknife_error(metrics.auc, real_logits, generated_logits),
     }
@@ -121,16 +136,27 @@ def make_columns(data, nlls, samples, sample_nlls, references, logits=(), end_to
         A dict of floats and counts.
     """
     nll, nll_error = metrics.mean_per_token(nlls, metrics.sequence_lengths(data, end_token_id))
-    entropy, entropy_error = metrics.mean_per_token(sample_nlls, metrics.sequence_lengths(samples, end_token_id))
-    bleu, bleu_error = metrics.mean_and_standard_error(metrics.bleu(samples, references, end_token_id))
+    entropy, entropy_error = metrics.mean_per_token(
+        sample_nlls, metrics.sequence_lengths(samples, end_token_id)
+    )
+    bleu, bleu_error = metrics.mean_and_standard_error(
+        metrics.bleu(samples, references, end_token_id)
+    )
     columns = {
-        "nll": nll, "nll_stderr": nll_error, "bleu": bleu, "bleu_stderr": bleu_error, "entropy": entropy, "entropy_stderr": entropy_error,
-    }  # fmt: skip
+        "nll": nll,
+        "nll_stderr": nll_error,
+        "bleu": bleu,
+        "bleu_stderr": bleu_error,
+        "entropy": entropy,
+        "entropy_stderr": entropy_error,
+    }
     judged = discriminator_columns(*logits) | discriminator_errors(*logits) if logits else {}
     return columns | judged | {"num_real": len(data), "num_generated": len(samples)}
 
 
-def evaluate(generator, discriminator, data, *, num_samples=None, references=None, batch_size=128, seed=0):
+def evaluate(
+    generator, discriminator, data, *, num_samples=None, references=None, batch_size=128, seed=0
+):
     """Returns Table 1's columns by name, on held-out data against fresh samples, dropout off.
 
     | key | what | unit |
@@ -170,10 +196,20 @@ def evaluate(generator, discriminator, data, *, num_samples=None, references=Non
     """
     check_models(generator, discriminator)
     data = check_tokens(data, generator.vocabulary_size)
-    references = data if references is None else check_tokens(references, generator.vocabulary_size, "references")
+    references = (
+        data
+        if references is None
+        else check_tokens(references, generator.vocabulary_size, "references")
+    )
     num_samples = len(data) if num_samples is None else num_samples
     check_counts(num_samples=num_samples, batch_size=batch_size)
     samples, sample_nlls = draw(generator, num_samples, data.shape[1], seed)
     nlls = sequence_nlls(generator, data, batch_size)
-    logits = [judge(discriminator, tokens, batch_size) for tokens in (data, samples)] if discriminator is not None else ()
-    return make_columns(data, nlls, samples, sample_nlls, references, logits, generator.end_token_id)
+    logits = (
+        [judge(discriminator, tokens, batch_size) for tokens in (data, samples)]
+        if discriminator is not None
+        else ()
+    )
+    return make_columns(
+        data, nlls, samples, sample_nlls, references, logits, generator.end_token_id
+    )

@@ -98,7 +98,9 @@ def _smoothed_log_precision(matches, totals, lengths):
         smoothed = np.log(np.maximum(lengths, 2)) / (5 * 2.0**misses)
         numerator = np.where(missed, smoothed, matched)
         with np.errstate(divide="ignore"):
-            log_sum += np.where(numerator > 0, np.log(numerator / np.maximum(total, 1)), 0) / len(matches)
+            log_sum += np.where(numerator > 0, np.log(numerator / np.maximum(total, 1)), 0) / len(
+                matches
+            )
     return log_sum
 
 
@@ -129,17 +131,30 @@ def bleu(hypotheses, references, end_token_id=None, order=4):
     """
     hypotheses, references = np.atleast_2d(hypotheses), np.atleast_2d(references)
     if not hypotheses.size or not references.size:
-        raise ValueError(f"BLEU needs a hypothesis and a reference, received {len(hypotheses)} and {len(references)} rows of tokens.")
+        raise ValueError(
+            f"BLEU needs a hypothesis and a reference, received {len(hypotheses)} and {len(references)} rows of tokens."
+        )
     width = max(hypotheses.shape[1], references.shape[1])
-    tokens = np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in (references, hypotheses)])
-    lengths = np.concatenate([sequence_lengths(part, end_token_id) for part in (references, hypotheses)])
+    tokens = np.concatenate(
+        [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in (references, hypotheses)]
+    )
+    lengths = np.concatenate(
+        [sequence_lengths(part, end_token_id) for part in (references, hypotheses)]
+    )
     own, theirs = lengths[len(references) :], lengths[: len(references)]
-    matches = [_clipped_matches(*pair, len(references), len(tokens)) for pair in _ngram_ids(tokens, lengths, order)]
+    matches = [
+        _clipped_matches(*pair, len(references), len(tokens))
+        for pair in _ngram_ids(tokens, lengths, order)
+    ]
     totals = [np.maximum(own - n, 0) for n in range(order)]
     distance = np.abs(theirs[None, :] - own[:, None])  # [N, M]
-    closest = np.where(distance == distance.min(axis=1, keepdims=True), theirs[None, :], width + 1).min(axis=1)
+    closest = np.where(
+        distance == distance.min(axis=1, keepdims=True), theirs[None, :], width + 1
+    ).min(axis=1)
     brevity = np.exp(np.minimum(1 - closest / own, 0))
-    return np.where(matches[0] > 0, brevity * np.exp(_smoothed_log_precision(matches, totals, own)), 0.0)
+    return np.where(
+        matches[0] > 0, brevity * np.exp(_smoothed_log_precision(matches, totals, own)), 0.0
+    )
 
 
 def precision(real_logits, generated_logits):
@@ -221,6 +236,9 @@ def jackknife_error(statistic, *samples):
     for place, sample in enumerate(samples):
         if len(sample) < 2:
             return math.nan
-        left_out = [statistic(*samples[:place], np.delete(sample, i), *samples[place + 1 :]) for i in range(len(sample))]
+        left_out = [
+            statistic(*samples[:place], np.delete(sample, i), *samples[place + 1 :])
+            for i in range(len(sample))
+        ]
         variance += (len(sample) - 1) * np.var(left_out)
     return float(np.sqrt(variance))

@@ -40,7 +40,9 @@ def check_counts(least=1, **counts):
     """
     for name, count in counts.items():
         if not isinstance(count, int) or count < least:
-            raise ValueError(f"{name} must be a whole number of {least} or more, received {count!r}.")
+            raise ValueError(
+                f"{name} must be a whole number of {least} or more, received {count!r}."
+            )
 
 
 def check_models(generator, discriminator=None):

@@ -35,9 +35,17 @@ class Highway(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the transform and the gate, as wide as the input."""
         width = input_shape[-1]
-        self.transform = keras.layers.Dense(width, activation="relu", dtype=self.dtype_policy, name="transform")
+        self.transform = keras.layers.Dense(
+            width, activation="relu", dtype=self.dtype_policy, name="transform"
+        )
         closed = keras.initializers.Constant(-2.0)
-        self.gate = keras.layers.Dense(width, activation="sigmoid", bias_initializer=closed, dtype=self.dtype_policy, name="gate")
+        self.gate = keras.layers.Dense(
+            width,
+            activation="sigmoid",
+            bias_initializer=closed,
+            dtype=self.dtype_policy,
+            name="gate",
+        )
         self.transform.build(input_shape)
         self.gate.build(input_shape)
 
@@ -47,11 +55,16 @@ class Highway(keras.layers.Layer):
 
     def project(self, inputs):
         """Returns what the transform and the gate make of inputs before their activations: float [B, F] → two of float [B, F]."""
-        return [tf.nn.bias_add(tf.matmul(inputs, layer.kernel), layer.bias) for layer in (self.transform, self.gate)]
+        return [
+            tf.nn.bias_add(tf.matmul(inputs, layer.kernel), layer.bias)
+            for layer in (self.transform, self.gate)
+        ]
 
     def mix(self, projected, inputs):
         """Returns what `call` gives for inputs, from what `project` or `follow` made of them: two of float [B, F], float [B, F] → float [B, F]."""
-        transformed, gate = (layer.activation(part) for layer, part in zip((self.transform, self.gate), projected))
+        transformed, gate = (
+            layer.activation(part) for layer, part in zip((self.transform, self.gate), projected)
+        )
         return inputs + gate * (transformed - inputs)
 
     def follow(self, projected, before, inputs):
@@ -66,7 +79,10 @@ class Highway(keras.layers.Layer):
             Two of float [B, F].
         """
         layers = self.transform, self.gate
-        kernels, biases = ([tf.convert_to_tensor(weight) for weight in weights] for weights in zip(*((layer.kernel, layer.bias) for layer in layers)))
+        kernels, biases = (
+            [tf.convert_to_tensor(weight) for weight in weights]
+            for weights in zip(*((layer.kernel, layer.bias) for layer in layers))
+        )
         return project_change(projected, before, inputs, kernels, biases)
 
     def compute_output_shape(self, input_shape):
@@ -127,17 +143,33 @@ class Discriminator(keras.Model):
         self.end_token_id = end_token_id
         policy = {"dtype": self.dtype_policy}
         uniform = keras.initializers.RandomUniform(-1.0, 1.0)
-        self.embedding = TokenEmbedding(vocabulary_size, embedding_dim, self.token_features, uniform, **policy, name="embedding")
+        self.embedding = TokenEmbedding(
+            vocabulary_size, embedding_dim, self.token_features, uniform, **policy, name="embedding"
+        )
         branches = collections.Counter(self.kernel_sizes)
         self.convolutions = [
-            keras.layers.Conv1D(filters * count, width, padding="causal", kernel_initializer="he_normal", **policy, name=f"width_{width}")
+            keras.layers.Conv1D(
+                filters * count,
+                width,
+                padding="causal",
+                kernel_initializer="he_normal",
+                **policy,
+                name=f"width_{width}",
+            )
             for width, count in branches.items()
         ]
         for convolution in self.convolutions:
-            setattr(self, convolution.name, convolution)  # tf.train.Checkpoint follows attributes and does not look into a model's lists
+            setattr(
+                self, convolution.name, convolution
+            )  # tf.train.Checkpoint follows attributes and does not look into a model's lists
         self.highway = Highway(**policy, name="highway")
         self.dropout = Dropout(dropout, **policy, name="dropout")
-        self.output_layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(l2_weight / 2), name="logit", dtype="float32")
+        self.output_layer = keras.layers.Dense(
+            1,
+            kernel_regularizer=keras.regularizers.L2(l2_weight / 2),
+            name="logit",
+            dtype="float32",
+        )
         self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
 
@@ -154,18 +186,26 @@ class Discriminator(keras.Model):
 
     def call(self, tokens, training=False):
         """Returns the logit of "real": int [B, T] → float32 [B], in mixed precision too; D(y) is its sigmoid."""
-        return self._logit(self.highway(tf.nn.relu(self._biased(self._convolved(tokens, causal_max)))), training)  # [B]
+        return self._logit(
+            self.highway(tf.nn.relu(self._biased(self._convolved(tokens, causal_max)))), training
+        )  # [B]
 
     def _convolved(self, tokens, maximum):
         """Returns what a maximum makes of each convolution: [B, T] → [..., F]."""
         vectors = self.embedding(tokens)  # [B, T, D]
-        mask = None if self.end_token_id is None else sequence_mask(tokens, self.end_token_id)  # [B, T]
+        mask = (
+            None if self.end_token_id is None else sequence_mask(tokens, self.end_token_id)
+        )  # [B, T]
         cast = functools.partial(tf.cast, dtype=vectors.dtype)
-        return tf.concat([maximum(vectors, cast(layer.kernel), mask) for layer in self.convolutions], axis=-1)
+        return tf.concat(
+            [maximum(vectors, cast(layer.kernel), mask) for layer in self.convolutions], axis=-1
+        )
 
     def _biased(self, responses):
         """Returns responses and their filters' biases, which commute with the maximum as ReLU does: [..., F] → [..., F]."""
-        return responses + tf.cast(tf.concat([layer.bias for layer in self.convolutions], axis=0), responses.dtype)
+        return responses + tf.cast(
+            tf.concat([layer.bias for layer in self.convolutions], axis=0), responses.dtype
+        )
 
     def _logit(self, features, training=False):
         """Returns the logit of the highway layer's output: [N, F] → [N]."""
@@ -185,12 +225,19 @@ class Discriminator(keras.Model):
             True
         """
         on_cpu = self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
-        opening = max(1, max(self.kernel_sizes) // every)  # while windows fill up, most features change
-        rows, prefixes = tokens.shape[0] or 0, -(-(tokens.shape[1] or 0) // every)  # 0 where a graph does not know them
+        opening = max(
+            1, max(self.kernel_sizes) // every
+        )  # while windows fill up, most features change
+        rows, prefixes = (
+            tokens.shape[0] or 0,
+            -(-(tokens.shape[1] or 0) // every),
+        )  # 0 where a graph does not know them
         follows = on_cpu and rows >= _MANY and prefixes > opening
         judge = functools.partial(self._judge_changes, opening) if follows else self._judge_all
         responses = functools.partial(causal_responses, every=every)
-        blocks = [judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])]  # [P, b] each
+        blocks = [
+            judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])
+        ]  # [P, b] each
         return tf.transpose(tf.concat(blocks, axis=1))
 
     def _features(self, responses):
@@ -200,23 +247,43 @@ class Discriminator(keras.Model):
     def _judge_all(self, responses):
         """Returns the logits of all prefixes from one product, faster where products are fast or sequences few: float [P, B, F] → [P, B]."""
         features = self._features(responses)
-        return tf.reshape(self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))), tf.shape(features)[:2])
+        return tf.reshape(
+            self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))),
+            tf.shape(features)[:2],
+        )
 
     def _judge_changes(self, opening, responses):
         """Returns the logits of the first prefixes, `opening` of them, from one product, and of each one behind them by what it changes: float [P, B, F] →
         [P, B], P > opening."""
         length, rows = tf.unstack(tf.shape(responses)[:2])
-        features = tf.reshape(self._features(responses[:opening]), [-1, responses.shape[2]])  # [opening · B, F]
+        features = tf.reshape(
+            self._features(responses[:opening]), [-1, responses.shape[2]]
+        )  # [opening · B, F]
         projected = self.highway.project(features)
         opened = self._logit(self.highway.mix(projected, features))
 
         def step(p, features, projected, logits):
-            before, features = features, tf.maximum(features, self._biased(responses[p]))  # [B, F], not below 0, which is ReLU's
+            before, features = (
+                features,
+                tf.maximum(features, self._biased(responses[p])),
+            )  # [B, F], not below 0, which is ReLU's
             projected = self.highway.follow(projected, before, features)
-            return p + 1, features, projected, logits.write(p - opening, self._logit(self.highway.mix(projected, features)))
+            return (
+                p + 1,
+                features,
+                projected,
+                logits.write(p - opening, self._logit(self.highway.mix(projected, features))),
+            )
 
-        start = opening, features[-rows:], [part[-rows:] for part in projected], tf.TensorArray(tf.float32, length - opening)
-        followed = tf.while_loop(lambda p, *_: p < length, step, start, parallel_iterations=1)[3].stack()
+        start = (
+            opening,
+            features[-rows:],
+            [part[-rows:] for part in projected],
+            tf.TensorArray(tf.float32, length - opening),
+        )
+        followed = tf.while_loop(lambda p, *_: p < length, step, start, parallel_iterations=1)[
+            3
+        ].stack()
         return tf.concat([tf.reshape(opened, [opening, -1]), followed], axis=0)
 
     def compute_output_shape(self, input_shape):
@@ -231,7 +298,11 @@ class Discriminator(keras.Model):
         """Returns the mean cross-entropy of the labels `y` (1 real, 0 generated) in nats, plus the penalty on the output layer."""
         labels = tf.cast(tf.reshape(y, tf.shape(y_pred)), y_pred.dtype)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=y_pred)  # [B]
-        weights = tf.ones_like(losses) if sample_weight is None else tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
+        weights = (
+            tf.ones_like(losses)
+            if sample_weight is None
+            else tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
+        )
         self.accuracy_metric.update_state((y_pred > 0) == (labels > 0.5), sample_weight=weights)
         return masked_mean(losses, weights) + tf.add_n(self.losses)
 

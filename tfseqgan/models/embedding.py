@@ -18,7 +18,12 @@ def check_token_features(token_features, vocabulary_size):
     if token_features is None:
         return None
     features = np.asarray(token_features)
-    if features.ndim != 2 or len(features) != vocabulary_size or not np.issubdtype(features.dtype, np.integer) or features.min() < 0:
+    if (
+        features.ndim != 2
+        or len(features) != vocabulary_size
+        or not np.issubdtype(features.dtype, np.integer)
+        or features.min() < 0
+    ):
         raise ValueError(
             f"token_features must be non-negative integers [V, parts] with V = vocabulary_size = {vocabulary_size}; received shape "
             f"{features.shape} of {features.dtype}. Pass tokenizer.token_features together with tokenizer.vocabulary_size."
@@ -47,7 +52,9 @@ class TokenEmbedding(keras.layers.Layer):
         TensorShape([1, 2, 3])
     """
 
-    def __init__(self, vocabulary_size, embedding_dim, token_features=None, initializer="uniform", **kwargs):
+    def __init__(
+        self, vocabulary_size, embedding_dim, token_features=None, initializer="uniform", **kwargs
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
@@ -58,13 +65,20 @@ class TokenEmbedding(keras.layers.Layer):
         """Creates the tables: one row a token, and one table a part."""
         self.own = self._add_table("own", self.vocabulary_size)
         columns = [] if self.token_features is None else self.token_features.T
-        self.parts = [self._add_table(f"part_{index}", int(column.max()) + 1) for index, column in enumerate(columns)]
+        self.parts = [
+            self._add_table(f"part_{index}", int(column.max()) + 1)
+            for index, column in enumerate(columns)
+        ]
         for part in self.parts:
-            setattr(self, part.name, part)  # tf.train.Checkpoint follows attributes and does not look into a layer's lists
+            setattr(
+                self, part.name, part
+            )  # tf.train.Checkpoint follows attributes and does not look into a layer's lists
 
     def _add_table(self, name, rows):
         initializer = self.initializer.__class__.from_config(self.initializer.get_config())
-        return self.add_weight(shape=(rows, self.embedding_dim), initializer=initializer, autocast=False, name=name)
+        return self.add_weight(
+            shape=(rows, self.embedding_dim), initializer=initializer, autocast=False, name=name
+        )
 
     def table(self):
         """Returns the vector of every token: float32 [V, D], in mixed precision too, since a gradient of many places is added up in it."""
@@ -72,8 +86,12 @@ class TokenEmbedding(keras.layers.Layer):
         # those slices, which clipping would use, is not the gradient's.
         vectors = tf.multiply(self.own, 1.0)  # [V, D]
         for index, part in enumerate(self.parts):
-            vectors += tf.gather(tf.convert_to_tensor(part), self.token_features[:, index])  # [V, D]
-            vectors = tf.ensure_shape(vectors, self.own.shape)  # else TensorFlow puts the sums in another order in one graph than in the next
+            vectors += tf.gather(
+                tf.convert_to_tensor(part), self.token_features[:, index]
+            )  # [V, D]
+            vectors = tf.ensure_shape(
+                vectors, self.own.shape
+            )  # else TensorFlow puts the sums in another order in one graph than in the next
         return vectors
 
     def call(self, tokens):

@@ -9,7 +9,15 @@ from tfseqgan.ops.log_probs import log_probs_at, token_log_probs
 from tfseqgan.ops.lstm import advance, gates_of, project, read, read_rows
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.replicas import Dropout
-from tfseqgan.ops.sampling import check_sampling, invert, next_tokens, row_blocks, row_seeds, row_uniforms, whole_rows
+from tfseqgan.ops.sampling import (
+    check_sampling,
+    invert,
+    next_tokens,
+    row_blocks,
+    row_seeds,
+    row_uniforms,
+    whole_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -39,7 +47,16 @@ class Generator(keras.Model):
     """
 
     def __init__(
-        self, vocabulary_size, token_features=None, *, embedding_dim=128, units=512, dropout=0.0, pad_token_id=0, end_token_id=2, **kwargs
+        self,
+        vocabulary_size,
+        token_features=None,
+        *,
+        embedding_dim=128,
+        units=512,
+        dropout=0.0,
+        pad_token_id=0,
+        end_token_id=2,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU: compile(jit_compile=True) warns and goes on without
@@ -52,11 +69,20 @@ class Generator(keras.Model):
         self.end_token_id = end_token_id
         policy = {"dtype": self.dtype_policy}
         self.embedding = TokenEmbedding(
-            vocabulary_size, embedding_dim, self.token_features, keras.initializers.RandomNormal(stddev=0.1), **policy, name="embedding"
+            vocabulary_size,
+            embedding_dim,
+            self.token_features,
+            keras.initializers.RandomNormal(stddev=0.1),
+            **policy,
+            name="embedding",
         )
         self.lstm = keras.layers.LSTM(units, return_sequences=True, **policy, name="lstm")
         self.dropout = Dropout(dropout, **policy, name="dropout")
-        self.projection = keras.layers.Dense(vocabulary_size if token_features is None else embedding_dim, **policy, name="projection")
+        self.projection = keras.layers.Dense(
+            vocabulary_size if token_features is None else embedding_dim,
+            **policy,
+            name="projection",
+        )
         self.nll_metric = keras.metrics.Mean(name="nll")
         self.build()
 
@@ -67,9 +93,13 @@ class Generator(keras.Model):
         self.embedding.build()
         self.lstm.build((None, None, self.embedding_dim))
         self.projection.build((None, None, self.units))
-        self.opening = self.add_weight(shape=(self.embedding_dim,), initializer="zeros", autocast=False, name="opening")
+        self.opening = self.add_weight(
+            shape=(self.embedding_dim,), initializer="zeros", autocast=False, name="opening"
+        )
         if self.token_features is not None:
-            self.bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", autocast=False, name="bias")
+            self.bias = self.add_weight(
+                shape=(self.vocabulary_size,), initializer="zeros", autocast=False, name="bias"
+            )
 
     def call(self, tokens, training=False):
         """Returns the logits of every token given the tokens before it: int [B, T] → float32 [B, T, V], in mixed precision too.
@@ -79,7 +109,9 @@ class Generator(keras.Model):
         table = self.embedding.table()  # [V, D]
         if training and self.dropout_rate:
             return self.logits(self._read_dropped(tokens, table), table)  # [B, T, V]
-        return self.logits(tf.transpose(tf.concat(self._read(tokens, table), axis=1), [1, 0, 2]), table)  # [B, T, V]
+        return self.logits(
+            tf.transpose(tf.concat(self._read(tokens, table), axis=1), [1, 0, 2]), table
+        )  # [B, T, V]
 
     def token_log_probs(self, tokens, training=False):
         """Returns log p(yₜ | y₍<t₎) of every token in nats, whatever stands behind the end: int32 [B, T] → float32 [B, T].
@@ -89,27 +121,45 @@ class Generator(keras.Model):
         table = self.embedding.table()  # [V, D]
 
         def log_probs(outputs, tokens):
-            return token_log_probs(*self._last_layer(tf.reshape(outputs, [-1, self.units]), table), tokens)
+            return token_log_probs(
+                *self._last_layer(tf.reshape(outputs, [-1, self.units]), table), tokens
+            )
 
         if training and self.dropout_rate:
             return log_probs(self._read_dropped(tokens, table), tokens)
         blocks = zip(self._read(tokens, table), row_blocks(tokens.shape[0]), strict=True)
-        return tf.concat([tf.transpose(log_probs(outputs, tf.transpose(tokens[rows]))) for outputs, rows in blocks], axis=0)
+        return tf.concat(
+            [
+                tf.transpose(log_probs(outputs, tf.transpose(tokens[rows])))
+                for outputs, rows in blocks
+            ],
+            axis=0,
+        )
 
     def _read(self, tokens, table):
         """Returns the LSTM's outputs as `recurrence.read_rows` does, time first and in blocks: int [B, T], float [V, D] → [T, b, units] each."""
-        rows = tf.cast(tf.concat([table, self.opening[None]], axis=0), self.compute_dtype)  # [V + 1, D]
-        places = tf.pad(tf.cast(tokens[:, :-1], tf.int32), [[0, 0], [1, 0]], constant_values=self.vocabulary_size)  # [B, T]
+        rows = tf.cast(
+            tf.concat([table, self.opening[None]], axis=0), self.compute_dtype
+        )  # [V + 1, D]
+        places = tf.pad(
+            tf.cast(tokens[:, :-1], tf.int32),
+            [[0, 0], [1, 0]],
+            constant_values=self.vocabulary_size,
+        )  # [B, T]
         return read_rows(rows, places, self.lstm)
 
     def _read_dropped(self, tokens, table):
         """Returns the LSTM's outputs with dropout before and behind it, where every place loses numbers of its own: [B, T] → [B, T, units]."""
-        return self.dropout(read(self.dropout(self.inputs(tokens, table), training=True), self.lstm), training=True)
+        return self.dropout(
+            read(self.dropout(self.inputs(tokens, table), training=True), self.lstm), training=True
+        )
 
     def inputs(self, tokens, table):
         """Returns what the LSTM reads: the opening vector, and the vectors of all tokens but the last. int [B, T], float [V, D] → float [B, T, D]."""
         opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
-        return tf.cast(tf.concat([opening, tf.gather(table, tokens[:, :-1])], axis=1), self.compute_dtype)
+        return tf.cast(
+            tf.concat([opening, tf.gather(table, tokens[:, :-1])], axis=1), self.compute_dtype
+        )
 
     def logits(self, outputs, table):
         """Projects the LSTM's output to logits, through the tokens' own vectors where these have parts: [..., units] → float32 [..., V]."""
@@ -120,10 +170,16 @@ class Generator(keras.Model):
     def _last_layer(self, flat, table):
         """Returns what the last layer reads, its kernel and its bias: [N, units], float [V, D] → [N, units or D], [units or D, V], [V]."""
         # Flat matrix products: the gradient of an einsum with an ellipsis takes ninety times as long on a CPU (benchmarks/decisions.py).
-        kernel, bias = (tf.cast(weight, flat.dtype) for weight in (self.projection.kernel, self.projection.bias))
+        kernel, bias = (
+            tf.cast(weight, flat.dtype) for weight in (self.projection.kernel, self.projection.bias)
+        )
         if self.token_features is None:
             return flat, kernel, bias
-        return tf.nn.bias_add(tf.matmul(flat, kernel), bias), tf.transpose(tf.cast(table, flat.dtype)), tf.cast(self.bias, flat.dtype)
+        return (
+            tf.nn.bias_add(tf.matmul(flat, kernel), bias),
+            tf.transpose(tf.cast(table, flat.dtype)),
+            tf.cast(self.bias, flat.dtype),
+        )
 
     def compute_output_shape(self, input_shape):
         """Shape [B, T] → [B, T, V]."""
@@ -136,10 +192,13 @@ class Generator(keras.Model):
     def nll(self, tokens, training=False):
         """Returns the mean NLL of tokens in nats per token, over the tokens that count: int [B, T] → float32 [].
 
-            −Σ_b Σ_t mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
+        −Σ_b Σ_t mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
         """
         tokens = tf.cast(tokens, tf.int32)
-        mask, nll = sequence_mask(tokens, self.end_token_id), -self.token_log_probs(tokens, training)  # [B, T]
+        mask, nll = (
+            sequence_mask(tokens, self.end_token_id),
+            -self.token_log_probs(tokens, training),
+        )  # [B, T]
         self.nll_metric.update_state(nll, sample_weight=mask)
         return masked_mean(nll, mask)
 
@@ -148,12 +207,17 @@ class Generator(keras.Model):
         with tf.GradientTape() as tape:
             loss = self.nll(keras.utils.unpack_x_y_sample_weight(data)[0], training=True)
             scaled = self.optimizer.scale_loss(loss)
-        self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
+        self.optimizer.apply(
+            tape.gradient(scaled, self.trainable_variables), self.trainable_variables
+        )
         return self._figures(loss, *keras.utils.unpack_x_y_sample_weight(data))
 
     def test_step(self, data):
         """What `evaluate` and the validation of `fit` do with a batch."""
-        return self._figures(self.nll(keras.utils.unpack_x_y_sample_weight(data)[0]), *keras.utils.unpack_x_y_sample_weight(data))
+        return self._figures(
+            self.nll(keras.utils.unpack_x_y_sample_weight(data)[0]),
+            *keras.utils.unpack_x_y_sample_weight(data),
+        )
 
     def _figures(self, loss, tokens, labels, weights):
         """Returns Keras' figures by name; those that `compile` was given read the logits."""
@@ -169,7 +233,17 @@ class Generator(keras.Model):
         if self.dropout_rate:
             self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
 
-    def generate(self, num_sequences, length=100, *, temperature=1.0, top_k=None, top_p=None, prompt=None, seed=None):
+    def generate(
+        self,
+        num_sequences,
+        length=100,
+        *,
+        temperature=1.0,
+        top_k=None,
+        top_p=None,
+        prompt=None,
+        seed=None,
+    ):
         """Samples sequences, all in one compiled loop.
 
         A row depends on its seed and its place alone, not on how many rows are drawn with it. Without a prompt a sequence is a window like those of the
@@ -197,9 +271,13 @@ class Generator(keras.Model):
         """
         check_sampling(num_sequences, length, temperature, top_k, top_p)
         prompt = self._prompt(prompt, num_sequences, length)
-        seeds = whole_rows(row_seeds(seed, num_sequences))  # few graphs, and no row more than the loops compute anyway
+        seeds = whole_rows(
+            row_seeds(seed, num_sequences)
+        )  # few graphs, and no row more than the loops compute anyway
         prompt = prompt if prompt is None else whole_rows(prompt)
-        tokens, _ = self.sample(seeds, length, tf.constant(temperature, tf.float32), top_k, top_p, prompt)
+        tokens, _ = self.sample(
+            seeds, length, tf.constant(temperature, tf.float32), top_k, top_p, prompt
+        )
         return tokens.numpy()[:num_sequences]
 
     def _prompt(self, prompt, num_sequences, length):
@@ -210,7 +288,12 @@ class Generator(keras.Model):
         if not prompt.size:
             return None
         fits = prompt.ndim == 1 or prompt.ndim == 2 and len(prompt) in (1, num_sequences)
-        if not fits or not np.issubdtype(prompt.dtype, np.integer) or prompt.shape[-1] > length or not 0 <= prompt.min() <= prompt.max() < self.vocabulary_size:
+        if (
+            not fits
+            or not np.issubdtype(prompt.dtype, np.integer)
+            or prompt.shape[-1] > length
+            or not 0 <= prompt.min() <= prompt.max() < self.vocabulary_size
+        ):
             raise ValueError(
                 f"prompt must be token ids 0 to {self.vocabulary_size - 1}, [P] or [num_sequences, P], with P ≤ length = {length} and "
                 f"num_sequences = {num_sequences}; received {prompt.dtype} of shape {prompt.shape}, {prompt.min()} to {prompt.max()}. Encode a prompt "
@@ -219,7 +302,16 @@ class Generator(keras.Model):
         return tf.constant(np.broadcast_to(prompt, (num_sequences, prompt.shape[-1])), tf.int32)
 
     @tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
-    def sample(self, seeds, length, temperature=None, top_k=None, top_p=None, prompt=None, prompt_lengths=None):
+    def sample(
+        self,
+        seeds,
+        length,
+        temperature=None,
+        top_k=None,
+        top_p=None,
+        prompt=None,
+        prompt_lengths=None,
+    ):
         """Samples one sequence a seed; the graph behind `generate`, `Policy.sample` and the exported samplers.
 
         Args:
@@ -237,10 +329,16 @@ class Generator(keras.Model):
         """
         tables, options = self.tables(), (seeds, temperature, top_k, top_p, prompt, prompt_lengths)
         blocks = [
-            [whole_rows(value[block]) if tf.is_tensor(value) and value.shape.rank else value for value in options] for block in row_blocks(seeds.shape[0])
+            [
+                whole_rows(value[block]) if tf.is_tensor(value) and value.shape.rank else value
+                for value in options
+            ]
+            for block in row_blocks(seeds.shape[0])
         ]
         drawn = [self._draw(tables, length, *block) for block in blocks]
-        tokens, log_probs = (tf.concat(parts, axis=0)[: tf.shape(seeds)[0]] for parts in zip(*drawn))  # [B, T]
+        tokens, log_probs = (
+            tf.concat(parts, axis=0)[: tf.shape(seeds)[0]] for parts in zip(*drawn)
+        )  # [B, T]
         return tokens, log_probs
 
     def _draw(self, tables, length, seeds, temperature, top_k, top_p, prompt, prompt_lengths):
@@ -255,8 +353,12 @@ class Generator(keras.Model):
             if prompt is None:
                 return drawn
             size = tf.shape(prompt)[1]
-            prompted = tf.gather(tf.pad(prompt, [[0, 0], [0, 1]]), tf.minimum(t, size), axis=1)  # [B]
-            return tf.where(t < (size if prompt_lengths is None else prompt_lengths), prompted, drawn)
+            prompted = tf.gather(
+                tf.pad(prompt, [[0, 0], [0, 1]]), tf.minimum(t, size), axis=1
+            )  # [B]
+            return tf.where(
+                t < (size if prompt_lengths is None else prompt_lengths), prompted, drawn
+            )
 
         return self.unroll(tables, tf.shape(seeds)[0], length, choose)
 
@@ -286,17 +388,28 @@ class Generator(keras.Model):
             probs = tf.nn.softmax(logits)  # [B, V]
             chosen = choose(t, logits, probs)  # [B]
             chances = log_probs_at(lambda: logits, probs, chosen)
-            log_probs, tokens = log_probs.write(t, tf.where(alive, chances, 0.0)), tokens.write(t, tf.where(alive, chosen, self.pad_token_id))
+            log_probs, tokens = (
+                log_probs.write(t, tf.where(alive, chances, 0.0)),
+                tokens.write(t, tf.where(alive, chosen, self.pad_token_id)),
+            )
             if self.end_token_id is not None:
                 alive = tf.ensure_shape(alive & (chosen != self.end_token_id), alive.shape)
-            projected = [tf.ensure_shape(tf.gather(part, chosen), given.shape) for part, given in zip(known, opening)]
+            projected = [
+                tf.ensure_shape(tf.gather(part, chosen), given.shape)
+                for part, given in zip(known, opening)
+            ]
             return t + 1, projected, hidden, cell, alive, tokens, log_probs
 
         zeros = tf.zeros([rows, self.units], self.compute_dtype)
-        opening = project(tf.cast(tf.broadcast_to(self.opening, [rows, self.embedding_dim]), self.compute_dtype), gates)
+        opening = project(
+            tf.cast(tf.broadcast_to(self.opening, [rows, self.embedding_dim]), self.compute_dtype),
+            gates,
+        )
         arrays = tf.TensorArray(tf.int32, length), tf.TensorArray(tf.float32, length)
         start = (tf.constant(0), opening, zeros, zeros, tf.ones([rows], tf.bool), *arrays)
-        *_, tokens, log_probs = tf.while_loop(lambda t, *_: t < length, step, start, parallel_iterations=1)
+        *_, tokens, log_probs = tf.while_loop(
+            lambda t, *_: t < length, step, start, parallel_iterations=1
+        )
         return tf.transpose(tokens.stack()), tf.transpose(log_probs.stack())  # [B, T]
 
     def get_config(self):

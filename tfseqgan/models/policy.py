@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfseqgan.ops.masking import sequence_mask
-from tfseqgan.ops.replicas import by_row
+from tfseqgan.ops.replicas import map_rows_over_replicas
 from tfseqgan.ops.sampling import check_sampling, row_seeds
 
 
@@ -26,7 +26,7 @@ class Trajectory(NamedTuple):
 
 @tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
 def _sample(generator, seeds, length):
-    return by_row(lambda seeds: generator.sample(seeds, length), seeds)
+    return map_rows_over_replicas(lambda seeds: generator.sample(seeds, length), seeds)
 
 
 class Policy:

@@ -27,7 +27,10 @@ _EIGHTH, _TRIPLET_EIGHTH = TICKS_PER_QUARTER // 2, TICKS_PER_QUARTER // 3
 _BARS_PER_LINE = 4
 
 
-_VALUES = sorted({_THIRTY_SECOND << k for k in range(7)} | {3 * _THIRTY_SECOND << k for k in range(5)}, reverse=True)
+_VALUES = sorted(
+    {_THIRTY_SECOND << k for k in range(7)} | {3 * _THIRTY_SECOND << k for k in range(5)},
+    reverse=True,
+)
 """What one note says: a thirty-second to a breve, and those with a dot."""
 
 
@@ -49,10 +52,25 @@ _NAMES = {-1: "b", 0: "", 1: "#"}
 
 
 _QUALITIES = {
-    "": (0, 4, 7), "m": (0, 3, 7), "7": (0, 4, 7, 10), "m7": (0, 3, 7, 10), "maj7": (0, 4, 7, 11), "dim": (0, 3, 6), "aug": (0, 4, 8),
-    "dim7": (0, 3, 6, 9), "m7b5": (0, 3, 6, 10), "aug7": (0, 4, 8, 10), "6": (0, 4, 7, 9), "m6": (0, 3, 7, 9), "sus4": (0, 5, 7),
-    "sus2": (0, 2, 7), "7sus4": (0, 5, 7, 10), "9": (0, 2, 4, 7, 10), "m9": (0, 2, 3, 7, 10), "maj9": (0, 2, 4, 7, 11),
-}  # fmt: skip
+    "": (0, 4, 7),
+    "m": (0, 3, 7),
+    "7": (0, 4, 7, 10),
+    "m7": (0, 3, 7, 10),
+    "maj7": (0, 4, 7, 11),
+    "dim": (0, 3, 6),
+    "aug": (0, 4, 8),
+    "dim7": (0, 3, 6, 9),
+    "m7b5": (0, 3, 6, 10),
+    "aug7": (0, 4, 8, 10),
+    "6": (0, 4, 7, 9),
+    "m6": (0, 3, 7, 9),
+    "sus4": (0, 5, 7),
+    "sus2": (0, 2, 7),
+    "7sus4": (0, 5, 7, 10),
+    "9": (0, 2, 4, 7, 10),
+    "m9": (0, 2, 3, 7, 10),
+    "maj9": (0, 2, 4, 7, 11),
+}
 
 
 class _Event(NamedTuple):
@@ -67,9 +85,13 @@ class _Event(NamedTuple):
 def _signature(key):
     """Returns the sharps of a key, flats counted below 0: the place of its tonic on the line of fifths, C being 0."""
     found = re.fullmatch(r"([A-G])([#b]?)(m?)", key)
-    sharps = found and _LETTERS.index(found[1]) - 1 + {"#": 7, "b": -7, "": 0}[found[2]] - 3 * len(found[3])
+    sharps = found and _LETTERS.index(found[1]) - 1 + {"#": 7, "b": -7, "": 0}[found[2]] - 3 * len(
+        found[3]
+    )
     if found is None or abs(sharps) > 7:
-        raise ValueError(f"ABC writes a key of at most seven sharps or flats, such as 'G', 'Bb' or 'F#m'; received {key!r}. Give one, or None.")
+        raise ValueError(
+            f"ABC writes a key of at most seven sharps or flats, such as 'G', 'Bb' or 'F#m'; received {key!r}. Give one, or None."
+        )
     return sharps
 
 
@@ -92,7 +114,9 @@ def _name(fifths):
 
 def _best_key(score):
     """Returns the major key whose scale leaves out the fewest pitches of the score; of equals, the one with fewest sharps or flats."""
-    pitches = [note.pitch for note in score.melody] + [pitch for chord in score.chords for pitch in chord.pitches]
+    pitches = [note.pitch for note in score.melody] + [
+        pitch for chord in score.chords for pitch in chord.pitches
+    ]
 
     def num_outside(sharps):
         scale = {7 * fifths % 12 for fifths in range(sharps - 1, sharps + 6)}
@@ -110,7 +134,9 @@ def _chord_name(pitches, sharps):
         root, quality = symbol
         return len({(root + interval) % 12 for interval in _QUALITIES[quality]} ^ sounding)
 
-    roots = sorted(sounding, key=lambda root: (root - bass) % 12)  # the bass first: min takes the first of equals
+    roots = sorted(
+        sounding, key=lambda root: (root - bass) % 12
+    )  # the bass first: min takes the first of equals
     root, quality = min(itertools.product(roots, _QUALITIES), key=misfit)
     root_fifths = _fifths(root, sharps - (_FLATTEST if "dim" in quality else _FLATTEST_ROOT))
     slash = "" if root == bass else "/" + _name(_fifths(bass, root_fifths - _FLATTEST))
@@ -149,7 +175,11 @@ def _bar_lines(score, end):
     A tune that starts at once and whose first chord comes within a bar begins with a pick-up: its first bar line is at that chord.
     """
     bar = _bar_ticks(score)
-    first_chord = score.chords[0].start_ticks if score.chords and score.melody and score.melody[0].start_ticks == 0 else 0
+    first_chord = (
+        score.chords[0].start_ticks
+        if score.chords and score.melody and score.melody[0].start_ticks == 0
+        else 0
+    )
     first = first_chord if 0 < first_chord < bar else bar
     return range(first, max(first, end) + bar, bar)
 
@@ -157,7 +187,9 @@ def _bar_lines(score, end):
 def _events(score, end):
     """Yields the strikes of the melody and the rests between them, up to the end."""
     now = 0
-    for (start, stop), notes in itertools.groupby(score.melody, key=lambda note: (note.start_ticks, note.end_ticks)):
+    for (start, stop), notes in itertools.groupby(
+        score.melody, key=lambda note: (note.start_ticks, note.end_ticks)
+    ):
         if now < start:
             yield _Event(now, start)
         yield _Event(start, stop, tuple(note.pitch for note in notes))
@@ -170,7 +202,9 @@ def _cut(events, ticks):
     """Yields the events cut at the ticks, each part tied to the next."""
     ticks = sorted(set(ticks))
     for event in events:
-        inner = ticks[bisect.bisect_right(ticks, event.start) : bisect.bisect_left(ticks, event.end)]
+        inner = ticks[
+            bisect.bisect_right(ticks, event.start) : bisect.bisect_left(ticks, event.end)
+        ]
         for start, end in itertools.pairwise([event.start, *inner, event.end]):
             yield _Event(start, end, event.pitches, event.tied or end < event.end)
 
@@ -200,7 +234,9 @@ def _to_values(events, values, origin=0, beam=1):
     for start, end, _, _ in events:
         while end - start not in values:
             shorter = [value for value in values if value < end - start]
-            start += next((value for value in shorter if (start + value - origin) % beam == 0), shorter[0])
+            start += next(
+                (value for value in shorter if (start + value - origin) % beam == 0), shorter[0]
+            )
             cuts.append(start)
     return list(_cut(events, cuts))
 
@@ -209,13 +245,20 @@ def _triplet_words(events):
     """Yields the triplets of a span. Verovio 6 ends one only with a beam, and a beam at a rest, so that a note after a rest opens another."""
     runs = [[]]
     for event in events:
-        if event.pitches and runs[-1] and not runs[-1][-1].pitches and any(before.pitches for before in runs[-1]):
+        if (
+            event.pitches
+            and runs[-1]
+            and not runs[-1][-1].pitches
+            and any(before.pitches for before in runs[-1])
+        ):
             runs.append([])
         runs[-1].append(event)
     for run in runs:
         pieces = _to_values(run, _TRIPLET_VALUES)
         notes = [piece for piece in pieces if piece.pitches]
-        halves = [(note.start + note.end) // 2 for note in notes] if len(notes) == 1 else []  # a note alone has no beam, its halves have
+        halves = (
+            [(note.start + note.end) // 2 for note in notes] if len(notes) == 1 else []
+        )  # a note alone has no beam, its halves have
         yield list(_cut(pieces, halves))
 
 
@@ -231,7 +274,12 @@ def _words(events, bar_start, beam):
             yield from ((word, True) for word in _triplet_words(inside))
         else:
             pieces = _to_values(list(inside), _VALUES, bar_start, beam)
-            yield from ((list(word), False) for _, word in itertools.groupby(pieces, key=lambda piece: (piece.start - bar_start) // beam))
+            yield from (
+                (list(word), False)
+                for _, word in itertools.groupby(
+                    pieces, key=lambda piece: (piece.start - bar_start) // beam
+                )
+            )
 
 
 class _Pen:
@@ -247,10 +295,16 @@ class _Pen:
         octave = (pitch - accidental) // 12
         of_key = (self.sharps - 1 - _LETTERS.index(letter)) // 7 + 1
         places = letter, (letter, octave)
-        sign = "" if all(self.accidentals.get(place, of_key) == accidental for place in places) else _SIGNS[accidental]
+        sign = (
+            ""
+            if all(self.accidentals.get(place, of_key) == accidental for place in places)
+            else _SIGNS[accidental]
+        )
         if sign:
             self.accidentals.update(dict.fromkeys(places, accidental))
-        return sign + (letter.lower() + "'" * (octave - 6) if octave > 5 else letter + "," * (5 - octave))
+        return sign + (
+            letter.lower() + "'" * (octave - 6) if octave > 5 else letter + "," * (5 - octave)
+        )
 
     def piece(self, piece, unit_ticks):
         """Returns a note, chord or rest with its chord symbol, length and tie.
@@ -258,7 +312,10 @@ class _Pen:
         Every other chord of a tied row is written from the top down: verovio 6 ties its last pitch to the first of the next.
         """
         length = re.sub(r"^1(?=/|$)", "", str(Fraction(piece.end - piece.start, unit_ticks)))
-        notes = [self.pitch(pitch) + length for pitch in (piece.pitches[::-1] if self.falling else piece.pitches)] or ["z" + length]
+        notes = [
+            self.pitch(pitch) + length
+            for pitch in (piece.pitches[::-1] if self.falling else piece.pitches)
+        ] or ["z" + length]
         tied = piece.tied and piece.pitches != ()
         self.falling = tied and not self.falling
         symbol = f'"{self.symbols[piece.start]}"' if piece.start in self.symbols else ""
@@ -271,7 +328,9 @@ class _Pen:
         for pieces, is_triplet in words:
             opening = "(3" if len(pieces) == 3 else f"(3:2:{len(pieces)}"
             unit_ticks = _TRIPLET_EIGHTH if is_triplet else _EIGHTH
-            texts.append(opening * is_triplet + "".join(self.piece(piece, unit_ticks) for piece in pieces))
+            texts.append(
+                opening * is_triplet + "".join(self.piece(piece, unit_ticks) for piece in pieces)
+            )
         return " ".join(texts)
 
 
@@ -329,6 +388,19 @@ def to_abc(score, number=1):
     key = score.key or _best_key(score)
     sharps = _signature(key)
     beats, unit = score.time_signature
-    fields = {"X": str(number), "T": _field(score.name) or "Untitled", "R": _field(score.rhythm or ""), "M": f"{beats}/{unit}"}
+    fields = {
+        "X": str(number),
+        "T": _field(score.name) or "Untitled",
+        "R": _field(score.rhythm or ""),
+        "M": f"{beats}/{unit}",
+    }
     fields |= {"L": "1/8", "Q": f"1/4={max(1, round(score.tempo_bpm))}", "K": key}
-    return "\n".join([*(f"{letter}:{text}" for letter, text in fields.items() if text), _staves(score, sharps)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *(f"{letter}:{text}" for letter, text in fields.items() if text),
+                _staves(score, sharps),
+            ]
+        )
+        + "\n"
+    )

@@ -62,18 +62,31 @@ def join_pitches(octaves, pitch_classes):
         >>> join_pitches((4,), (0,))
         (60,)
     """
-    return tuple(sorted(12 * (octave + 1) + pitch_class for octave, pitch_class in zip(octaves, pitch_classes)))
+    return tuple(
+        sorted(
+            12 * (octave + 1) + pitch_class for octave, pitch_class in zip(octaves, pitch_classes)
+        )
+    )
 
 
 def _check_half(event, duration, octaves, pitch_classes):
     """Raises ValueError unless one half of an event can be decoded."""
     pairs = list(zip(pitch_classes, octaves))
     if not 0 <= duration <= LONGEST_TICKS:
-        raise ValueError(f"{event} has a duration of {duration} ticks, expected 0 to {LONGEST_TICKS}.")
+        raise ValueError(
+            f"{event} has a duration of {duration} ticks, expected 0 to {LONGEST_TICKS}."
+        )
     if len(octaves) != len(pitch_classes) or pairs != sorted(set(pairs)):
-        raise ValueError(f"{event} needs one octave for each pitch class, the pairs distinct and sorted by class, then octave.")
-    if any(not 0 <= pitch_class < 12 or not 0 <= 12 * (octave + 1) + pitch_class < 128 for pitch_class, octave in pairs):
-        raise ValueError(f"{event} has a pitch class outside 0 to 11, or a MIDI pitch 12 (octave + 1) + class outside 0 to 127.")
+        raise ValueError(
+            f"{event} needs one octave for each pitch class, the pairs distinct and sorted by class, then octave."
+        )
+    if any(
+        not 0 <= pitch_class < 12 or not 0 <= 12 * (octave + 1) + pitch_class < 128
+        for pitch_class, octave in pairs
+    ):
+        raise ValueError(
+            f"{event} has a pitch class outside 0 to 11, or a MIDI pitch 12 (octave + 1) + class outside 0 to 127."
+        )
 
 
 def check_event(event):
@@ -125,9 +138,14 @@ def score_to_events(score):
         ([0, 24], [(24, (4,), (7,), 48, (3, 2, 2), (2, 7, 11)), (24, (4,), (9,), 0, (), ())])
     """
     melody = _part(_melody_strikes(score.melody), score.end_ticks)
-    chords = _part([(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords], score.end_ticks)
+    chords = _part(
+        [(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords],
+        score.end_ticks,
+    )
     ticks = sorted(melody.keys() | chords.keys())
-    return ticks, [Event._make(melody.get(tick, _NOTHING) + chords.get(tick, _NOTHING)) for tick in ticks]
+    return ticks, [
+        Event._make(melody.get(tick, _NOTHING) + chords.get(tick, _NOTHING)) for tick in ticks
+    ]
 
 
 def _strike(part, now, duration, octaves, pitch_classes):
@@ -141,7 +159,9 @@ def _strike(part, now, duration, octaves, pitch_classes):
 
 def _sounded(part):
     """Returns the (start, duration, pitches) of a part that sound at all: no rests, nothing cut in the tick where it started."""
-    return [(start, end - start, pitches) for start, end, pitches in part if pitches and end > start]
+    return [
+        (start, end - start, pitches) for start, end, pitches in part if pitches and end > start
+    ]
 
 
 def events_to_score(events, **score_fields):
@@ -166,11 +186,17 @@ def events_to_score(events, **score_fields):
     for event in events:
         _strike(melody, now, *event[:3])
         _strike(chords, now, *event[3:])
-        ornament = (event.melody_pitch_classes and not event.melody_duration) or (event.chord_pitch_classes and not event.chord_duration)
+        ornament = (event.melody_pitch_classes and not event.melody_duration) or (
+            event.chord_pitch_classes and not event.chord_duration
+        )
         if not ornament:
             now = min((part[-1][1] for part in (melody, chords) if part[-1][1] > now), default=now)
     return Score(
-        melody=tuple(Note(start, duration, pitch) for start, duration, pitches in _sounded(melody) for pitch in pitches),
+        melody=tuple(
+            Note(start, duration, pitch)
+            for start, duration, pitches in _sounded(melody)
+            for pitch in pitches
+        ),
         chords=tuple(Chord(*strike) for strike in _sounded(chords)),
         **score_fields,
     )

@@ -7,7 +7,7 @@ import mido
 
 from tfseqgan.files import write_atomically
 from tfseqgan.music.score import LONGEST_TICKS, TICKS_PER_QUARTER, Chord, Note, Score
-from tfseqgan.music.voice_separation import find_parts, quantise, strikes
+from tfseqgan.music.voice_separation import quantise, separate_melody_and_chords, to_voice
 
 FLUTE, STEEL_GUITAR = 73, 25
 """General MIDI programs, counted from 0. Both speak at once, which fast reels need, and neither covers the other."""
@@ -48,7 +48,9 @@ def _parse(path):
         raise ValueError(
             f"{path} is truncated: expected more MIDI data after its {len(data)} bytes, received the end of the file. Fetch it again."
         ) from error
-    except Exception as error:  # mido lets IndexError, KeyError, struct.error and more through on garbage
+    except (
+        Exception
+    ) as error:  # mido lets IndexError, KeyError, struct.error and more through on garbage
         raise ValueError(
             f"{path} is damaged: expected well-formed MIDI events, received {type(error).__name__}: {error}. Fetch it again."
         ) from error
@@ -88,11 +90,13 @@ def _read_parts(file, tracks, path):
         if channel != _PERCUSSION_CHANNEL
     ]
     if not streams:
-        raise ValueError(f"{path} holds no notes: expected at least one pitched note, received {len(tracks)} tracks without any.")
+        raise ValueError(
+            f"{path} holds no notes: expected at least one pitched note, received {len(tracks)} tracks without any."
+        )
     named = dict(streams)
     if len(named) == len(streams) and named.keys() <= {_MELODY, _CHORDS}:
         return named.get(_MELODY, []), named.get(_CHORDS, [])
-    return find_parts([stream for _, stream in streams])
+    return separate_melody_and_chords([stream for _, stream in streams])
 
 
 def _decode_text(text):
@@ -109,7 +113,11 @@ def _read_labels(labels, title, path):
     for _, message in sorted(labels, key=lambda label: label[0]):
         if message.type == "key_signature":
             fields.setdefault("key", message.key)
-        elif message.type == "time_signature" and message.numerator > 0 and message.denominator <= _SHORTEST_BEAT:
+        elif (
+            message.type == "time_signature"
+            and message.numerator > 0
+            and message.denominator <= _SHORTEST_BEAT
+        ):
             fields.setdefault("time_signature", (message.numerator, message.denominator))
         elif message.type == "set_tempo" and message.tempo > 0:
             fields.setdefault("tempo_bpm", 60e6 / message.tempo)
@@ -141,7 +149,7 @@ def read_midi(path):
     """Reads a Standard MIDI File as a score of melody and chords on the grid of 1/24 quarter note.
 
     Notes are paired first in, first out; one that is never switched off ends with its track. Percussion (channel 10) is passed over. The
-    parts are found by content (`voices.find_parts`), unless all tracks with notes are named "Melody" or "Chords". Each becomes one voice
+    parts are found by content (`voices.separate_melody_and_chords`), unless all tracks with notes are named "Melody" or "Chords". Each becomes one voice
     (`voices.strikes`): an onset cuts what sounds, and ornaments too short for the grid are dropped where another note stands at the same
     tick. The tracks of a type 2 file are read as if they started together.
 
@@ -170,13 +178,21 @@ def read_midi(path):
     path = Path(path)
     file = _parse(path)
     tracks = [_read_track(track) for track in file.tracks]
-    voices = [strikes(part) for part in _read_parts(file, tracks, path)]
+    voices = [to_voice(part) for part in _read_parts(file, tracks, path)]
     _check_strikes(path, voices)
     titled = file.type == 0 or not tracks[0][0]
     return Score(
-        melody=tuple(Note(start, duration, pitch) for start, duration, pitches in voices[0] for pitch in pitches),
+        melody=tuple(
+            Note(start, duration, pitch)
+            for start, duration, pitches in voices[0]
+            for pitch in pitches
+        ),
         chords=tuple(Chord(*strike) for strike in voices[1]),
-        **_read_labels([label for _, labels in tracks for label in labels], titled and _decode_text(file.tracks[0].name), path),
+        **_read_labels(
+            [label for _, labels in tracks for label in labels],
+            titled and _decode_text(file.tracks[0].name),
+            path,
+        ),
     )
 
 
@@ -199,9 +215,16 @@ def _voice_track(events, name, channel, program, velocity, bar_ticks):
     for start, end, pitch in events:
         accent = 0 if start % bar_ticks else _BAR_ACCENT
         moments += [(start, "note_on", pitch, velocity + accent), (end, "note_off", pitch, 0)]
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name), mido.Message("program_change", channel=channel, program=program)])
+    track = mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name=name),
+            mido.Message("program_change", channel=channel, program=program),
+        ]
+    )
     now = 0
-    for tick, kind, pitch, loudness in sorted(moments):  # "note_off" sorts before "note_on", so that a repeated pitch is struck anew
+    for tick, kind, pitch, loudness in sorted(
+        moments
+    ):  # "note_off" sorts before "note_on", so that a repeated pitch is struck anew
         wait = (tick - now) * _WRITTEN_TICKS_PER_BEAT // TICKS_PER_QUARTER
         track.append(mido.Message(kind, channel=channel, note=pitch, velocity=loudness, time=wait))
         now = tick
@@ -212,7 +235,9 @@ def _check_labels(score):
     """Raises ValueError if MIDI cannot say a score's tempo, time signature or key."""
     numerator, denominator = score.time_signature
     if not 1 <= round(60e6 / score.tempo_bpm) <= _LONGEST_QUARTER_MICROSECONDS:
-        raise ValueError(f"MIDI writes a tempo_bpm from 3.58 to 6e7; {score.name!r} has {score.tempo_bpm}. Give it another.")
+        raise ValueError(
+            f"MIDI writes a tempo_bpm from 3.58 to 6e7; {score.name!r} has {score.tempo_bpm}. Give it another."
+        )
     if numerator > 255 or denominator > _SHORTEST_BEAT or denominator.bit_count() != 1:
         raise ValueError(
             f"MIDI writes a time_signature of at most 255 over a power of two up to {_SHORTEST_BEAT}; {score.name!r} has "
@@ -221,7 +246,9 @@ def _check_labels(score):
     try:
         mido.MetaMessage("key_signature", key=score.key or "C")
     except ValueError as error:
-        raise ValueError(f"MIDI writes a key such as 'G', 'Bb' or 'F#m'; {score.name!r} has {score.key!r}. Give one, or None.") from error
+        raise ValueError(
+            f"MIDI writes a key such as 'G', 'Bb' or 'F#m'; {score.name!r} has {score.key!r}. Give one, or None."
+        ) from error
 
 
 def write_midi(score, path):
@@ -243,7 +270,11 @@ def write_midi(score, path):
     numerator, denominator = score.time_signature
     bar_ticks = max(1, 4 * TICKS_PER_QUARTER * numerator // denominator)
     notes = [(note.start_ticks, note.end_ticks, note.pitch) for note in score.melody]
-    strummed = [(chord.start_ticks, chord.end_ticks, pitch) for chord in score.chords for pitch in chord.pitches]
+    strummed = [
+        (chord.start_ticks, chord.end_ticks, pitch)
+        for chord in score.chords
+        for pitch in chord.pitches
+    ]
     file = mido.MidiFile(type=1, ticks_per_beat=_WRITTEN_TICKS_PER_BEAT, charset="utf-8")
     file.tracks.append(_conductor_track(score))
     file.tracks.append(_voice_track(notes, _MELODY, 0, FLUTE, 92, bar_ticks))

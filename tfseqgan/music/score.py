@@ -16,14 +16,18 @@ LONGEST_TICKS = 256 * TICKS_PER_QUARTER
 def _check_event(event, pitches):
     """Raises ValueError unless an event's times and pitches can stand in a score."""
     if event.start_ticks < 0:
-        raise ValueError(f"{event} starts before the tune: start_ticks must be 0 or more. Shift the tune so that it starts at tick 0.")
+        raise ValueError(
+            f"{event} starts before the tune: start_ticks must be 0 or more. Shift the tune so that it starts at tick 0."
+        )
     if not 1 <= event.duration_ticks <= LONGEST_TICKS:
         raise ValueError(
             f"{event} lasts {event.duration_ticks} ticks, expected 1 to {LONGEST_TICKS} ({LONGEST_TICKS // TICKS_PER_QUARTER} quarter "
             "notes). Shorten the note, or look for a note-on that was never switched off."
         )
     if not pitches or min(pitches) < 0 or max(pitches) > 127:
-        raise ValueError(f"{event} has a pitch outside 0 to 127, or none. MIDI pitches are expected: 60 is middle C.")
+        raise ValueError(
+            f"{event} has a pitch outside 0 to 127, or none. MIDI pitches are expected: 60 is middle C."
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -90,8 +94,13 @@ class Chord:
 def _check_voice(events, voice):
     """Raises ValueError unless a voice is in order, strikes once an onset and never overlaps itself."""
     for before, after in zip(events, events[1:]):
-        struck_together = (before.start_ticks, before.duration_ticks) == (after.start_ticks, after.duration_ticks)
-        if before.end_ticks > after.start_ticks and not (voice == "melody" and struck_together and before < after):
+        struck_together = (before.start_ticks, before.duration_ticks) == (
+            after.start_ticks,
+            after.duration_ticks,
+        )
+        if before.end_ticks > after.start_ticks and not (
+            voice == "melody" and struck_together and before < after
+        ):
             raise ValueError(
                 f"The {voice} overlaps itself: {before} still sounds when {after} starts. One {voice} voice is expected, in order of time, "
                 "where notes that start together also end together. Cut the earlier one short, as read_midi does."
@@ -139,7 +148,9 @@ class Score:
         _check_voice(self.melody, "melody")
         _check_voice(self.chords, "chords")
         if self.tempo_bpm <= 0 or min(self.time_signature) <= 0:
-            raise ValueError(f"A positive tempo and time signature are expected, received {self.tempo_bpm} and {self.time_signature}.")
+            raise ValueError(
+                f"A positive tempo and time signature are expected, received {self.tempo_bpm} and {self.time_signature}."
+            )
 
     @property
     def end_ticks(self):
@@ -188,7 +199,12 @@ def transpose(score, semitones):
     """
     return dataclasses.replace(
         score,
-        melody=tuple(dataclasses.replace(note, pitch=note.pitch + semitones) for note in score.melody),
-        chords=tuple(dataclasses.replace(chord, pitches=tuple(p + semitones for p in chord.pitches)) for chord in score.chords),
+        melody=tuple(
+            dataclasses.replace(note, pitch=note.pitch + semitones) for note in score.melody
+        ),
+        chords=tuple(
+            dataclasses.replace(chord, pitches=tuple(p + semitones for p in chord.pitches))
+            for chord in score.chords
+        ),
         key=score.key and transpose_key(score.key, semitones),
     )

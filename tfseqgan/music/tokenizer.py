@@ -12,7 +12,7 @@ import numpy as np
 
 from tfseqgan.files import write_atomically
 from tfseqgan.music.events import Event, check_event, events_to_score, score_to_events
-from tfseqgan.music.nearest_event import Neighbours
+from tfseqgan.music.nearest_event import NearestEvent
 from tfseqgan.music.score import TICKS_PER_QUARTER
 
 _NUM_SPECIAL = 3
@@ -61,7 +61,8 @@ def _canonical_event(event):
     """Returns a row as an `Event` of plain Python values, or raises ValueError or TypeError."""
     event = Event._make(event)
     event = Event._make(
-        tuple(operator.index(value) for value in part) if place % 3 else operator.index(part) for place, part in enumerate(event)
+        tuple(operator.index(value) for value in part) if place % 3 else operator.index(part)
+        for place, part in enumerate(event)
     )
     check_event(event)
     return event
@@ -76,7 +77,7 @@ class Tokenizer:
     Args:
         events: the vocabulary in order of id, from id 3 on: `Event`s, or rows of six that make one.
         rare: what `encode` does with an event that the vocabulary lacks: "nearest" puts the nearest known event in its place
-            (`neighbours.Neighbours`); "drop" refuses the tune.
+            (`neighbours.NearestEvent`); "drop" refuses the tune.
 
     Raises:
         ValueError: if there is no event, one is malformed or stands twice, or `rare` is neither policy.
@@ -96,16 +97,24 @@ class Tokenizer:
 
     def __init__(self, events, rare="nearest"):
         if rare not in _RARE_POLICIES:
-            raise ValueError(f"The rare-token policy is {rare!r}, expected one of {_RARE_POLICIES}.")
+            raise ValueError(
+                f"The rare-token policy is {rare!r}, expected one of {_RARE_POLICIES}."
+            )
         self._events = tuple(_canonical_event(event) for event in events)
         self._ids = {event: token for token, event in enumerate(self._events, _NUM_SPECIAL)}
         self._nearest_ids = {}
         self._rare = rare
         if not self._events:
-            raise ValueError("The vocabulary is empty: expected at least one event. Fit on tunes with notes, or lower minimum_count.")
+            raise ValueError(
+                "The vocabulary is empty: expected at least one event. Fit on tunes with notes, or lower minimum_count."
+            )
         if len(self._ids) < len(self._events):
-            twice = next(event for event, count in collections.Counter(self._events).items() if count > 1)
-            raise ValueError(f"The vocabulary holds {twice} more than once: expected distinct events.")
+            twice = next(
+                event for event, count in collections.Counter(self._events).items() if count > 1
+            )
+            raise ValueError(
+                f"The vocabulary holds {twice} more than once: expected distinct events."
+            )
 
     @classmethod
     def fit(cls, scores, minimum_count=1, rare="nearest"):
@@ -174,7 +183,7 @@ class Tokenizer:
 
     @functools.cached_property
     def _neighbours(self):
-        return Neighbours(self._events)
+        return NearestEvent(self._events)
 
     def _replace(self, event, tick, score):
         """Returns the id that stands for an unknown event, or raises TokenizationError if the policy is to drop its tune."""
@@ -249,7 +258,9 @@ class Tokenizer:
         """
         stride = length if stride is None else stride
         if not 1 <= stride <= length:
-            raise ValueError(f"Received length {length} and stride {stride}: expected a length from 1 and a stride of 1 to the length.")
+            raise ValueError(
+                f"Received length {length} and stride {stride}: expected a length from 1 and a stride of 1 to the length."
+            )
         encoded = self.encode_all(scores)
         num_tokens = sum(map(len, encoded.sequences))
         _log.info(
@@ -257,7 +268,11 @@ class Tokenizer:
             *(len(encoded.sequences), num_tokens, encoded.num_dropped, encoded.num_replaced),
         )
         ends = [(tokens, max(len(tokens) - length, 0) + stride) for tokens in encoded.sequences]
-        cuts = [tokens[start : start + length] for tokens, end in ends for start in range(0, end, stride)]
+        cuts = [
+            tokens[start : start + length]
+            for tokens, end in ends
+            for start in range(0, end, stride)
+        ]
         windows = np.full((len(cuts), length), self.pad_token_id, np.int32)  # [N, length]
         for window, cut in zip(windows, cuts):
             window[: len(cut)] = cut
@@ -280,7 +295,9 @@ class Tokenizer:
         tokens = self._check_tokens(tokens)
         ends = np.flatnonzero(tokens == self.end_token_id)
         tokens = tokens[: ends[0]] if ends.size else tokens
-        events = [self._events[token - _NUM_SPECIAL] for token in tokens.tolist() if token >= _NUM_SPECIAL]
+        events = [
+            self._events[token - _NUM_SPECIAL] for token in tokens.tolist() if token >= _NUM_SPECIAL
+        ]
         return events_to_score(events, **score_fields)
 
     def _check_tokens(self, tokens):
@@ -307,7 +324,9 @@ class Tokenizer:
         Raises:
             OSError: if the file cannot be written; one that was there before is untouched.
         """
-        write_atomically(path, json.dumps({**_FORMAT, "rare": self._rare, "events": self._events}).encode())
+        write_atomically(
+            path, json.dumps({**_FORMAT, "rare": self._rare, "events": self._events}).encode()
+        )
 
     @classmethod
     def load(cls, path):
@@ -327,7 +346,12 @@ class Tokenizer:
             if header != _FORMAT or set(content) != {*_FORMAT, "rare", "events"}:
                 raise ValueError(f"its header is {header} and its fields are {sorted(content)}")
             return cls(content["events"], content["rare"])
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:  # JSON's and Unicode's errors are ValueErrors
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:  # JSON's and Unicode's errors are ValueErrors
             raise ValueError(
                 f"{path} is not a whole tokenizer file: expected JSON with {_FORMAT}, rare and events, but {error}. "
                 "Fetch it again, or fit and save the tokenizer anew."

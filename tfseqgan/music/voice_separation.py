@@ -35,10 +35,13 @@ def quantise(notes, ticks_per_beat):
         [(0, 8, 60), (8, 16, 62), (16, 24, 64)]
     """
     scale, half, whole = 2 * TICKS_PER_QUARTER, ticks_per_beat, 2 * ticks_per_beat
-    return [((scale * start + half) // whole, (scale * end + half) // whole, pitch) for start, end, pitch in notes]
+    return [
+        ((scale * start + half) // whole, (scale * end + half) // whole, pitch)
+        for start, end, pitch in notes
+    ]
 
 
-def strikes(notes):
+def to_voice(notes):
     """Turns notes into one voice: notes of one onset last as long as the longest of them, and each onset cuts what sounds.
 
     A note that rounding left without duration is an ornament and is dropped where its voice strikes another note at the same tick;
@@ -51,11 +54,13 @@ def strikes(notes):
         The list of (start, duration, pitches) in order of time, pitches rising and distinct.
 
     Example:
-        >>> strikes([(0, 24, 60), (0, 0, 62), (0, 48, 64), (24, 24, 65)])
+        >>> to_voice([(0, 24, 60), (0, 0, 62), (0, 48, 64), (24, 24, 65)])
         [(0, 24, (60, 64)), (24, 1, (65,))]
     """
     ends, pitches = {}, {}
-    for start, end, pitch in sorted(notes):  # ends rise within an onset, so that ornaments come before what they adorn
+    for start, end, pitch in sorted(
+        notes
+    ):  # ends rise within an onset, so that ornaments come before what they adorn
         if ends.get(start) == start < end:
             pitches[start].clear()
         pitches.setdefault(start, set()).add(pitch)
@@ -101,7 +106,7 @@ def _split_by_height(notes):
     return melody, chords
 
 
-def find_parts(streams):
+def separate_melody_and_chords(streams):
     """Finds the melody and the chords by what the streams hold, not by their place in the file.
 
     - One stream: if it strikes three pitches or more at a twentieth of its onsets, its highest notes are the melody and the rest the
@@ -116,18 +121,22 @@ def find_parts(streams):
 
     Example:
         >>> tune, drone = [(0, 24, 72), (24, 48, 74)], [(0, 48, 43), (0, 48, 50)]
-        >>> find_parts([drone, [], tune]) == (tune, drone)
+        >>> separate_melody_and_chords([drone, [], tune]) == (tune, drone)
         True
     """
     streams = [stream for stream in streams if stream]
     if not streams:
         return [], []
     if len(streams) == 1:
-        onsets = _strengths({(start, None, pitch) for start, _, pitch in streams[0]}).values()  # a pitch that is struck twice counts once
+        onsets = _strengths(
+            {(start, None, pitch) for start, _, pitch in streams[0]}
+        ).values()  # a pitch that is struck twice counts once
         chordal = sum(strength >= 3 for strength in onsets) >= _CHORDAL_SHARE * len(onsets)
         return _split_by_height(streams[0]) if chordal else (streams[0], [])
     num_onsets = [len(_strengths(stream)) for stream in streams]
-    busy = [place for place, count in enumerate(num_onsets) if count >= _BUSY_SHARE * max(num_onsets)]
+    busy = [
+        place for place, count in enumerate(num_onsets) if count >= _BUSY_SHARE * max(num_onsets)
+    ]
     melody = max(busy, key=lambda place: _tunefulness(streams[place]))
     others = [stream for place, stream in enumerate(streams) if place != melody]
     return streams[melody], max(others, key=_chordality)

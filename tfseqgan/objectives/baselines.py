@@ -67,7 +67,10 @@ class LeaveOneOut:
     def __call__(self, action_values, mask, state):
         """Returns (the mean of the others in each column, [B, T]; state)."""
         own = action_values * mask
-        total, count = tf.reduce_sum(own, axis=0, keepdims=True), tf.reduce_sum(mask, axis=0, keepdims=True)  # [1, T]
+        total, count = (
+            tf.reduce_sum(own, axis=0, keepdims=True),
+            tf.reduce_sum(mask, axis=0, keepdims=True),
+        )  # [1, T]
         return (total - own) / tf.maximum(count - mask, 1), state  # [B, T]
 
 
@@ -93,7 +96,9 @@ class MovingAverage:
 
     def __post_init__(self):
         if not 0 <= self.decay < 1:
-            raise ValueError(f"decay must lie in [0, 1), received {self.decay}. 0.95 averages over about twenty batches.")
+            raise ValueError(
+                f"decay must lie in [0, 1), received {self.decay}. 0.95 averages over about twenty batches."
+            )
 
     def __call__(self, action_values, mask, state):
         """Returns (one number everywhere, [B, T]; the updated state)."""
@@ -103,5 +108,10 @@ class MovingAverage:
         return tf.fill(tf.shape(action_values), baseline), update
 
 
-BASELINES = {"none": NoBaseline(), "batch_mean": BatchMean(), "leave_one_out": LeaveOneOut(), "moving_average": MovingAverage()}
+BASELINES = {
+    "none": NoBaseline(),
+    "batch_mean": BatchMean(),
+    "leave_one_out": LeaveOneOut(),
+    "moving_average": MovingAverage(),
+}
 """The baselines by name, for the command line and for configurations."""

@@ -10,7 +10,9 @@ import tensorflow as tf
 from tfseqgan.models.decoding import complete
 from tfseqgan.objectives.returns import reward_to_go
 
-_ROWS_AT_ONCE = 4096  # of completions: what a step of them needs, 4,096 rows of V logits, stays below 100 MB
+_ROWS_AT_ONCE = (
+    4096  # of completions: what a step of them needs, 4,096 rows of V logits, stays below 100 MB
+)
 
 
 _JUDGED_AT_ONCE = 256  # of them: the paper's discriminator needs 2 MB for each
@@ -21,7 +23,12 @@ def _by_parts(function, rows, size):
     count = tf.shape(rows)[0]
     parts = tf.reshape(tf.pad(rows, [[0, -count % size], [0, 0]]), [-1, size, rows.shape[1]])
     places = tf.range(tf.shape(parts)[0])
-    results = tf.map_fn(lambda numbered: function(*numbered), (places, parts), fn_output_signature=tf.float32, parallel_iterations=1)  # [parts, size, …]
+    results = tf.map_fn(
+        lambda numbered: function(*numbered),
+        (places, parts),
+        fn_output_signature=tf.float32,
+        parallel_iterations=1,
+    )  # [parts, size, …]
     return tf.reshape(results, tf.concat([[-1], tf.shape(results)[2:]], axis=0))[:count]
 
 
@@ -97,7 +104,9 @@ class Prefix:
 
     def __post_init__(self):
         if self.every < 1:
-            raise ValueError(f"every must be 1 or more, received {self.every}. 1 asks the discriminator after every token.")
+            raise ValueError(
+                f"every must be 1 or more, received {self.every}. 1 asks the discriminator after every token."
+            )
 
     def judge(self, discriminator, tokens, generator=None, seed=None):
         """Returns the logits of the prefixes, dropout off: int32 [B, T] → float [B, ⌈T / every⌉]. Neither generator nor seed is needed."""
@@ -119,7 +128,9 @@ class Prefix:
             float [B, T], of the dtype of `rewards`; 0 behind the end.
         """
         going_on = tf.pad(mask[:, 1:], [[0, 0], [0, 1]])  # [B, T], whether another token follows
-        asked = (tf.range(tf.shape(mask)[1]) + 1) // self.every  # [T], how many prefixes have been judged
+        asked = (
+            tf.range(tf.shape(mask)[1]) + 1
+        ) // self.every  # [T], how many prefixes have been judged
         opinions = tf.gather(tf.pad(rewards, [[0, 0], [1, 0]]), asked, axis=1)  # [B, T]
         opinions = tf.where(going_on > 0, opinions, rewards[:, -1:])
         return reward_to_go(opinions - tf.pad(opinions[:, :-1], [[0, 0], [1, 0]]), mask, discount)
@@ -155,7 +166,9 @@ class Rollout:
 
     def __post_init__(self):
         if self.num_rollouts < 1 or self.every < 1:
-            raise ValueError(f"num_rollouts and every must be 1 or more, received {self.num_rollouts} and {self.every}. Yu et al. take 16 and 1.")
+            raise ValueError(
+                f"num_rollouts and every must be 1 or more, received {self.num_rollouts} and {self.every}. Yu et al. take 16 and 1."
+            )
 
     def judge(self, discriminator, tokens, generator, seed):
         """Returns the logits of N completions of every prefix that is completed, and of the whole sequence behind them, dropout off.
@@ -173,11 +186,21 @@ class Rollout:
         size = max(1, _ROWS_AT_ONCE // (self.num_rollouts * (-(-length // self.every) or 1)))
 
         def judge_part(place, rows):
-            drawn = complete(generator, rows, self.num_rollouts, self.every, tf.random.experimental.stateless_fold_in(seed, place))
+            drawn = complete(
+                generator,
+                rows,
+                self.num_rollouts,
+                self.every,
+                tf.random.experimental.stateless_fold_in(seed, place),
+            )
             flat = tf.reshape(drawn, [-1, length])
-            logits = _by_parts(lambda _, some: discriminator(some, training=False), flat, _JUDGED_AT_ONCE)
+            logits = _by_parts(
+                lambda _, some: discriminator(some, training=False), flat, _JUDGED_AT_ONCE
+            )
             logits = tf.reshape(logits, tf.shape(drawn)[:3])  # [P, N, size]
-            whole = tf.broadcast_to(discriminator(rows, training=False), [1, self.num_rollouts, size])
+            whole = tf.broadcast_to(
+                discriminator(rows, training=False), [1, self.num_rollouts, size]
+            )
             return tf.transpose(tf.concat([logits, whole], axis=0), [2, 0, 1])  # [size, P + 1, N]
 
         return _by_parts(judge_part, tokens, size)
@@ -201,9 +224,15 @@ class Rollout:
             ValueError: for another discount.
         """
         if discount != 1:
-            raise ValueError(f"Rollouts are not discounted: expected a discount of 1, received {discount}. Take credit.Prefix() for a smaller one.")
-        places = tf.minimum(tf.range(tf.shape(mask)[1]) // self.every, tf.shape(rewards)[1] - 1)  # [T]
-        return tf.gather(tf.reduce_mean(rewards, axis=2), places, axis=1) * tf.cast(mask, rewards.dtype)
+            raise ValueError(
+                f"Rollouts are not discounted: expected a discount of 1, received {discount}. Take credit.Prefix() for a smaller one."
+            )
+        places = tf.minimum(
+            tf.range(tf.shape(mask)[1]) // self.every, tf.shape(rewards)[1] - 1
+        )  # [T]
+        return tf.gather(tf.reduce_mean(rewards, axis=2), places, axis=1) * tf.cast(
+            mask, rewards.dtype
+        )
 
 
 CREDITS = {"terminal": Terminal(), "prefix": Prefix(), "rollout": Rollout()}

@@ -18,7 +18,7 @@ from tfseqgan.objectives import rewards
 from tfseqgan.objectives.baselines import NoBaseline
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.objectives.returns import reward_to_go
-from tfseqgan.ops.replicas import all_rows, own_rows
+from tfseqgan.ops.replicas import gather_rows, local_rows
 
 
 class PolicyLoss(NamedTuple):
@@ -76,7 +76,9 @@ class Objective:
                     f"{name} must be 0 or more, received {getattr(self, name)}. A negative weight would reward what it should cost."
                 )
         if not 0 <= self.discount <= 1:
-            raise ValueError(f"discount must lie in [0, 1], received {self.discount}. 1 is the paper's.")
+            raise ValueError(
+                f"discount must lie in [0, 1], received {self.discount}. 1 is the paper's."
+            )
 
     def summary(self):
         """Returns the parts by name, as plain values for a configuration file.
@@ -86,7 +88,10 @@ class Objective:
             ('probability', 'NoBaseline()')
         """
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: getattr(part, "__name__", part if isinstance(part, float | int) else repr(part)) for name, part in parts.items()}
+        return {
+            name: getattr(part, "__name__", part if isinstance(part, float | int) else repr(part))
+            for name, part in parts.items()
+        }
 
     def action_values(self, credit, log_probs, mask, prior_log_probs=None):
         """Returns Q̂ₜ: the credit and the costs to go.
@@ -105,7 +110,9 @@ class Objective:
         """
         costs = -self.entropy_weight * log_probs
         if self.kl_weight and prior_log_probs is None:
-            raise ValueError(f"prior_log_probs is missing: kl_weight is {self.kl_weight}, expected log π₀ of the same tokens, [B, T].")
+            raise ValueError(
+                f"prior_log_probs is missing: kl_weight is {self.kl_weight}, expected log π₀ of the same tokens, [B, T]."
+            )
         if self.kl_weight:
             costs -= self.kl_weight * (log_probs - prior_log_probs)
         return credit * mask + reward_to_go(costs, mask, self.discount)  # [B, T]
@@ -131,6 +138,8 @@ class Objective:
         mask = tf.cast(mask, log_probs.dtype)
         state = tf.zeros([2], log_probs.dtype) if baseline_state is None else baseline_state
         values = self.action_values(credit, tf.stop_gradient(log_probs), mask, prior_log_probs)
-        baseline, state = self.baseline(all_rows(values), all_rows(mask), state)
-        advantages = tf.stop_gradient((values - own_rows(baseline)) * mask)  # [B, T]
-        return PolicyLoss(-tf.reduce_mean(tf.reduce_sum(advantages * log_probs, axis=1)), advantages, state)
+        baseline, state = self.baseline(gather_rows(values), gather_rows(mask), state)
+        advantages = tf.stop_gradient((values - local_rows(baseline)) * mask)  # [B, T]
+        return PolicyLoss(
+            -tf.reduce_mean(tf.reduce_sum(advantages * log_probs, axis=1)), advantages, state
+        )

@@ -81,7 +81,9 @@ def kl_control(kl_weight=1.0, **parts):
     Reference:
         Jaques et al. 2016, "Sequence Tutor"; Levine 2018.
     """
-    return Objective(**{"reward": rewards.logit, "baseline": LeaveOneOut(), "kl_weight": kl_weight, **parts})
+    return Objective(
+        **{"reward": rewards.logit, "baseline": LeaveOneOut(), "kl_weight": kl_weight, **parts}
+    )
 
 
 def seqgan(num_rollouts=16, **parts):
@@ -105,8 +107,12 @@ def seqgan(num_rollouts=16, **parts):
 
 
 RECIPES = {
-    "reinforce": reinforce, "reinforce_with_baseline": reinforce_with_baseline, "merl": merl, "kl_control": kl_control, "seqgan": seqgan,
-}  # fmt: skip
+    "reinforce": reinforce,
+    "reinforce_with_baseline": reinforce_with_baseline,
+    "merl": merl,
+    "kl_control": kl_control,
+    "seqgan": seqgan,
+}
 """The recipes by name, for `fit_adversarial`, the command line and configurations."""
 
 
@@ -131,5 +137,7 @@ def get_objective(objective):
             f"objective must be an Objective or a recipe's name, received {type(objective).__name__}. Try merl(entropy_weight=0.01)."
         )
     if objective not in RECIPES:
-        raise ValueError(f"There is no recipe {objective!r}; expected one of {', '.join(RECIPES)}, or an Objective.")
+        raise ValueError(
+            f"There is no recipe {objective!r}; expected one of {', '.join(RECIPES)}, or an Objective."
+        )
     return RECIPES[objective]()

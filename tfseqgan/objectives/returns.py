@@ -30,5 +30,7 @@ def reward_to_go(rewards, mask, discount=1.0):
         return tf.cumsum(rewards * mask, axis=1, reverse=True) * mask  # [B, T]
     steps = tf.range(tf.shape(rewards)[1])
     later = tf.cast(steps[:, None] - steps[None, :], rewards.dtype)  # [T, T], k − t
-    powers = tf.where(later >= 0, tf.convert_to_tensor(discount, rewards.dtype) ** tf.maximum(later, 0), 0)
+    powers = tf.where(
+        later >= 0, tf.convert_to_tensor(discount, rewards.dtype) ** tf.maximum(later, 0), 0
+    )
     return tf.matmul(rewards * mask, powers) * mask  # [B, T]

@@ -31,6 +31,14 @@ class Adam(keras.optimizers.Adam):
         step = tf.cast(self.iterations + 1, dtype)
         first, second = self._momentums[place].value, self._velocities[place].value
         tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle, m=first.handle, v=second.handle, beta1_power=tf.cast(self.beta_1, dtype) ** step, beta2_power=tf.cast(self.beta_2, dtype) ** step,
-            lr=tf.cast(learning_rate, dtype), beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=tf.cast(gradient, dtype),
-        )  # fmt: skip
+            var=variable.handle,
+            m=first.handle,
+            v=second.handle,
+            beta1_power=tf.cast(self.beta_1, dtype) ** step,
+            beta2_power=tf.cast(self.beta_2, dtype) ** step,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=tf.cast(gradient, dtype),
+        )

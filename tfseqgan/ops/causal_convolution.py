@@ -22,8 +22,13 @@ def _reached(steps, upstream, length):
     """Returns which step's response each filter's gradient reaches: int32 and float [B, F], T → sparse [F, B·T]."""
     batch, filters = tf.shape(steps)[0], steps.shape[1]
     firsts = tf.range(batch)[:, None] * length  # [B, 1]
-    places, values = (tf.reshape(tf.transpose(part), [-1]) for part in (firsts + steps, tf.cast(upstream, tf.float32)))  # [F·B]
-    return sparse_matrix(tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length])
+    places, values = (
+        tf.reshape(tf.transpose(part), [-1])
+        for part in (firsts + steps, tf.cast(upstream, tf.float32))
+    )  # [F·B]
+    return sparse_matrix(
+        tf.repeat(tf.range(filters), batch), places, values, [filters, batch * length]
+    )
 
 
 def _gradients(vectors, kernel, steps, upstream):
@@ -41,11 +46,20 @@ def _gradients(vectors, kernel, steps, upstream):
         count = min(_STEPS, width - first)
         seen = padded[:, first : first + length + count - 1]
         to_weights.append(sparse_product(matrix, _windows(seen, count)))  # [F, count·D]
-        weights = tf.transpose(tf.reshape(kernel[first : first + count], [count * size, filters]))  # [F, count·D]
-        to_windows = tf.reshape(sparse_product(turned, weights), [-1, length, count, size])  # [B, T, count, D]
-        to_padded += [tf.pad(to_windows[:, :, i], [[0, 0], [first + i, width - 1 - first - i], [0, 0]]) for i in range(count)]
+        weights = tf.transpose(
+            tf.reshape(kernel[first : first + count], [count * size, filters])
+        )  # [F, count·D]
+        to_windows = tf.reshape(
+            sparse_product(turned, weights), [-1, length, count, size]
+        )  # [B, T, count, D]
+        to_padded += [
+            tf.pad(to_windows[:, :, i], [[0, 0], [first + i, width - 1 - first - i], [0, 0]])
+            for i in range(count)
+        ]
     to_kernel = tf.reshape(tf.transpose(tf.concat(to_weights, axis=1)), kernel.shape)
-    return tf.cast(tf.add_n(to_padded)[:, width - 1 :], vectors.dtype), tf.cast(to_kernel, kernel.dtype)
+    return tf.cast(tf.add_n(to_padded)[:, width - 1 :], vectors.dtype), tf.cast(
+        to_kernel, kernel.dtype
+    )
 
 
 def _masked(responses, mask):
@@ -58,21 +72,32 @@ def _masked(responses, mask):
 def _responses(vectors, kernel, mask):
     """Returns what each filter answers at each step, the lowest number where a step does not count: [B, T, D] → [B, T, F]."""
     padded = tf.pad(vectors, [[0, 0], [kernel.shape[0] - 1, 0], [0, 0]])
-    return _masked(tf.nn.conv1d(padded, kernel, stride=1, padding="VALID"), None if mask is None else mask[:, :, None])
+    return _masked(
+        tf.nn.conv1d(padded, kernel, stride=1, padding="VALID"),
+        None if mask is None else mask[:, :, None],
+    )
 
 
 def _by_spectra(vectors, kernel):
     """Returns whether a kernel's responses come from spectra."""
-    return _LONG <= kernel.shape[0] <= (vectors.shape[1] or 0) and kernel.dtype == tf.float32 and not tf.config.list_physical_devices("GPU")
+    return (
+        _LONG <= kernel.shape[0] <= (vectors.shape[1] or 0)
+        and kernel.dtype == tf.float32
+        and not tf.config.list_physical_devices("GPU")
+    )
 
 
 def _largest(vectors, kernel, mask):
     """Returns the largest responses, [B, F], and a function that tells the steps of the first of them, int32 [B, F]."""
     if not _by_spectra(vectors, kernel):
         responses = _responses(vectors, kernel, mask)  # [B, T, F]
-        return tf.reduce_max(responses, axis=1), lambda: tf.argmax(responses, axis=1, output_type=tf.int32)
+        return tf.reduce_max(responses, axis=1), lambda: tf.argmax(
+            responses, axis=1, output_type=tf.int32
+        )
     by_filter = _masked(convolve_by_spectra(vectors, kernel), mask)  # [F, B, T]
-    return tf.transpose(tf.reduce_max(by_filter, axis=2)), lambda: tf.transpose(tf.argmax(by_filter, axis=2, output_type=tf.int32))
+    return tf.transpose(tf.reduce_max(by_filter, axis=2)), lambda: tf.transpose(
+        tf.argmax(by_filter, axis=2, output_type=tf.int32)
+    )
 
 
 def causal_max(vectors, kernel, mask=None):
@@ -129,10 +154,14 @@ def causal_responses(vectors, kernel, mask=None, every=1):
     """
     kernel = tf.convert_to_tensor(kernel)
     if _by_spectra(vectors, kernel):
-        steps = tf.transpose(_masked(convolve_by_spectra(vectors, kernel), mask), [2, 1, 0])  # [T, B, F]
+        steps = tf.transpose(
+            _masked(convolve_by_spectra(vectors, kernel), mask), [2, 1, 0]
+        )  # [T, B, F]
     else:
         steps = tf.transpose(_responses(vectors, kernel, mask), [1, 0, 2])  # [T, B, F]
     if every == 1:
         return steps
-    steps = tf.pad(steps, [[0, -tf.shape(steps)[0] % every], [0, 0], [0, 0]], constant_values=steps.dtype.min)
+    steps = tf.pad(
+        steps, [[0, -tf.shape(steps)[0] % every], [0, 0], [0, 0]], constant_values=steps.dtype.min
+    )
     return tf.reduce_max(tf.reshape(steps, [-1, every, tf.shape(steps)[1], steps.shape[2]]), axis=1)

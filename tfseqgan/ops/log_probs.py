@@ -32,10 +32,14 @@ def log_probs_at(logits, probs, tokens):
     def from_logits():
         values = logits()
         below = values - tf.reduce_max(values, axis=-1, keepdims=True)  # [N, V]
-        return tf.gather(below, tokens, batch_dims=1) - tf.math.log(tf.reduce_sum(tf.exp(below), axis=-1))  # [N]
+        return tf.gather(below, tokens, batch_dims=1) - tf.math.log(
+            tf.reduce_sum(tf.exp(below), axis=-1)
+        )  # [N]
 
     exact = tf.cond(tf.reduce_all(chosen > _SMALLEST), lambda: log_probs, from_logits)
-    return tf.where(chosen > _SMALLEST, log_probs, exact)  # row by row, so that none depends on the others
+    return tf.where(
+        chosen > _SMALLEST, log_probs, exact
+    )  # row by row, so that none depends on the others
 
 
 def _from_errors(given, kernel, probs, tokens, weights):
@@ -49,9 +53,13 @@ def _from_errors(given, kernel, probs, tokens, weights):
 def _from_sums(given, kernel, probs, tokens, weights):
     """Returns the gradients as what onehot(y) gives, rows taken and added up, less what p gives, two products: nothing as large as p is written."""
     weighted = given * weights  # [N, D]
-    to_given = (tf.gather(tf.transpose(kernel), tokens) - tf.matmul(probs, kernel, transpose_b=True)) * weights  # [N, D]
+    to_given = (
+        tf.gather(tf.transpose(kernel), tokens) - tf.matmul(probs, kernel, transpose_b=True)
+    ) * weights  # [N, D]
     # The left factor of the last product is the small one: to turn p takes as long as to multiply it (docs/performance.md).
-    return to_given, tf.transpose(add_rows(weighted, tokens, tf.shape(probs)[1])) - tf.matmul(weighted, probs, transpose_a=True)
+    return to_given, tf.transpose(add_rows(weighted, tokens, tf.shape(probs)[1])) - tf.matmul(
+        weighted, probs, transpose_a=True
+    )
 
 
 @tf.custom_gradient
@@ -67,7 +75,9 @@ def _row_log_probs(given, kernel, tokens):
     def gradient(upstream):
         # Where y is almost certain the sums almost cancel: products that round, in half precision and as GPUs do in TensorFloat-32, would leave noise.
         exact = given.dtype == probs.dtype and not tf.config.list_physical_devices("GPU")
-        return *(_from_sums if exact else _from_errors)(given, kernel, probs, tokens, upstream[:, None]), None
+        return *(_from_sums if exact else _from_errors)(
+            given, kernel, probs, tokens, upstream[:, None]
+        ), None
 
     return log_probs_at(logits, probs, tokens), gradient
 
@@ -97,5 +107,7 @@ def token_log_probs(outputs, kernel, bias, tokens):
     """
     flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
     given = tf.concat([flat, tf.ones_like(flat[:, :1])], axis=1)  # [N, D + 1]
-    log_probs = _row_log_probs(given, tf.concat([kernel, bias[None]], axis=0), tf.reshape(tf.cast(tokens, tf.int32), [-1]))
+    log_probs = _row_log_probs(
+        given, tf.concat([kernel, bias[None]], axis=0), tf.reshape(tf.cast(tokens, tf.int32), [-1])
+    )
     return tf.reshape(log_probs, tf.shape(tokens))

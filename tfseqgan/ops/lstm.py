@@ -33,14 +33,19 @@ class Gates(NamedTuple):
 def gates_of(layer):
     """Returns the weights of a built `keras.layers.LSTM` in its compute dtype, as `Gates`."""
     weights = layer.cell.kernel, layer.cell.recurrent_kernel, layer.cell.bias
-    return Gates(*(tf.split(tf.cast(weight, layer.compute_dtype), 4, axis=-1) for weight in weights))
+    return Gates(
+        *(tf.split(tf.cast(weight, layer.compute_dtype), 4, axis=-1) for weight in weights)
+    )
 
 
 def project(vectors, gates):
     """Returns what the gates get from inputs, x W + b: float [..., D] → four of [..., H]."""
     flat = tf.reshape(vectors, [-1, vectors.shape[-1]])
     shape = tf.concat([tf.shape(vectors)[:-1], [gates.biases[0].shape[0]]], axis=0)
-    return [tf.reshape(tf.nn.bias_add(tf.matmul(flat, kernel), bias), shape) for kernel, bias in zip(gates.inputs, gates.biases)]
+    return [
+        tf.reshape(tf.nn.bias_add(tf.matmul(flat, kernel), bias), shape)
+        for kernel, bias in zip(gates.inputs, gates.biases)
+    ]
 
 
 def activate(projected, hidden, states):
@@ -72,23 +77,37 @@ def _differentiate(gates, cell, before, hidden_gradient, cell_gradient):
     through, through_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad
     cell_gradient += through_tanh(y=squashed, dy=hidden_gradient * o)
     of_gates = (
-        through(y=i, dy=cell_gradient * g), through(y=f, dy=cell_gradient * before), through_tanh(y=g, dy=cell_gradient * i),
+        through(y=i, dy=cell_gradient * g),
+        through(y=f, dy=cell_gradient * before),
+        through_tanh(y=g, dy=cell_gradient * i),
         through(y=o, dy=hidden_gradient * squashed),
-    )  # fmt: skip
+    )
     return of_gates, cell_gradient * f
 
 
 def _read(projected, states):
     """Goes forward over time; returns hidden and cell before the first step and after each, and the gates of each, all as TensorArrays."""
     length, batch, size = tf.shape(projected[0])[0], tf.shape(projected[0])[1], states[0].shape[0]
-    arrays = [tf.TensorArray(states[0].dtype, length + opening, clear_after_read=False, element_shape=[None, size]) for opening in (1, 1, 0, 0, 0, 0)]
+    arrays = [
+        tf.TensorArray(
+            states[0].dtype, length + opening, clear_after_read=False, element_shape=[None, size]
+        )
+        for opening in (1, 1, 0, 0, 0, 0)
+    ]
     zeros = tf.zeros([batch, size], states[0].dtype)
 
     def step(t, hidden, cell, hiddens, cells, *gates):
         i, f, g, o = activate([part[t] for part in projected], hidden, states)
         cell = f * cell + i * g
         hidden = o * tf.tanh(cell)
-        return t + 1, hidden, cell, hiddens.write(t + 1, hidden), cells.write(t + 1, cell), *(kept.write(t, value) for kept, value in zip(gates, (i, f, g, o)))
+        return (
+            t + 1,
+            hidden,
+            cell,
+            hiddens.write(t + 1, hidden),
+            cells.write(t + 1, cell),
+            *(kept.write(t, value) for kept, value in zip(gates, (i, f, g, o))),
+        )
 
     hiddens, cells, *gates = arrays
     opened = (0, zeros, zeros, hiddens.write(0, zeros), cells.write(0, zeros), *gates)
@@ -106,23 +125,41 @@ def _unroll(*projected_and_states):
 
         def back(t, hidden_gradient, cell_gradient, *arrays):
             of_gates, cell_gradient = _differentiate(
-                [gate.read(t) for gate in gates], cells.read(t + 1), cells.read(t), hidden_gradient + upstream[t], cell_gradient
+                [gate.read(t) for gate in gates],
+                cells.read(t + 1),
+                cells.read(t),
+                hidden_gradient + upstream[t],
+                cell_gradient,
             )
-            hidden_gradient = tf.add_n([tf.matmul(value, kernel) for value, kernel in zip(of_gates, turned)])
-            return t - 1, hidden_gradient, cell_gradient, *(array.write(t, value) for array, value in zip(arrays, of_gates))
+            hidden_gradient = tf.add_n(
+                [tf.matmul(value, kernel) for value, kernel in zip(of_gates, turned)]
+            )
+            return (
+                t - 1,
+                hidden_gradient,
+                cell_gradient,
+                *(array.write(t, value) for array, value in zip(arrays, of_gates)),
+            )
 
         length, size = tf.shape(upstream)[0], states[0].shape[0]
-        arrays = [tf.TensorArray(upstream.dtype, length, element_shape=[None, size]) for _ in range(4)]
-        *_, i, f, g, o = tf.while_loop(lambda t, *_: t >= 0, back, (length - 1, zeros, zeros, *arrays), parallel_iterations=1)
+        arrays = [
+            tf.TensorArray(upstream.dtype, length, element_shape=[None, size]) for _ in range(4)
+        ]
+        *_, i, f, g, o = tf.while_loop(
+            lambda t, *_: t >= 0, back, (length - 1, zeros, zeros, *arrays), parallel_iterations=1
+        )
         of_projected = [array.stack() for array in (i, f, g, o)]  # [T, B, H]
         earlier = tf.reshape(hiddens[:-1], [-1, size])  # [T·B, H]
-        of_states = [tf.matmul(earlier, tf.reshape(value, [-1, size]), transpose_a=True) for value in of_projected]
+        of_states = [
+            tf.matmul(earlier, tf.reshape(value, [-1, size]), transpose_a=True)
+            for value in of_projected
+        ]
         return *of_projected, *of_states
 
     return hiddens[1:], gradient
 
 
-def states_passed(vectors, layer):
+def lstm_states(vectors, layer):
     """Returns the states after each step of reading: float [B, T, D] → hidden and cell, float [T, B, H] each.
 
     Args:
@@ -160,7 +197,9 @@ def read(vectors, layer):
     if tf.config.list_physical_devices("GPU"):
         return layer(vectors)
     gates = gates_of(layer)
-    return tf.transpose(_unroll(*project(tf.transpose(vectors, [1, 0, 2]), gates), *gates.states), [1, 0, 2])
+    return tf.transpose(
+        _unroll(*project(tf.transpose(vectors, [1, 0, 2]), gates), *gates.states), [1, 0, 2]
+    )
 
 
 def read_rows(table, places, layer):
@@ -191,4 +230,7 @@ def read_rows(table, places, layer):
     rows, at = tf.unique(tf.reshape(places, [-1]))
     projected = project(take_rows(table, whole_rows(rows)), gates)  # four of [rows that occur, H]
     at = tf.transpose(tf.reshape(at, tf.shape(places)))  # [T, B]
-    return [_unroll(*(take_rows(part, at[:, block]) for part in projected), *gates.states) for block in row_blocks(places.shape[0])]
+    return [
+        _unroll(*(take_rows(part, at[:, block]) for part in projected), *gates.states)
+        for block in row_blocks(places.shape[0])
+    ]

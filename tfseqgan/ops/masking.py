@@ -23,7 +23,9 @@ def sequence_mask(tokens, end_token_id=None):
     """
     if end_token_id is None:
         return tf.ones_like(tokens, tf.float32)  # [B, T]
-    ends_before = tf.cumsum(tf.cast(tokens == end_token_id, tf.int32), axis=1, exclusive=True)  # [B, T]
+    ends_before = tf.cumsum(
+        tf.cast(tokens == end_token_id, tf.int32), axis=1, exclusive=True
+    )  # [B, T]
     return tf.cast(ends_before == 0, tf.float32)
 
 

@@ -1,6 +1,6 @@
 """Many replicas that act as one: each computes its share of a batch's rows, and all of them know every result (tf.distribute).
 
-A function that `by_row` or `on_replicas` runs is run by every replica at once. Without a strategy there is one replica, whose share is everything, and
+A function that `map_rows_over_replicas` or `on_replicas` runs is run by every replica at once. Without a strategy there is one replica, whose share is everything, and
 every function here is the identity.
 """
 
@@ -56,16 +56,22 @@ def make_strategy(name):
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError, tf.errors.DeadlineExceededError)
+WORKER_FAILURES = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.DeadlineExceededError,
+)
 """What TensorFlow raises where another worker has ended."""
 
 
-def wait_for_all():
+def barrier():
     """Returns when every worker has come here."""
-    on_replicas(lambda: add_up([tf.constant(1)]))
+    on_replicas(lambda: sum_over_replicas([tf.constant(1)]))
 
 
-def own_rows(values):
+def local_rows(values):
     """Returns, within a replica, its share of rows: replica r of R takes those from ⌊r·B/R⌋ to ⌊(r + 1)·B/R⌋.
 
     Args:
@@ -75,18 +81,21 @@ def own_rows(values):
         [about B/R, …].
 
     Example:
-        >>> own_rows(tf.constant([3, 4])).numpy().tolist()
+        >>> local_rows(tf.constant([3, 4])).numpy().tolist()
         [3, 4]
     """
     if replica_count() == 1:
         return values
-    values, replica = tf.convert_to_tensor(values), tf.distribute.get_replica_context().replica_id_in_sync_group
+    values, replica = (
+        tf.convert_to_tensor(values),
+        tf.distribute.get_replica_context().replica_id_in_sync_group,
+    )
     rows = tf.shape(values)[0]
     return values[replica * rows // replica_count() : (replica + 1) * rows // replica_count()]
 
 
-def all_rows(values):
-    """Returns, within a replica, the rows of all of them, in order: the inverse of `own_rows`. No gradient passes from one replica to another."""
+def gather_rows(values):
+    """Returns, within a replica, the rows of all of them, in order: the inverse of `local_rows`. No gradient passes from one replica to another."""
     if replica_count() == 1:
         return values
     return tf.distribute.get_replica_context().all_gather(tf.stop_gradient(values), axis=0)
@@ -96,17 +105,19 @@ def own_seed(seed):
     """Returns, within a replica, a seed int32 [2] of its own, for random numbers that do not go by rows."""
     if replica_count() == 1:
         return seed
-    return tf.random.experimental.stateless_fold_in(seed, tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return tf.random.experimental.stateless_fold_in(
+        seed, tf.distribute.get_replica_context().replica_id_in_sync_group
+    )
 
 
-def add_up(values):
+def sum_over_replicas(values):
     """Returns, within a replica, the sum over all of them of each tensor of a list."""
     if replica_count() == 1:
         return values
     return tf.distribute.get_replica_context().all_reduce("sum", values)
 
 
-def said_once(values):
+def on_first_replica_only(values):
     """Returns, within a replica, tensors that all of them know as the first one has them and zeros elsewhere: for a Keras optimizer, which adds up."""
     if replica_count() == 1:
         return values
@@ -117,10 +128,12 @@ def said_once(values):
 def on_replicas(function):
     """Runs a function on every replica and returns what it returned, tensors that are the same on all."""
     strategy = tf.distribute.get_strategy()
-    return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], strategy.run(function))
+    return tf.nest.map_structure(
+        lambda value: strategy.experimental_local_results(value)[0], strategy.run(function)
+    )
 
 
-def by_row(function, *arrays):
+def map_rows_over_replicas(function, *arrays):
     """Returns what a function makes of all rows, each replica computing its own share; called within a replica, what it makes of the rows given.
 
     Args:
@@ -128,26 +141,42 @@ def by_row(function, *arrays):
         *arrays: [B, …].
 
     Example:
-        >>> by_row(lambda x: x + 1, tf.constant([3, 4])).numpy().tolist()
+        >>> map_rows_over_replicas(lambda x: x + 1, tf.constant([3, 4])).numpy().tolist()
         [4, 5]
     """
     if replica_count() == 1 or not tf.distribute.in_cross_replica_context():
         return function(*arrays)
-    return on_replicas(lambda: tf.nest.map_structure(all_rows, function(*map(own_rows, arrays))))
+    return on_replicas(
+        lambda: tf.nest.map_structure(gather_rows, function(*map(local_rows, arrays)))
+    )
 
 
-def agree(number):
+def broadcast_from_chief(number):
     """Returns the first worker's number, below 2³¹, on all of them."""
     if replica_count() == 1:
         return number
-    return int(on_replicas(lambda: add_up(said_once([tf.constant(number)])))[0])
+    return int(
+        on_replicas(lambda: sum_over_replicas(on_first_replica_only([tf.constant(number)])))[0]
+    )
 
 
 def check_same_everywhere(**checksums):
     """Raises ValueError on every worker, naming it, unless each number is the same on all of them; None counts as a number."""
     for name, value in checksums.items():
-        if replica_count() > 1 and len(set(on_replicas(lambda: all_rows(tf.constant([-1 if value is None else value], tf.int64))).numpy())) > 1:
-            raise ValueError(f"The workers hold different {name}; expected the same on all of them. Give each the same files.")
+        if (
+            replica_count() > 1
+            and len(
+                set(
+                    on_replicas(
+                        lambda: gather_rows(tf.constant([-1 if value is None else value], tf.int64))
+                    ).numpy()
+                )
+            )
+            > 1
+        ):
+            raise ValueError(
+                f"The workers hold different {name}; expected the same on all of them. Give each the same files."
+            )
 
 
 def under_strategy(function):
@@ -168,7 +197,10 @@ def under_strategy(function):
 def check_created_under_strategy(model):
     """Raises ValueError unless the strategy in scope knows the variables of a compiled model and of its optimizer."""
     strategy, name = tf.distribute.get_strategy(), type(model).__name__.lower()
-    for part, variable in ((name, model.trainable_variables[0]), (f"{name}'s optimizer", model.optimizer.iterations)):
+    for part, variable in (
+        (name, model.trainable_variables[0]),
+        (f"{name}'s optimizer", model.optimizer.iterations),
+    ):
         if replica_count() > 1 and not strategy.extended.variable_created_in_scope(variable.value):
             raise ValueError(
                 f"The {part} was not created under the strategy: expected its variables on {replica_count()} replicas. Make and compile the {name} "
@@ -180,7 +212,9 @@ def check_rows_for_all(**batch_sizes):
     """Raises ValueError, naming the argument, unless a batch has a row for every replica."""
     for name, size in batch_sizes.items():
         if size < replica_count():
-            raise ValueError(f"{name} is {size}, which {replica_count()} replicas share; expected {replica_count()} or more. Raise it, or use fewer replicas.")
+            raise ValueError(
+                f"{name} is {size}, which {replica_count()} replicas share; expected {replica_count()} or more. Raise it, or use fewer replicas."
+            )
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -194,9 +228,21 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs, training=False):
         """float [own rows, …] → the same shape."""
-        if replica_count() == 1 or not training or not self.rate or tf.distribute.in_cross_replica_context():
+        if (
+            replica_count() == 1
+            or not training
+            or not self.rate
+            or tf.distribute.in_cross_replica_context()
+        ):
             return super().call(inputs, training=training)
-        counts, replica = all_rows(tf.shape(inputs)[:1]), tf.distribute.get_replica_context().replica_id_in_sync_group
-        ones = tf.ones(tf.concat([[tf.reduce_sum(counts)], tf.shape(inputs)[1:]], axis=0), inputs.dtype)
-        pattern = super().call(ones, training=True)[tf.reduce_sum(counts[:replica]) :][: tf.shape(inputs)[0]]
+        counts, replica = (
+            gather_rows(tf.shape(inputs)[:1]),
+            tf.distribute.get_replica_context().replica_id_in_sync_group,
+        )
+        ones = tf.ones(
+            tf.concat([[tf.reduce_sum(counts)], tf.shape(inputs)[1:]], axis=0), inputs.dtype
+        )
+        pattern = super().call(ones, training=True)[tf.reduce_sum(counts[:replica]) :][
+            : tf.shape(inputs)[0]
+        ]
         return inputs * tf.ensure_shape(pattern, inputs.shape)

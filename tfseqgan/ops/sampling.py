@@ -47,13 +47,21 @@ def row_blocks(rows):
 def check_sampling(num_sequences, length, temperature=1.0, top_k=None, top_p=None):
     """Raises ValueError, naming the argument, unless sequences can be sampled so."""
     if num_sequences < 1 or length < 1:
-        raise ValueError(f"num_sequences and length must be 1 or more, received {num_sequences} and {length}.")
+        raise ValueError(
+            f"num_sequences and length must be 1 or more, received {num_sequences} and {length}."
+        )
     if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be a positive number, received {temperature}. For the likeliest tokens pass top_k=1.")
+        raise ValueError(
+            f"temperature must be a positive number, received {temperature}. For the likeliest tokens pass top_k=1."
+        )
     if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be 1 or more, received {top_k}. Pass None to keep every token.")
+        raise ValueError(
+            f"top_k must be 1 or more, received {top_k}. Pass None to keep every token."
+        )
     if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must lie in (0, 1], received {top_p}. Pass None to keep every token.")
+        raise ValueError(
+            f"top_p must lie in (0, 1], received {top_p}. Pass None to keep every token."
+        )
 
 
 def row_seeds(seed, num_sequences):
@@ -70,7 +78,9 @@ def row_seeds(seed, num_sequences):
         >>> row_seeds(7, 2).numpy().tolist(), row_seeds((7, 5), 2).numpy().tolist()
         ([[7, 0], [7, 1]], [[7, 5], [7, 6]])
     """
-    first, second = seed if isinstance(seed, tuple) else (secrets.randbits(31) if seed is None else seed, 0)
+    first, second = (
+        seed if isinstance(seed, tuple) else (secrets.randbits(31) if seed is None else seed, 0)
+    )
     seeds = np.empty((num_sequences, 2), np.uint32)
     seeds[:, 0] = first % 2**32
     seeds[:, 1] = (second + np.arange(num_sequences)) % 2**32
@@ -83,7 +93,9 @@ def row_uniforms(seeds, length):
     def draw(seed):
         return tf.random.stateless_uniform([length], seed, alg="philox")
 
-    return tf.transpose(tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([length], tf.float32)))  # [T, B]
+    return tf.transpose(
+        tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([length], tf.float32))
+    )  # [T, B]
 
 
 def keep_top_k(logits, top_k):
@@ -126,8 +138,12 @@ def keep_top_p(logits, top_p):
     """
     top_p = tf.reshape(tf.convert_to_tensor(top_p, logits.dtype), [-1, 1])  # [B, 1]
     falling = tf.sort(logits, direction="DESCENDING")  # [B, V]
-    before = tf.cumsum(tf.nn.softmax(falling), axis=-1, exclusive=True)  # [B, V], probability of the likelier ones
-    smallest = tf.reduce_min(tf.where((before < top_p) | (top_p >= 1), falling, np.inf), axis=-1, keepdims=True)  # [B, 1]
+    before = tf.cumsum(
+        tf.nn.softmax(falling), axis=-1, exclusive=True
+    )  # [B, V], probability of the likelier ones
+    smallest = tf.reduce_min(
+        tf.where((before < top_p) | (top_p >= 1), falling, np.inf), axis=-1, keepdims=True
+    )  # [B, 1]
     return tf.where(logits >= smallest, logits, -np.inf)
 
 
@@ -160,14 +176,22 @@ def invert(weights, uniforms):
         [0, 1, 2]
     """
     size = block_size(weights.shape[1])
-    padded = weights if weights.shape[1] % size == 0 else tf.pad(weights, [[0, 0], [0, -weights.shape[1] % size]])
+    padded = (
+        weights
+        if weights.shape[1] % size == 0
+        else tf.pad(weights, [[0, 0], [0, -weights.shape[1] % size]])
+    )
     blocks = tf.reshape(padded, [tf.shape(padded)[0], -1, size])  # [B, V / size, size]
     sums = tf.cumsum(tf.reduce_sum(blocks, axis=2), axis=1)  # [B, V / size]
     aim = uniforms * sums[:, -1]  # [B]
-    block = tf.reduce_sum(tf.cast(sums[:, :-1] <= aim[:, None], tf.int32), axis=1)  # [B], of a positive sum
+    block = tf.reduce_sum(
+        tf.cast(sums[:, :-1] <= aim[:, None], tf.int32), axis=1
+    )  # [B], of a positive sum
     before = tf.gather(tf.pad(sums, [[0, 0], [1, 0]]), block, batch_dims=1)  # [B]
     inside = tf.gather(blocks, block, batch_dims=1)  # [B, size]
-    passed = tf.reduce_sum(tf.cast(tf.cumsum(inside, axis=1) <= (aim - before)[:, None], tf.int32), axis=1)
+    passed = tf.reduce_sum(
+        tf.cast(tf.cumsum(inside, axis=1) <= (aim - before)[:, None], tf.int32), axis=1
+    )
     drawable = (inside > 0) & (tf.range(size) <= passed[:, None])
     return block * size + tf.reduce_max(tf.where(drawable, tf.range(size), 0), axis=1)
 
@@ -192,7 +216,11 @@ def next_tokens(logits, uniforms, temperature=None, top_k=None, top_p=None):
     if temperature is not None:
         logits = logits / tf.reshape(temperature, [-1, 1])
     if top_k is not None:
-        logits = tf.cond(tf.reduce_any(top_k > 0), lambda: keep_top_k(logits, top_k), lambda: logits)
+        logits = tf.cond(
+            tf.reduce_any(top_k > 0), lambda: keep_top_k(logits, top_k), lambda: logits
+        )
     if top_p is not None:
-        logits = tf.cond(tf.reduce_any(top_p < 1), lambda: keep_top_p(logits, top_p), lambda: logits)
+        logits = tf.cond(
+            tf.reduce_any(top_p < 1), lambda: keep_top_p(logits, top_p), lambda: logits
+        )
     return invert(tf.nn.softmax(logits), uniforms)

@@ -14,7 +14,9 @@ def sparse_matrix(rows, columns, values, shape):
     """
     values = values if values.dtype == tf.float64 else tf.cast(values, tf.float32)
     indices = tf.cast(tf.stack([rows, columns], axis=1), tf.int64)
-    return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=tf.cast(tf.stack(shape), tf.int64))
+    return tf.raw_ops.SparseTensorToCSRSparseMatrix(
+        indices=indices, values=values, dense_shape=tf.cast(tf.stack(shape), tf.int64)
+    )
 
 
 def transposed(matrix, dtype=tf.float32):
@@ -60,8 +62,12 @@ def add_rows(slices, places, count):
     """
     dtype, number = tf.float64 if slices.dtype == tf.float64 else tf.float32, tf.shape(slices)[0]
     if tf.config.list_physical_devices("GPU"):
-        return tf.cast(tf.math.unsorted_segment_sum(tf.cast(slices, dtype), places, count), slices.dtype)
-    taken = sparse_matrix(tf.range(number), places, tf.ones([number], dtype), [number, count])  # [N, R]
+        return tf.cast(
+            tf.math.unsorted_segment_sum(tf.cast(slices, dtype), places, count), slices.dtype
+        )
+    taken = sparse_matrix(
+        tf.range(number), places, tf.ones([number], dtype), [number, count]
+    )  # [N, R]
     return tf.cast(sparse_product(transposed(taken, dtype), slices, dtype), slices.dtype)
 
 
@@ -86,7 +92,14 @@ def take_rows(table, places):
         >>> tape.gradient(total, table).numpy().ravel().tolist()
         [1.0, 0.0, 2.0]
     """
-    return tf.gather(table, places), lambda upstream: (add_rows(tf.reshape(upstream, [-1, table.shape[-1]]), tf.reshape(places, [-1]), tf.shape(table)[0]), None)
+    return tf.gather(table, places), lambda upstream: (
+        add_rows(
+            tf.reshape(upstream, [-1, table.shape[-1]]),
+            tf.reshape(places, [-1]),
+            tf.shape(table)[0],
+        ),
+        None,
+    )
 
 
 _FEW = 1 / 13
@@ -98,8 +111,12 @@ def _changes(before, now):
     difference, size = now - before, now.shape[1]
     changed = tf.where(difference)  # [number, 2]
     values = tf.gather(tf.reshape(difference, [-1]), changed[:, 0] * size + changed[:, 1])
-    few = tf.cast(tf.shape(changed)[0], tf.float32) < _FEW * tf.cast(tf.size(difference), tf.float32)
-    return lambda: sparse_matrix(changed[:, 0], changed[:, 1], values, [tf.shape(now)[0], size]), few
+    few = tf.cast(tf.shape(changed)[0], tf.float32) < _FEW * tf.cast(
+        tf.size(difference), tf.float32
+    )
+    return lambda: sparse_matrix(
+        changed[:, 0], changed[:, 1], values, [tf.shape(now)[0], size]
+    ), few
 
 
 def project_change(projected, before, now, kernels, biases):
@@ -130,12 +147,31 @@ def project_change(projected, before, now, kernels, biases):
 
         def add():
             changes = difference()
-            return [given + sparse_product(changes, kernel, kernel.dtype) for given, kernel in zip(projected, kernels)]
+            return [
+                given + sparse_product(changes, kernel, kernel.dtype)
+                for given, kernel in zip(projected, kernels)
+            ]
 
         def gradient(*upstream):
-            to_now = tf.add_n([tf.matmul(part, kernel, transpose_b=True) for part, kernel in zip(upstream, kernels)])
-            return to_now, *(tf.matmul(now, part, transpose_a=True) for part in upstream), *(tf.reduce_sum(part, axis=0) for part in upstream)
+            to_now = tf.add_n(
+                [
+                    tf.matmul(part, kernel, transpose_b=True)
+                    for part, kernel in zip(upstream, kernels)
+                ]
+            )
+            return (
+                to_now,
+                *(tf.matmul(now, part, transpose_a=True) for part in upstream),
+                *(tf.reduce_sum(part, axis=0) for part in upstream),
+            )
 
-        return tf.cond(few, add, lambda: [tf.nn.bias_add(tf.matmul(now, kernel), bias) for kernel, bias in zip(kernels, biases)]), gradient
+        return tf.cond(
+            few,
+            add,
+            lambda: [
+                tf.nn.bias_add(tf.matmul(now, kernel), bias)
+                for kernel, bias in zip(kernels, biases)
+            ],
+        ), gradient
 
     return project(now, *kernels, *biases)

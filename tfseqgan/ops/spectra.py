@@ -13,7 +13,9 @@ def _transforms(block, width):
     size = block + width - 1
     waves = np.outer(np.arange(size // 2 + 1), 2 * np.pi / size * np.arange(size))  # [K, N]
     parts = np.stack([np.cos(waves), -np.sin(waves)], axis=1).reshape(-1, size)  # [2K, N]
-    twice = np.where(np.arange(size // 2 + 1) * 2 % size == 0, 1, 2).repeat(2)  # all coefficients but the first and, of an even size, the last stand for two
+    twice = np.where(np.arange(size // 2 + 1) * 2 % size == 0, 1, 2).repeat(
+        2
+    )  # all coefficients but the first and, of an even size, the last stand for two
     return parts.astype(np.float32), (parts[:, :block] * twice[:, None] / size).astype(np.float32)
 
 
@@ -22,9 +24,13 @@ def _spectra_of_blocks(vectors, forward, block, width):
     padded = tf.pad(vectors, [[0, 0], [width - 1, -vectors.shape[1] % block], [0, 0]])
     frames = tf.signal.frame(padded, block + width - 1, block, axis=1)  # [B, T / block, N, D]
     steps_first = tf.reshape(tf.transpose(frames, [2, 0, 1, 3]), [len(forward[0]), -1])
-    spectra = tf.reshape(tf.matmul(forward, steps_first), [len(forward) // 2, 2, -1, vectors.shape[2]])
+    spectra = tf.reshape(
+        tf.matmul(forward, steps_first), [len(forward) // 2, 2, -1, vectors.shape[2]]
+    )
     real, imaginary = tf.unstack(spectra, axis=1)  # [K, B·T / block, D]
-    return tf.stack([tf.concat([real, imaginary], axis=2), tf.concat([imaginary, -real], axis=2)], axis=1)
+    return tf.stack(
+        [tf.concat([real, imaginary], axis=2), tf.concat([imaginary, -real], axis=2)], axis=1
+    )
 
 
 def convolve_by_spectra(vectors, kernel):
@@ -54,6 +60,15 @@ def convolve_by_spectra(vectors, kernel):
     forward, backward = _transforms(block, width)
     of_kernel = tf.matmul(forward[:, :width], tf.reshape(kernel, [width, size * filters]))
     of_kernel = tf.reshape(of_kernel, [-1, 1, 2 * size, filters])  # [K, 1, 2D, F]
-    products = tf.matmul(of_kernel, _spectra_of_blocks(vectors, forward, block, width), transpose_a=True, transpose_b=True)  # [K, 2, F, B·T / block]
-    answers = tf.matmul(tf.reshape(products, [len(backward), -1]), backward, transpose_a=True)  # [F·B·T / block, block]
-    return tf.reshape(answers, [filters, tf.shape(vectors)[0], -(-length // block) * block])[:, :, :length]
+    products = tf.matmul(
+        of_kernel,
+        _spectra_of_blocks(vectors, forward, block, width),
+        transpose_a=True,
+        transpose_b=True,
+    )  # [K, 2, F, B·T / block]
+    answers = tf.matmul(
+        tf.reshape(products, [len(backward), -1]), backward, transpose_a=True
+    )  # [F·B·T / block, block]
+    return tf.reshape(answers, [filters, tf.shape(vectors)[0], -(-length // block) * block])[
+        :, :, :length
+    ]

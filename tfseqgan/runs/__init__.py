@@ -1,7 +1,7 @@
 """A run in a folder, from the data to the tunes. May import: datasets, evaluation, files, models, music, objectives, ops, serving, training.
 
-    settings      every setting by name; presets
-    run_folder    what a run's folder holds
-    finished_run  sampling, evaluation, export of a run
-    train_run     a whole run
+settings      every setting by name; presets
+run_folder    what a run's folder holds
+finished_run  sampling, evaluation, export of a run
+train_run     a whole run
 """

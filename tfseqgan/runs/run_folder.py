@@ -29,9 +29,19 @@ from tfseqgan.music.midi import write_midi
 from tfseqgan.runs.settings import Settings
 
 _CONTENTS = (
-    "checkpoints", "logs", "samples", "pretraining.csv", "metrics.csv", "pretrained.keras", "generator.keras", "discriminator.keras",
-    "evaluation.json", "manifest.json", "tokenizer.json", "config.json",
-)  # fmt: skip
+    "checkpoints",
+    "logs",
+    "samples",
+    "pretraining.csv",
+    "metrics.csv",
+    "pretrained.keras",
+    "generator.keras",
+    "discriminator.keras",
+    "evaluation.json",
+    "manifest.json",
+    "tokenizer.json",
+    "config.json",
+)
 """All that a run writes, config.json last: while it is there, the folder is known as a run's."""
 
 
@@ -41,8 +51,10 @@ def check_apart(out, data_path):
         return
     out, data = Path(out).resolve(), Path(data_path).resolve()
     if out.is_relative_to(data) or data.is_relative_to(out):
-        raise ValueError(f"--out {out} and --data {data} lie inside each other; expected two places apart, so that the run's own tunes are no data of it. "
-                         "Choose another --out.")  # fmt: skip
+        raise ValueError(
+            f"--out {out} and --data {data} lie inside each other; expected two places apart, so that the run's own tunes are no data of it. "
+            "Choose another --out."
+        )
 
 
 def _is_run(folder):
@@ -72,7 +84,9 @@ def check_folder(out, overwrite=False, resume=False):
     if resume or not out.exists() or out.is_dir() and not any(out.iterdir()):
         return out
     if not _is_run(out):
-        raise ValueError(f"{out} exists and is no run of tfseqgan; expected a new or empty folder. Choose another --out.")
+        raise ValueError(
+            f"{out} exists and is no run of tfseqgan; expected a new or empty folder. Choose another --out."
+        )
     if not overwrite:
         raise ValueError(
             f"{out} holds a run already; expected a new folder. Pass --resume to go on with it, --overwrite to replace it, or another --out."
@@ -102,12 +116,16 @@ def read_json(path):
             f"{path} does not exist; expected a run folder made by 'tfseqgan train'. Check the path, or finish the run."
         ) from error
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); expected JSON. Train again into a new folder.") from error
+        raise ValueError(
+            f"{path} is damaged ({error}); expected JSON. Train again into a new folder."
+        ) from error
 
 
 def read_settings(content):
     """Returns the settings that a JSON file holds; raises KeyError, TypeError or ValueError where they are not as this version writes them."""
-    return Settings(**content["settings"] | {"kernel_sizes": tuple(content["settings"]["kernel_sizes"])})
+    return Settings(
+        **content["settings"] | {"kernel_sizes": tuple(content["settings"]["kernel_sizes"])}
+    )
 
 
 def read_config(run):
@@ -136,12 +154,18 @@ def load_model(run, name):
     """
     path = Path(run) / f"{name}.keras"
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; expected a run that has got so far. Go on with it: tfseqgan train --resume --out {run}")
+        raise ValueError(
+            f"{path} does not exist; expected a run that has got so far. Go on with it: tfseqgan train --resume --out {run}"
+        )
     try:
         objects = {"Generator": Generator, "Discriminator": Discriminator}
         return keras.models.load_model(path, custom_objects=objects, compile=False)
-    except Exception as error:  # a damaged file shows as ValueError, BadZipFile, KeyError, OSError and more
-        reason = error if zipfile.is_zipfile(path) else "it is no whole file"  # Keras says of a truncated file that it is not found
+    except (
+        Exception
+    ) as error:  # a damaged file shows as ValueError, BadZipFile, KeyError, OSError and more
+        reason = (
+            error if zipfile.is_zipfile(path) else "it is no whole file"
+        )  # Keras says of a truncated file that it is not found
         raise ValueError(
             f"{path} cannot be loaded ({reason}); expected a model saved by tfseqgan. Restore the file, or make it again: "
             f"tfseqgan train --resume --out {run}"
@@ -152,7 +176,9 @@ def write_tunes(tunes, folder):
     """Writes tunes as MIDI files, `tune_1.mid` on; returns their paths. A file of that name is replaced."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"tune_{number:0{len(str(len(tunes)))}}.mid" for number in range(1, len(tunes) + 1)]
+    paths = [
+        folder / f"tune_{number:0{len(str(len(tunes)))}}.mid" for number in range(1, len(tunes) + 1)
+    ]
     for tune, path in zip(tunes, paths):
         write_midi(tune, path)
     return paths

@@ -1,6 +1,6 @@
 """Models in files and behind servers. May import: evaluation, files, models, music, ops.
 
-    pretrained     models and tokenizer in a folder
-    export         SavedModel for TensorFlow Serving
-    saved_sampler  an exported sampler in Python
+pretrained     models and tokenizer in a folder
+export         SavedModel for TensorFlow Serving
+saved_sampler  an exported sampler in Python
 """

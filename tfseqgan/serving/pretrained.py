@@ -78,11 +78,15 @@ def save_pretrained(folder, generator, tokenizer, discriminator=None):
     """
     check_models(generator, discriminator)
     if tokenizer.vocabulary_size != generator.vocabulary_size:
-        raise ValueError(f"The tokenizer knows {tokenizer.vocabulary_size} tokens and the generator {generator.vocabulary_size}; expected the same.")
+        raise ValueError(
+            f"The tokenizer knows {tokenizer.vocabulary_size} tokens and the generator {generator.vocabulary_size}; expected the same."
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / "tokenizer.json")
-    models = {"generator.keras": generator} | ({} if discriminator is None else {"discriminator.keras": discriminator})
+    models = {"generator.keras": generator} | (
+        {} if discriminator is None else {"discriminator.keras": discriminator}
+    )
     for name, model in models.items():
         save_model(model, folder / name)
     hashes = {name: _sha256(folder / name) for name in ("tokenizer.json", *models)}
@@ -107,14 +111,20 @@ def from_pretrained(folder, compile=False):
         hashes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         _ = hashes["generator.keras"], hashes["tokenizer.json"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder} holds no trained models ({error}); expected a folder written by save_pretrained or a finished run.") from error
+        raise ValueError(
+            f"{folder} holds no trained models ({error}); expected a folder written by save_pretrained or a finished run."
+        ) from error
     for name, expected in hashes.items():
         if not (folder / name).is_file() or _sha256(folder / name) != expected:
-            raise ValueError(f"{folder / name} is missing or changed; expected sha256 {expected}. Fetch the folder again.")
+            raise ValueError(
+                f"{folder / name} is missing or changed; expected sha256 {expected}. Fetch the folder again."
+            )
 
     def load(name):
         return keras.models.load_model(folder / name, compile=compile)
 
     discriminator = load("discriminator.keras") if "discriminator.keras" in hashes else None
 
-    return Pretrained(load("generator.keras"), Tokenizer.load(folder / "tokenizer.json"), discriminator)
+    return Pretrained(
+        load("generator.keras"), Tokenizer.load(folder / "tokenizer.json"), discriminator
+    )

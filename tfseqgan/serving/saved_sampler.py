@@ -25,7 +25,11 @@ def newest_version(path):
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         return path
-    versions = [folder for folder in path.glob("*") if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()]
+    versions = [
+        folder
+        for folder in path.glob("*")
+        if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
+    ]
     return max(versions, key=lambda folder: int(folder.name), default=None)
 
 
@@ -33,13 +37,17 @@ def _load_signatures(folder):
     """Returns the signatures of an exported model, or raises ValueError, naming the file, if it is damaged or not ours."""
     try:
         signatures = tf.saved_model.load(str(folder)).signatures
-    except Exception as error:  # a damaged file shows as OSError, OpError, ValueError, IndexError and more
+    except (
+        Exception
+    ) as error:  # a damaged file shows as OSError, OpError, ValueError, IndexError and more
         raise ValueError(
             f"{folder / 'saved_model.pb'} or {folder / 'variables'} is damaged ({error}); expected what export_saved_model wrote. Fetch the folder again, "
             "or export anew."
         ) from error
     if missing := {"sample", "continue", "score"} - set(signatures):
-        raise ValueError(f"{folder / 'saved_model.pb'} has no signature {', '.join(sorted(missing))}; expected a model that export_saved_model wrote.")
+        raise ValueError(
+            f"{folder / 'saved_model.pb'} has no signature {', '.join(sorted(missing))}; expected a model that export_saved_model wrote."
+        )
     return signatures
 
 
@@ -69,7 +77,9 @@ class SavedSampler:
     def __init__(self, path):
         folder = newest_version(path)
         if folder is None:
-            raise ValueError(f"{path} holds no exported model; expected numbered versions with a saved_model.pb, as export_saved_model writes them.")
+            raise ValueError(
+                f"{path} holds no exported model; expected numbered versions with a saved_model.pb, as export_saved_model writes them."
+            )
         self.signatures = _load_signatures(folder)
         self.card = _load_card(folder / "assets.extra" / "card.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
@@ -77,14 +87,24 @@ class SavedSampler:
         self.length = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
     def _call(self, name, **inputs):
-        return {key: value.numpy() for key, value in self.signatures[name](**{key: tf.constant(value) for key, value in inputs.items()}).items()}
+        return {
+            key: value.numpy()
+            for key, value in self.signatures[name](
+                **{key: tf.constant(value) for key, value in inputs.items()}
+            ).items()
+        }
 
     def _draws(self, seeds, temperature=1.0, top_k=0, top_p=1.0):
         rows = len(seeds)
-        options = {"temperature": np.full(rows, temperature, np.float32), "top_p": np.full(rows, top_p, np.float32)}
+        options = {
+            "temperature": np.full(rows, temperature, np.float32),
+            "top_p": np.full(rows, top_p, np.float32),
+        }
         return {"seed": seeds, "top_k": np.full(rows, top_k, np.int32), **options}
 
-    def generate(self, num_sequences, length=None, *, temperature=1.0, top_k=None, top_p=None, seed=None):
+    def generate(
+        self, num_sequences, length=None, *, temperature=1.0, top_k=None, top_p=None, seed=None
+    ):
         """Returns samples, int32 [B, T]: what `Generator.generate` gives for the same seed and the prompt that the model was exported with.
 
         Args:
@@ -98,8 +118,12 @@ class SavedSampler:
         length = self.length if length is None else length
         check_sampling(num_sequences, length, temperature, top_k, top_p)
         if length > self.length:
-            raise ValueError(f"length is {length} and the model was exported with {self.length}; expected at most as many. Export a longer one.")
-        draws = self._draws(row_seeds(seed, num_sequences).numpy(), temperature, top_k or 0, top_p or 1.0)
+            raise ValueError(
+                f"length is {length} and the model was exported with {self.length}; expected at most as many. Export a longer one."
+            )
+        draws = self._draws(
+            row_seeds(seed, num_sequences).numpy(), temperature, top_k or 0, top_p or 1.0
+        )
         return self._call("sample", **draws)["tokens"][:, :length]
 
     def _draw_windows(self, num_samples, width, seed, batch_size=256):
@@ -107,14 +131,20 @@ class SavedSampler:
         seeds, tokens, log_probs = row_seeds(seed, num_samples).numpy(), [], []
         for start in range(0, num_samples, batch_size):
             part = seeds[start : start + batch_size]
-            empty = {"prompt": np.zeros([len(part), 0], np.int32), "prompt_length": np.zeros(len(part), np.int32)}
+            empty = {
+                "prompt": np.zeros([len(part), 0], np.int32),
+                "prompt_length": np.zeros(len(part), np.int32),
+            }
             drawn = self._call("continue", **empty, **self._draws(part))
             tokens.append(drawn["tokens"][:, :width])
             log_probs.append(drawn["log_probs"][:, :width])
         return np.concatenate(tokens), -np.concatenate(log_probs).sum(axis=1, dtype=np.float64)
 
     def _over_batches(self, name, key, tokens, batch_size=256):
-        parts = [self._call(name, tokens=tokens[start : start + batch_size])[key] for start in range(0, len(tokens), batch_size)]
+        parts = [
+            self._call(name, tokens=tokens[start : start + batch_size])[key]
+            for start in range(0, len(tokens), batch_size)
+        ]
         return np.concatenate(parts).astype(np.float64)
 
     def evaluate(self, data, *, num_samples=None, seed=0):
@@ -130,10 +160,16 @@ class SavedSampler:
         """
         data = check_tokens(data, self.tokenizer.vocabulary_size)
         if data.shape[1] > self.length:
-            raise ValueError(f"data holds windows of {data.shape[1]} tokens, the model samples {self.length}; expected at most as many. Cut shorter windows.")
+            raise ValueError(
+                f"data holds windows of {data.shape[1]} tokens, the model samples {self.length}; expected at most as many. Cut shorter windows."
+            )
         num_samples = len(data) if num_samples is None else num_samples
         check_counts(num_samples=num_samples)
         samples, sample_nlls = self._draw_windows(num_samples, data.shape[1], seed)
         nlls = -self._over_batches("score", "log_probs", data).sum(axis=1)
-        logits = [self._over_batches("discriminate", "logits", tokens) for tokens in (data, samples) if "discriminate" in self.signatures]
+        logits = [
+            self._over_batches("discriminate", "logits", tokens)
+            for tokens in (data, samples)
+            if "discriminate" in self.signatures
+        ]
         return make_columns(data, nlls, samples, sample_nlls, data, logits, self.end_token_id)

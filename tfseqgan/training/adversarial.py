@@ -12,11 +12,11 @@ from tfseqgan.objectives.recipes import get_objective
 from tfseqgan.ops.replicas import check_rows_for_all, check_same_everywhere, under_strategy
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.training.callbacks import progress
-from tfseqgan.training.checkpointing import Checkpoints, Journal, checksum, model_settings
+from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_finite, check_trainable_pair
-from tfseqgan.training.loop import play_rounds
-from tfseqgan.training.seeding import derive_seed, index_stream, resolve_seed
-from tfseqgan.training.steps import Game
+from tfseqgan.training.loop import run_rounds
+from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
+from tfseqgan.training.steps import AdversarialSteps
 
 _SAMPLE, _POOL, _ORDER, _DROPOUT, _VALIDATION, _ROLLOUT = range(6)
 
@@ -31,13 +31,13 @@ _VALIDATION_FIGURES = ["val_nll", "val_precision", "val_recall", "val_auc"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Match:
+class AdversarialRound:
     """A game over a data set: what one round does. Every random number is a matter of the seed and the place in the run.
 
     The fields are `fit_adversarial`'s arguments; `pool_size` is its `discriminator_samples`.
     """
 
-    game: Game
+    game: AdversarialSteps
     data: np.ndarray
     validation_data: np.ndarray | None
     generator_steps: int
@@ -65,14 +65,26 @@ class Match:
     def train_generator(self, number, step):
         """Samples and judges, then takes a policy-gradient step; in a round below 0 no step."""
         seed = self._place(_SAMPLE, number, step)
-        tokens, log_probs, mask = self.game.policy.sample(self.batch_size, self.data.shape[1], derive_seed(*seed))
-        token_rewards, objective, judged = self.game.token_rewards(tokens), self.game.objective, None
-        if number >= 0:  # a credit may ask for thousands of completions, which nobody learns from before
+        tokens, log_probs, mask = self.game.policy.sample(
+            self.batch_size, self.data.shape[1], derive_seed(*seed)
+        )
+        token_rewards, objective, judged = (
+            self.game.token_rewards(tokens),
+            self.game.objective,
+            None,
+        )
+        if (
+            number >= 0
+        ):  # a credit may ask for thousands of completions, which nobody learns from before
             [rollout_seed] = row_seeds(derive_seed(*self._place(_ROLLOUT, number, step)), 1)
             judged = self.game.judge(tokens, rollout_seed)
-        logits = self.game.logits(tokens) if judged is None else objective.credit.final(judged)  # [B]
+        logits = (
+            self.game.logits(tokens) if judged is None else objective.credit.final(judged)
+        )  # [B]
         rewards = objective.reward(logits) + token_rewards  # [B]
-        real = self.game.logits(tf.constant(self.data[index_stream(self.batch_size, len(self.data), *seed)]))
+        real = self.game.logits(
+            tf.constant(self.data[shuffled_indices(self.batch_size, len(self.data), *seed)])
+        )
         figures = {
             "reward_mean": tf.reduce_mean(rewards),
             "reward_std": tf.math.reduce_std(rewards),
@@ -87,12 +99,30 @@ class Match:
         """Takes the round's steps on fresh samples; returns their mean loss."""
         self.game.discriminator.seed_dropout(derive_seed(*self._place(_DROPOUT, number)))
         half = self.discriminator_batch_size // 2
-        generated, _ = draw(self.game.generator, self.pool_size, self.data.shape[1], derive_seed(*self._place(_POOL, number)))
+        generated, _ = draw(
+            self.game.generator,
+            self.pool_size,
+            self.data.shape[1],
+            derive_seed(*self._place(_POOL, number)),
+        )
         count = self.discriminator_steps * half
-        real_rows = index_stream(count, len(self.data), *self._place(_ORDER, number, 0)).reshape(-1, half)
-        generated_rows = index_stream(count, self.pool_size, *self._place(_ORDER, number, 1)).reshape(-1, half)
+        real_rows = shuffled_indices(
+            count, len(self.data), *self._place(_ORDER, number, 0)
+        ).reshape(-1, half)
+        generated_rows = shuffled_indices(
+            count, self.pool_size, *self._place(_ORDER, number, 1)
+        ).reshape(-1, half)
         pairs = zip(real_rows, generated_rows)
-        return float(np.mean([self.game.discriminator_step(tf.constant(self.data[r]), tf.constant(generated[g])) for r, g in pairs]))
+        return float(
+            np.mean(
+                [
+                    self.game.discriminator_step(
+                        tf.constant(self.data[r]), tf.constant(generated[g])
+                    )
+                    for r, g in pairs
+                ]
+            )
+        )
 
     def validate(self, number):
         """Returns the validation figures, the samples as many as the sequences; NaN in the rounds between."""
@@ -100,9 +130,13 @@ class Match:
             return dict.fromkeys(_VALIDATION_FIGURES, math.nan)
         seed = derive_seed(*self._place(_VALIDATION, number))
         samples, _ = draw(self.game.generator, len(self.validation_data), self.data.shape[1], seed)
-        columns = discriminator_columns(*(judge(self.game.discriminator, tokens) for tokens in (self.validation_data, samples)))
+        columns = discriminator_columns(
+            *(judge(self.game.discriminator, tokens) for tokens in (self.validation_data, samples))
+        )
         nll = mean_nll(self.game.generator, self.validation_data)
-        return {"val_nll": nll} | {f"val_{key}": columns[key] for key in ("precision", "recall", "auc")}
+        return {"val_nll": nll} | {
+            f"val_{key}": columns[key] for key in ("precision", "recall", "auc")
+        }
 
 
 @under_strategy
@@ -201,29 +235,63 @@ def fit_adversarial(
     check_batch(data, batch_size)
     check_batch(data, discriminator_batch_size // 2, "half of discriminator_batch_size")
     if validation_data is not None:
-        validation_data = check_tokens(validation_data, generator.vocabulary_size, "validation_data")
-    pool_size = discriminator_steps * (discriminator_batch_size // 2) if discriminator_samples is None else discriminator_samples
+        validation_data = check_tokens(
+            validation_data, generator.vocabulary_size, "validation_data"
+        )
+    pool_size = (
+        discriminator_steps * (discriminator_batch_size // 2)
+        if discriminator_samples is None
+        else discriminator_samples
+    )
     counts = {
-        "generator_steps": generator_steps, "discriminator_steps": discriminator_steps, "batch_size": batch_size,
-        "discriminator_batch_size": discriminator_batch_size, "discriminator_samples": pool_size, "validation_freq": validation_freq,
-    }  # fmt: skip
+        "generator_steps": generator_steps,
+        "discriminator_steps": discriminator_steps,
+        "batch_size": batch_size,
+        "discriminator_batch_size": discriminator_batch_size,
+        "discriminator_samples": pool_size,
+        "validation_freq": validation_freq,
+    }
     check_counts(checkpoint_every=checkpoint_every, **counts)
-    check_rows_for_all(batch_size=batch_size, discriminator_batch_size=discriminator_batch_size // 2 * 2)
+    check_rows_for_all(
+        batch_size=batch_size, discriminator_batch_size=discriminator_batch_size // 2 * 2
+    )
     check_same_everywhere(data=checksum(data), validation_data=checksum(validation_data))
-    check_counts(least=0, rounds=rounds, discriminator_pretraining_rounds=discriminator_pretraining_rounds)
+    check_counts(
+        least=0, rounds=rounds, discriminator_pretraining_rounds=discriminator_pretraining_rounds
+    )
     objective, first = get_objective(objective), -discriminator_pretraining_rounds
     settings = {
-        "stage": "adversarial", "seed": seed, "first_round": first, "data_checksum": checksum(data),
-        "validation_data_checksum": checksum(validation_data), "token_reward": reward and getattr(reward, "__name__", type(reward).__name__),
-        **counts, **objective.summary(), **model_settings(generator=generator, discriminator=discriminator),
-    }  # fmt: skip
-    journal = Journal(settings, first)
-    game = Game(generator, discriminator, objective, reward)
-    match = Match(
-        game, data, validation_data, generator_steps, discriminator_steps, batch_size, discriminator_batch_size, pool_size,
-        discriminator_pretraining_rounds, validation_freq, resolve_seed(seed),
-    )  # fmt: skip
-    return play_rounds(
-        match.play, rounds, model=generator, journal=journal, checkpoints=Checkpoints(checkpoint_dir, journal, **game.state()),
-        checkpoint_every=checkpoint_every, callbacks=[*progress(first, rounds, _SHOWN, verbose), *callbacks],
-    )  # fmt: skip
+        "stage": "adversarial",
+        "seed": seed,
+        "first_round": first,
+        "data_checksum": checksum(data),
+        "validation_data_checksum": checksum(validation_data),
+        "token_reward": reward and getattr(reward, "__name__", type(reward).__name__),
+        **counts,
+        **objective.summary(),
+        **model_settings(generator=generator, discriminator=discriminator),
+    }
+    journal = RunState(settings, first)
+    game = AdversarialSteps(generator, discriminator, objective, reward)
+    match = AdversarialRound(
+        game,
+        data,
+        validation_data,
+        generator_steps,
+        discriminator_steps,
+        batch_size,
+        discriminator_batch_size,
+        pool_size,
+        discriminator_pretraining_rounds,
+        validation_freq,
+        resolve_seed(seed),
+    )
+    return run_rounds(
+        match.play,
+        rounds,
+        model=generator,
+        journal=journal,
+        checkpoints=Checkpoints(checkpoint_dir, journal, **game.state()),
+        checkpoint_every=checkpoint_every,
+        callbacks=[*progress(first, rounds, _SHOWN, verbose), *callbacks],
+    )

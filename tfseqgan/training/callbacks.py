@@ -46,7 +46,9 @@ class Progress(keras.callbacks.Callback):
         left = seconds / (epoch + 1 - self.begun_at) * (self.last - epoch - 1)
         done, total = epoch + 1 - self.first, self.last - self.first
         bar = "━" * round(20 * done / total)
-        figures = "  ".join(f"{key} {logs[key]:.4g}" for key in self.keys if np.isfinite(logs.get(key, np.nan)))
+        figures = "  ".join(
+            f"{key} {logs[key]:.4g}" for key in self.keys if np.isfinite(logs.get(key, np.nan))
+        )
         line = f"{self.title} {epoch + 1:>4}/{self.last} {bar:<20} {seconds:5.0f}s + {left:.0f}s  {figures}"
         print(f"\r{line}\033[K" if self.live else line, end="" if self.live else "\n", flush=True)
 
@@ -75,7 +77,11 @@ def progress(first, last, keys, verbose="auto", title="round"):
     """
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
-    return [Progress(first, last, keys, live=verbose == 1, title=title)] if verbose and is_chief() else []
+    return (
+        [Progress(first, last, keys, live=verbose == 1, title=title)]
+        if verbose and is_chief()
+        else []
+    )
 
 
 class MetricsCSV(keras.callbacks.Callback):
@@ -147,7 +153,9 @@ class Scalars(keras.callbacks.Callback):
         if not is_chief():
             return
         self.writer = self.writer or tf.summary.create_file_writer(str(self.folder))
-        metadata = tf.compat.v1.SummaryMetadata(plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"))
+        metadata = tf.compat.v1.SummaryMetadata(
+            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        )
         with self.writer.as_default():
             for key, value in (logs or {}).items():
                 tf.summary.write(key, tf.constant(value, tf.float32), step=epoch, metadata=metadata)

@@ -42,13 +42,20 @@ def model_settings(**models):
     """
     settings = {}
     for name, model in models.items():
-        config = model.get_config() | {"optimizer": type(model.optimizer).__name__, "token_features": checksum(model.token_features)}
+        config = model.get_config() | {
+            "optimizer": type(model.optimizer).__name__,
+            "token_features": checksum(model.token_features),
+        }
         config["precision"] = model.dtype_policy.name
-        settings |= {f"{name}.{key}": value for key, value in config.items() if key not in ("name", "trainable", "dtype")}
+        settings |= {
+            f"{name}.{key}": value
+            for key, value in config.items()
+            if key not in ("name", "trainable", "dtype")
+        }
     return settings
 
 
-class Journal(tf.train.experimental.PythonState):
+class RunState(tf.train.experimental.PythonState):
     """The plain values of a run, saved inside the same checkpoint as its tensors, so that the two can never disagree.
 
     Attributes:
@@ -63,20 +70,33 @@ class Journal(tf.train.experimental.PythonState):
 
     def serialize(self):
         """Returns the values as JSON; floats survive to the last bit."""
-        return json.dumps({name: getattr(self, name) for name in ("settings", "next_round", "history", "rounds")})
+        return json.dumps(
+            {name: getattr(self, name) for name in ("settings", "next_round", "history", "rounds")}
+        )
 
     def deserialize(self, text):
         """Takes the values from JSON, after checking that the settings are this run's."""
         saved = json.loads(text)
         ours = json.loads(json.dumps(self.settings))
-        changed = {name for name in ours.keys() | saved["settings"].keys() if ours.get(name) != saved["settings"].get(name)}
+        changed = {
+            name
+            for name in ours.keys() | saved["settings"].keys()
+            if ours.get(name) != saved["settings"].get(name)
+        }
         if changed:
-            differences = "; ".join(f"{name}: saved {saved['settings'].get(name)!r}, now {ours.get(name)!r}" for name in sorted(changed))
+            differences = "; ".join(
+                f"{name}: saved {saved['settings'].get(name)!r}, now {ours.get(name)!r}"
+                for name in sorted(changed)
+            )
             raise ValueError(
                 f"The checkpoint belongs to a run with other settings ({differences}). A run goes on only as it was begun: pass the saved settings, "
                 "or another checkpoint_dir."
             )
-        self.next_round, self.history, self.rounds = saved["next_round"], saved["history"], saved["rounds"]
+        self.next_round, self.history, self.rounds = (
+            saved["next_round"],
+            saved["history"],
+            saved["rounds"],
+        )
 
     def write(self, round_number, logs):
         """Adds a round's figures."""
@@ -91,15 +111,15 @@ class Checkpoints:
 
     Args:
         folder: where the checkpoints are; made when it does not exist. None keeps nothing and restores nothing.
-        journal: the run's `Journal`.
+        journal: the run's `RunState`.
         **state: the models, optimizers and variables to keep, by name.
 
     Example:
         >>> import tempfile
         >>> folder, step = tempfile.mkdtemp(), tf.Variable(5)
-        >>> Checkpoints(folder, Journal({}), step=step).save()
+        >>> Checkpoints(folder, RunState({}), step=step).save()
         >>> again = tf.Variable(0)
-        >>> Checkpoints(folder, Journal({}), step=again).restore(), int(again)
+        >>> Checkpoints(folder, RunState({}), step=again).restore(), int(again)
         (True, 5)
     """
 
@@ -108,7 +128,9 @@ class Checkpoints:
         if folder is not None:
             os.makedirs(folder, exist_ok=True)
             checkpoint = tf.train.Checkpoint(journal=journal, **state)
-            self.manager = self.writer = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+            self.manager = self.writer = tf.train.CheckpointManager(
+                checkpoint, str(folder), max_to_keep=2
+            )
             if not is_chief():  # saving is the work of all, since a variable may be summed over the workers for it; what the others write is thrown away
                 self.aside = tempfile.TemporaryDirectory(prefix="tfseqgan-")
                 self.writer = tf.train.CheckpointManager(checkpoint, self.aside.name, max_to_keep=1)
@@ -124,7 +146,7 @@ class Checkpoints:
             try:
                 self.manager.checkpoint.restore(path).assert_existing_objects_matched()
                 return True
-            except ValueError:  # of `Journal.deserialize`
+            except ValueError:  # of `RunState.deserialize`
                 raise
             except Exception as error:  # TensorFlow reports damage as IndexError, DataLossError, NotFoundError and more
                 _log.warning("The checkpoint %s is damaged (%s).", path, str(error).splitlines()[0])
@@ -146,7 +168,9 @@ class Checkpoints:
             self.writer.save()
         except tf.errors.OpError as error:
             self._drop_partial()
-            code = errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
+            code = (
+                errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
+            )
             raise OSError(code, os.strerror(code), self.writer.directory) from error
 
     def _drop_partial(self):

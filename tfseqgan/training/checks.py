@@ -16,9 +16,13 @@ def check_compiled(model):
     they can be restored."""
     if getattr(model, "optimizer", None) is None:
         name = type(model).__name__.lower()
-        raise ValueError(f"The {name} is not compiled: an optimizer is expected. Call {name}.compile('adam') first.")
+        raise ValueError(
+            f"The {name} is not compiled: an optimizer is expected. Call {name}.compile('adam') first."
+        )
     if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError("mixed_float16 needs a loss that is scaled, which tfseqgan does not do; expected dtype='mixed_bfloat16', or none.")
+        raise ValueError(
+            "mixed_float16 needs a loss that is scaled, which tfseqgan does not do; expected dtype='mixed_bfloat16', or none."
+        )
     check_created_under_strategy(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -41,7 +45,11 @@ def check_finite(place, figures, *models):
         figures: dict of floats.
         *models: Keras models.
     """
-    finite = all(tf.reduce_all(tf.math.is_finite(weight)) for model in models for weight in model.trainable_variables)
+    finite = all(
+        tf.reduce_all(tf.math.is_finite(weight))
+        for model in models
+        for weight in model.trainable_variables
+    )
     if not finite or not all(map(math.isfinite, figures.values())):
         shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         raise FloatingPointError(
@@ -56,4 +64,6 @@ def check_trainable_pair(generator, discriminator):
     check_compiled(generator)
     check_compiled(discriminator)
     if generator.optimizer is discriminator.optimizer:
-        raise ValueError("Generator and discriminator were compiled with the same optimizer object; expected one each. Make a second optimizer.")
+        raise ValueError(
+            "Generator and discriminator were compiled with the same optimizer object; expected one each. Make a second optimizer."
+        )

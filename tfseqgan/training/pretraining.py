@@ -13,10 +13,10 @@ from tfseqgan.ops.replicas import (
     under_strategy,
 )
 from tfseqgan.training.callbacks import progress
-from tfseqgan.training.checkpointing import Checkpoints, Journal, checksum, model_settings
+from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
-from tfseqgan.training.loop import play_rounds
-from tfseqgan.training.seeding import derive_seed, index_stream, resolve_seed
+from tfseqgan.training.loop import run_rounds
+from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 from tfseqgan.training.steps import make_step
 
 _ORDER, _DROPOUT = range(2)
@@ -39,7 +39,7 @@ class BestWeights(tf.Module):
         for copy, weight in zip(self.copies, self.model.trainable_variables):
             copy.assign(weight)
 
-    def give_back(self):
+    def restore(self):
         """Sets the model's weights to the copies."""
         for copy, weight in zip(self.copies, self.model.trainable_variables):
             weight.assign(copy)
@@ -103,22 +103,37 @@ def pretrain(
     data = check_tokens(data, generator.vocabulary_size)
     check_batch(data, batch_size)
     if validation_data is not None:
-        validation_data = check_tokens(validation_data, generator.vocabulary_size, "validation_data")
+        validation_data = check_tokens(
+            validation_data, generator.vocabulary_size, "validation_data"
+        )
     check_counts(checkpoint_every=checkpoint_every, patience=1 if patience is None else patience)
     check_rows_for_all(batch_size=batch_size)
     check_same_everywhere(data=checksum(data), validation_data=checksum(validation_data))
     settings = {
-        "stage": "pretrain", "batch_size": batch_size, "seed": seed, "data_checksum": checksum(data),
-        "validation_data_checksum": checksum(validation_data), **model_settings(generator=generator),
-    }  # fmt: skip
-    journal, best = Journal(settings), BestWeights(generator)
-    checkpoints = Checkpoints(checkpoint_dir, journal, generator=generator, optimizer=generator.optimizer, best=best.copies)
+        "stage": "pretrain",
+        "batch_size": batch_size,
+        "seed": seed,
+        "data_checksum": checksum(data),
+        "validation_data_checksum": checksum(validation_data),
+        **model_settings(generator=generator),
+    }
+    journal, best = RunState(settings), BestWeights(generator)
+    checkpoints = Checkpoints(
+        checkpoint_dir,
+        journal,
+        generator=generator,
+        optimizer=generator.optimizer,
+        best=best.copies,
+    )
     seed, step = resolve_seed(seed), make_step(generator)
 
     def play(epoch):
         generator.seed_dropout(derive_seed(seed, _DROPOUT, epoch))
-        order = index_stream(len(data), len(data), seed, _ORDER, epoch)
-        losses = [step(tf.constant(data[order[start : start + batch_size]])) for start in range(0, len(data), batch_size)]
+        order = shuffled_indices(len(data), len(data), seed, _ORDER, epoch)
+        losses = [
+            step(tf.constant(data[order[start : start + batch_size]]))
+            for start in range(0, len(data), batch_size)
+        ]
         logs = {"nll": float(np.mean(losses))}
         check_finite(f"epoch {epoch}", logs, generator)
         if validation_data is not None:
@@ -132,10 +147,16 @@ def pretrain(
         return patience is not None and len(nlls) - 1 - np.argmin(nlls or [0]) >= patience
 
     shown = progress(0, epochs, ["nll", "val_nll"], verbose, title="epoch")
-    history = play_rounds(
-        play, epochs, model=generator, journal=journal, checkpoints=checkpoints, checkpoint_every=checkpoint_every,
-        callbacks=[*shown, *callbacks], finished=out_of_patience,
-    )  # fmt: skip
+    history = run_rounds(
+        play,
+        epochs,
+        model=generator,
+        journal=journal,
+        checkpoints=checkpoints,
+        checkpoint_every=checkpoint_every,
+        callbacks=[*shown, *callbacks],
+        finished=out_of_patience,
+    )
     if validation_data is not None and history.epoch:
-        best.give_back()
+        best.restore()
     return history

@@ -4,7 +4,7 @@ import secrets
 
 import numpy as np
 
-from tfseqgan.ops.replicas import agree
+from tfseqgan.ops.replicas import broadcast_from_chief
 
 
 def resolve_seed(seed):
@@ -18,9 +18,11 @@ def resolve_seed(seed):
         7
     """
     if seed is None:
-        return agree(secrets.randbits(31))
+        return broadcast_from_chief(secrets.randbits(31))
     if not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"seed must be a whole number of 0 or more, or None for a random one; received {seed!r}.")
+        raise ValueError(
+            f"seed must be a whole number of 0 or more, or None for a random one; received {seed!r}."
+        )
     return seed
 
 
@@ -38,10 +40,12 @@ def derive_seed(seed, *path):
         >>> derive_seed(0, 1, 2) == derive_seed(0, 1, 2), derive_seed(0, 1, 2) == derive_seed(0, 2, 1), derive_seed(0, 1) == derive_seed(0, 1, 0)
         (True, False, False)
     """
-    return tuple(int(word) for word in np.random.SeedSequence(seed, spawn_key=path).generate_state(2))
+    return tuple(
+        int(word) for word in np.random.SeedSequence(seed, spawn_key=path).generate_state(2)
+    )
 
 
-def index_stream(count, size, seed, *path):
+def shuffled_indices(count, size, seed, *path):
     """Returns `count` row numbers below `size`: shuffled passes over all rows, one after the other.
 
     Args:
@@ -54,7 +58,7 @@ def index_stream(count, size, seed, *path):
         NumPy int64 [count]; every row occurs ⌊count/size⌋ or one more times.
 
     Example:
-        >>> sorted(index_stream(6, 3, 0).tolist())
+        >>> sorted(shuffled_indices(6, 3, 0).tolist())
         [0, 0, 1, 1, 2, 2]
     """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=path))

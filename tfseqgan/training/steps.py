@@ -11,17 +11,17 @@ from tfseqgan.objectives.baselines import initial_state
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.replicas import (
-    add_up,
-    all_rows,
-    by_row,
+    gather_rows,
+    local_rows,
+    map_rows_over_replicas,
+    on_first_replica_only,
     on_replicas,
-    own_rows,
     own_seed,
-    said_once,
+    sum_over_replicas,
 )
 
 
-def descend(model, contribution):
+def gradient_step(model, contribution):
     """Moves a model down a loss that is a weighted mean over replicas, through its own optimizer.
 
     The gradients are summed over the replicas before the optimizer clips them, so that a step does not depend on who computed what.
@@ -40,8 +40,8 @@ def descend(model, contribution):
             loss, weight, *figures = contribution()
             loss *= weight
         gradients = map(tf.convert_to_tensor, tape.gradient(loss, model.trainable_variables))
-        loss, *gradients = add_up([loss, *gradients])
-        model.optimizer.apply(said_once(gradients), model.trainable_variables)
+        loss, *gradients = sum_over_replicas([loss, *gradients])
+        model.optimizer.apply(on_first_replica_only(gradients), model.trainable_variables)
         return loss, tf.linalg.global_norm(gradients), *figures
 
     return on_replicas(move)
@@ -55,10 +55,12 @@ def make_step(generator):
         mask = sequence_mask(tokens, generator.end_token_id)
 
         def contribution():
-            own = own_rows(tokens)
-            return generator.nll(own, training=True), tf.reduce_sum(own_rows(mask)) / tf.reduce_sum(mask)
+            own = local_rows(tokens)
+            return generator.nll(own, training=True), tf.reduce_sum(
+                local_rows(mask)
+            ) / tf.reduce_sum(mask)
 
-        return descend(generator, contribution)[0]
+        return gradient_step(generator, contribution)[0]
 
     return step
 
@@ -73,10 +75,10 @@ def frozen_copy(generator):
 
 def _share(tokens):
     """Returns, within a replica, the share of a batch's rows that are its own."""
-    return tf.cast(tf.shape(own_rows(tokens))[0] / tf.shape(tokens)[0], tf.float32)
+    return tf.cast(tf.shape(local_rows(tokens))[0] / tf.shape(tokens)[0], tf.float32)
 
 
-class Game:
+class AdversarialSteps:
     """The two players, the objective, and the compiled steps that train each of them.
 
     Args:
@@ -87,27 +89,45 @@ class Game:
     """
 
     def __init__(self, generator, discriminator, objective, reward=None):
-        self.generator, self.discriminator, self.objective, self.reward = generator, discriminator, objective, reward
+        self.generator, self.discriminator, self.objective, self.reward = (
+            generator,
+            discriminator,
+            objective,
+            reward,
+        )
         self.policy = Policy(generator)
         self.prior = Policy(frozen_copy(generator)) if objective.kl_weight else None
         self.baseline_state = tf.Variable(initial_state(), trainable=False)
 
     def state(self):
         """Returns everything that changes while the game goes on, by name, for the checkpoint."""
-        optimizers = {"generator_optimizer": self.generator.optimizer, "discriminator_optimizer": self.discriminator.optimizer}
+        optimizers = {
+            "generator_optimizer": self.generator.optimizer,
+            "discriminator_optimizer": self.discriminator.optimizer,
+        }
         prior = {"prior": self.prior.generator} if self.prior else {}
-        return {"generator": self.generator, "discriminator": self.discriminator, "baseline": self.baseline_state, **optimizers, **prior}
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "baseline": self.baseline_state,
+            **optimizers,
+            **prior,
+        }
 
     @tf.function(reduce_retracing=True)
     def logits(self, tokens):
         """Returns the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
-        return by_row(lambda tokens: self.discriminator(tokens, training=False), tokens)
+        return map_rows_over_replicas(
+            lambda tokens: self.discriminator(tokens, training=False), tokens
+        )
 
     @tf.function(reduce_retracing=True)
     def judge(self, tokens, seed):
         """Returns the logits that the objective's credit asks for: int32 [B, T] and int32 [2] → float32 [B, …]."""
         judge = self.objective.credit.judge
-        return by_row(lambda tokens: judge(self.discriminator, tokens, self.generator, own_seed(seed)), tokens)
+        return map_rows_over_replicas(
+            lambda tokens: judge(self.discriminator, tokens, self.generator, own_seed(seed)), tokens
+        )
 
     def token_rewards(self, tokens):
         """Returns the reward of the tokens, float32 [B]: 0 where there is none."""
@@ -135,21 +155,37 @@ class Game:
         """
         mask = self.policy.mask(tokens)
         credit = self.objective.credit(rewards, mask, self.objective.discount)  # [B, T]
-        credit += Terminal()(tf.broadcast_to(token_rewards, tf.shape(tokens)[:1]), mask, self.objective.discount)
-        prior_log_probs = by_row(self.prior.log_prob, tokens) if self.prior else None
+        credit += Terminal()(
+            tf.broadcast_to(token_rewards, tf.shape(tokens)[:1]), mask, self.objective.discount
+        )
+        prior_log_probs = (
+            map_rows_over_replicas(self.prior.log_prob, tokens) if self.prior else None
+        )
 
         def contribution():
-            log_probs = self.policy.log_prob(own_rows(tokens))  # [own rows, T]
-            prior = own_rows(prior_log_probs) if self.prior else None
-            result = self.objective.loss(log_probs, own_rows(credit), own_rows(mask), prior, self.baseline_state)
-            return result.loss, _share(tokens), all_rows(log_probs), all_rows(result.advantages), result.baseline_state
+            log_probs = self.policy.log_prob(local_rows(tokens))  # [own rows, T]
+            prior = local_rows(prior_log_probs) if self.prior else None
+            result = self.objective.loss(
+                log_probs, local_rows(credit), local_rows(mask), prior, self.baseline_state
+            )
+            return (
+                result.loss,
+                _share(tokens),
+                gather_rows(log_probs),
+                gather_rows(result.advantages),
+                result.baseline_state,
+            )
 
-        loss, norm, log_probs, advantages, baseline_state = descend(self.generator, contribution)
+        loss, norm, log_probs, advantages, baseline_state = gradient_step(
+            self.generator, contribution
+        )
         self.baseline_state.assign(baseline_state)
         variance = masked_mean(advantages**2, mask) - masked_mean(advantages, mask) ** 2
         return {
             "generator_loss": loss,
-            "kl": masked_mean(log_probs - prior_log_probs, mask) if self.prior else tf.constant(math.nan),
+            "kl": masked_mean(log_probs - prior_log_probs, mask)
+            if self.prior
+            else tf.constant(math.nan),
             "advantage_std": tf.sqrt(tf.maximum(variance, 0)),
             "gradient_norm": norm,
         }
@@ -161,7 +197,9 @@ class Game:
         tokens = tf.concat([real, generated], axis=0)
 
         def contribution():
-            logits = self.discriminator(own_rows(tokens), training=True)
-            return self.discriminator.compute_loss(y=own_rows(labels), y_pred=logits), _share(tokens)
+            logits = self.discriminator(local_rows(tokens), training=True)
+            return self.discriminator.compute_loss(y=local_rows(labels), y_pred=logits), _share(
+                tokens
+            )
 
-        return descend(self.discriminator, contribution)[0]
+        return gradient_step(self.discriminator, contribution)[0]

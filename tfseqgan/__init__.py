@@ -37,7 +37,10 @@ __all__ = sorted(_MODULES_BY_NAME)
 
 
 def _register_keras_classes():
-    """Imports every class that a `.keras` file may name, so that `keras.models.load_model` finds it; nothing where Keras is not in use."""
+    """Imports every class that a `.keras` file may name, if Keras is in use.
+
+    `keras.models.load_model` finds a class once its module has been imported.
+    """
     if "keras" in sys.modules:
         importlib.import_module("tfseqgan.serving.pretrained")
 

@@ -1,4 +1,4 @@
-"""Table 1 and more. May import: datasets, models, ops.
+"""Table 1 and more. May import: datasets, models.
 
 metrics   BLEU, standard errors, precision, recall, AUC (NumPy)
 evaluate  Table 1's columns

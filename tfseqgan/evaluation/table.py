@@ -1,41 +1,59 @@
 """Figures as a table to read."""
 
+from collections.abc import Mapping
 
-def format_table(rows):
-    """Returns evaluation rows as the paper's Table 1, standard errors in brackets.
+_HEADINGS = {
+    "nll": "H(data,gen)",
+    "bleu": "BLEU",
+    "entropy": "H(gen)",
+    "reward_mean": "reward",
+    "reward_std": "spread",
+    "precision": "precision",
+    "recall": "recall",
+    "auc": "AUC",
+    "num_real": "real",
+    "num_generated": "generated",
+}
+
+
+def _format_cell(row, key):
+    """Returns a figure with its standard error in brackets, or "-" where there is no figure."""
+    value = row.get(key)
+    error = row.get(f"{key.removesuffix('_mean')}_stderr")
+    is_missing = value is None or value != value  # NaN differs from itself
+    if is_missing:
+        return "-"
+
+    text = str(value) if isinstance(value, int) else f"{value:.3f}"
+
+    return text if error is None else f"{text} ({error:.3f})"
+
+
+def format_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Formats evaluation figures as the paper's Table 1, standard errors in brackets.
 
     Args:
-        rows: what `train_run` and `evaluate_run` return.
+        rows: for the name of each model its figures, as `evaluate` returns them.
+
+    Returns:
+        A heading and one line for each model, without a line break at the end. A figure that is
+        missing or NaN is shown as "-".
 
     Example:
-        >>> print(format_table({"mine": {"nll": 2.5, "nll_stderr": 0.01, "num_real": 4, "num_generated": 5}}))
+        >>> figures = {"nll": 2.5, "nll_stderr": 0.01, "num_real": 4, "num_generated": 5}
+        >>> print(format_table({"mine": figures}))
         model  H(data,gen)    BLEU  H(gen)  reward  spread  precision  recall  AUC  real  generated
         mine   2.500 (0.010)  -     -       -       -       -          -       -    4     5
     """
-    keys = {
-        "nll": "H(data,gen)",
-        "bleu": "BLEU",
-        "entropy": "H(gen)",
-        "reward_mean": "reward",
-        "reward_std": "spread",
-        "precision": "precision",
-        "recall": "recall",
-        "auc": "AUC",
-        "num_real": "real",
-        "num_generated": "generated",
-    }
+    table = [["model", *_HEADINGS.values()]]
+    for name, row in rows.items():
+        table.append([name, *(_format_cell(row, key) for key in _HEADINGS)])
 
-    def cell(row, key):
-        value, error = row.get(key), row.get(key.removesuffix("_mean") + "_stderr")
-        if value is None or value != value:
-            return "-"
-        text = str(value) if isinstance(value, int) else f"{value:.3f}"
-        return f"{text} ({error:.3f})" if error is not None else text
+    columns = zip(*table, strict=True)
+    widths = [max(len(text) for text in column) for column in columns]
+    lines = []
+    for cells in table:
+        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
 
-    table = [["model", *keys.values()]] + [
-        [name, *(cell(row, key) for key in keys)] for name, row in rows.items()
-    ]
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in table
-    )
+    return "\n".join(lines)

@@ -1,9 +1,10 @@
 """The networks, and the loops that write tokens. May import: ops.
 
-checks         token arrays and pairs of models
+interfaces     what the library asks of a generator and a discriminator
+checks         token arrays, counts, prompts and pairs of models
 embedding      table, or sum of a token's parts
+decoding       every loop that writes tokens: decode, sample, score, complete
 generator      G, an LSTM
-discriminator  D
+discriminator  D, convolutions and a highway layer
 policy         π: a TFP Categorical; Trajectory
-decoding       completions of prefixes
 """

@@ -1,15 +1,21 @@
-"""Checks of token arrays, counts and pairs of models at the public door."""
+"""Checks of what enters through the public functions: token arrays, counts, pairs of models."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 
-def check_tokens(tokens, vocabulary_size, argument="data"):
+
+def check_tokens(
+    tokens: np.ndarray | Sequence[Sequence[int]], vocabulary_size: int, argument: str = "data"
+) -> np.ndarray:
     """Returns token rows as int32 [N, T], checked.
 
     Args:
         tokens: integers [N, T].
         vocabulary_size: V; every token must lie in 0 … V − 1.
-        argument: how the caller calls them, for the message.
+        argument: the caller's name for them, for the message.
 
     Raises:
         ValueError: if the shape, the type or a value is wrong.
@@ -18,22 +24,24 @@ def check_tokens(tokens, vocabulary_size, argument="data"):
         >>> check_tokens([[1, 2, 0]], vocabulary_size=3).dtype
         dtype('int32')
     """
-    tokens = np.asarray(tokens)
-    if tokens.ndim != 2 or not tokens.size or not np.issubdtype(tokens.dtype, np.integer):
+    array = np.asarray(tokens)
+    if array.ndim != 2 or not array.size or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(
-            f"{argument} must be integer tokens [sequences, length], at least one; received {tokens.dtype} of shape {tokens.shape}. "
-            "Tokenizer.windows makes such an array."
+            f"{argument} must be integer tokens [sequences, length] with one sequence or more; "
+            f"received {array.dtype} of shape {array.shape}. Tokenizer.windows makes such an array."
         )
-    if tokens.min() < 0 or tokens.max() >= vocabulary_size:
+    if array.min() < 0 or array.max() >= vocabulary_size:
         raise ValueError(
-            f"{argument} holds tokens from {tokens.min()} to {tokens.max()}, expected 0 to {vocabulary_size - 1} (vocabulary_size is {vocabulary_size}). "
-            "Tokenize it with the tokenizer that the model was made for."
+            f"{argument} holds tokens from {array.min()} to {array.max()}, expected 0 to "
+            f"{vocabulary_size - 1} (vocabulary_size is {vocabulary_size}). Tokenize it with the "
+            "tokenizer that the model was made for."
         )
-    return tokens.astype(np.int32)
+
+    return array.astype(np.int32)
 
 
-def check_counts(least=1, **counts):
-    """Raises ValueError, naming the argument, unless every count is a whole number of `least` or more.
+def check_counts(least: int = 1, **counts: int) -> None:
+    """Raises ValueError, naming the argument, unless every count is a whole number ≥ `least`.
 
     Example:
         >>> check_counts(rounds=3)
@@ -45,13 +53,60 @@ def check_counts(least=1, **counts):
             )
 
 
-def check_models(generator, discriminator=None):
-    """Raises ValueError unless generator and discriminator speak of the same vocabulary and end token."""
+def check_same_vocabulary(
+    generator: SequenceGenerator, discriminator: SequenceDiscriminator | None = None
+) -> None:
+    """Raises ValueError unless both models have the same vocabulary and end token."""
     if discriminator is None:
         return
+
     for name in ("vocabulary_size", "end_token_id"):
-        ours, theirs = getattr(generator, name), getattr(discriminator, name)
+        ours = getattr(generator, name)
+        theirs = getattr(discriminator, name)
         if ours != theirs:
             raise ValueError(
-                f"The generator's {name} is {ours} and the discriminator's {theirs}; expected the same. Make both from one tokenizer."
+                f"The generator's {name} is {ours} and the discriminator's {theirs}; "
+                "expected the same. Make both from one tokenizer."
             )
+
+
+def check_prompt(
+    prompt: np.ndarray | Sequence[int] | None,
+    num_sequences: int,
+    length: int,
+    vocabulary_size: int,
+) -> np.ndarray | None:
+    """Returns a prompt as int32 [B, P], checked; None where there is none or it is empty.
+
+    Args:
+        prompt: integers [P] or [B, P], or None.
+        num_sequences: B.
+        length: the tokens of a sequence, P at least.
+        vocabulary_size: V.
+
+    Raises:
+        ValueError: if the shape, the type or a value is wrong.
+
+    Example:
+        >>> check_prompt([3, 4], num_sequences=2, length=5, vocabulary_size=7).tolist()
+        [[3, 4], [3, 4]]
+    """
+    if prompt is None:
+        return None
+    array = np.asarray(prompt)
+    if not array.size:
+        return None
+
+    is_one_for_all = array.ndim == 1
+    is_one_each = array.ndim == 2 and len(array) in (1, num_sequences)
+    fits = (is_one_for_all or is_one_each) and array.shape[-1] <= length
+    is_token = np.issubdtype(array.dtype, np.integer)
+    if not (fits and is_token and 0 <= array.min() <= array.max() < vocabulary_size):
+        raise ValueError(
+            f"prompt must be token ids 0 to {vocabulary_size - 1}, [P] or [num_sequences, P], with "
+            f"P ≤ length = {length} and num_sequences = {num_sequences}; received {array.dtype} of "
+            f"shape {array.shape}, {array.min()} to {array.max()}. Encode a prompt with the "
+            "tokenizer that the generator was trained with."
+        )
+
+    return np.broadcast_to(array, (num_sequences, array.shape[-1])).astype(np.int32)

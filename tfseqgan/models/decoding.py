@@ -1,69 +1,224 @@
-"""Completions of prefixes: what the policy would have gone on with, from the states that it passed through."""
+"""Every loop that writes tokens: decode, sample, score, complete.
+
+The loops are plain TensorFlow operations, so that a graph that holds them can be served without
+Keras. Rows are padded to whole blocks where a row must not depend on the others to the last bit.
+"""
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfseqgan.ops.lstm import advance, lstm_states
-from tfseqgan.ops.sampling import next_tokens
+from tfseqgan.models.interfaces import SequenceGenerator, State
+from tfseqgan.ops.log_probs import log_probs_at
+from tfseqgan.ops.sampling import inverse_cdf, next_tokens, pad_rows, row_uniforms
+
+ChooseTokens = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Function of the step int32 [], logits and probabilities float32 [B, V] → tokens int32 [B]."""
 
 
-def _begin(tokens, states, length, num_rollouts):
-    """Returns h, c and tokens of the rows that continue the first `length` tokens: N times every sequence."""
-    hidden, cell = (
-        tf.tile(state[length - 1], [num_rollouts, 1]) for state in states
-    )  # [N·B, units]
-    return hidden, cell, tf.tile(tokens[:, :length], [num_rollouts, 1])  # [N·B, length]
-
-
-def complete(generator, tokens, num_rollouts, every, seed):
-    """Returns N completions of every `every`-th prefix of each sequence, sampled at temperature 1.
-
-    Prefixes of `every`, 2·`every`, … < T tokens are completed to T tokens. All of them are sampled in one loop over time, to which each prefix adds
-    its rows when its own length is reached, so that no prefix is read twice.
+def decode(
+    generator: SequenceGenerator,
+    num_rows: tf.Tensor | int,
+    length: tf.Tensor | int,
+    choose: ChooseTokens,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Writes sequences token by token.
 
     Args:
-        generator: a `Generator`.
+        generator: the model.
+        num_rows: B, an integer or int32 [].
+        length: T, an integer or int32 [].
+        choose: function of the step t and of the logits and probabilities of p(· | y₍<t₎) that
+            returns yₜ of each row.
+
+    Returns:
+        tokens int32 [B, T], padded after the end token, and log_probs float32 [B, T], the model's
+        own log p(yₜ | y₍<t₎) in nats, 0 after the end token.
+    """
+    cache = generator.decoding_cache()
+
+    def step(t, previous, state, is_running, tokens, log_probs):
+        logits, state = generator.next_logits(cache, state, previous)
+        probs = tf.nn.softmax(logits)  # [B, V]
+        chosen = tf.ensure_shape(choose(t, logits, probs), previous.shape)  # [B]
+        chosen_log_probs = log_probs_at(logits, probs, chosen)
+
+        tokens = tokens.write(t, tf.where(is_running, chosen, generator.pad_token_id))
+        log_probs = log_probs.write(t, tf.where(is_running, chosen_log_probs, 0.0))
+        if generator.end_token_id is not None:
+            is_running &= chosen != generator.end_token_id
+
+        return t + 1, chosen, state, is_running, tokens, log_probs
+
+    start = (
+        tf.constant(0),
+        tf.fill([num_rows], generator.vocabulary_size),
+        generator.initial_state(num_rows),
+        tf.fill([num_rows], True),
+        tf.TensorArray(tf.int32, length),
+        tf.TensorArray(tf.float32, length),
+    )
+    *_, tokens, log_probs = tf.while_loop(
+        lambda t, *_: t < length, step, start, parallel_iterations=1
+    )
+
+    return tf.transpose(tokens.stack()), tf.transpose(log_probs.stack())  # [B, T]
+
+
+def _with_prompt(drawn, t, prompt, prompt_lengths):
+    """Replaces the tokens drawn at step t by those of the prompt, where it reaches so far."""
+    size = tf.shape(prompt)[1]
+    lengths = size if prompt_lengths is None else prompt_lengths
+    padded = tf.pad(prompt, [[0, 0], [0, 1]])
+    prompted = tf.gather(padded, tf.minimum(t, size), axis=1)  # [B]
+
+    return tf.where(t < lengths, prompted, drawn)
+
+
+def sample_sequences(
+    generator: SequenceGenerator,
+    seeds: tf.Tensor,
+    length: int,
+    temperature: tf.Tensor | None = None,
+    top_k: tf.Tensor | None = None,
+    top_p: tf.Tensor | None = None,
+    prompt: tf.Tensor | None = None,
+    prompt_lengths: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Samples one sequence a seed pair. A row depends on its own seed alone.
+
+    Args:
+        generator: the model.
+        seeds: int32 [B, 2].
+        length: T.
+        temperature: float32 [] or [B], or None for 1.
+        top_k: int32 [] or [B], 0 for every token, or None.
+        top_p: float32 [] or [B], or None.
+        prompt: int32 [B, P] that the sequences begin with, or None.
+        prompt_lengths: int32 [B], how much of each row's prompt counts, or None for all of it.
+
+    Returns:
+        As `decode`: the log-probabilities are the model's own, at temperature 1 and unfiltered.
+    """
+
+    def pad(values):
+        is_by_row = tf.is_tensor(values) and values.shape.rank
+        return pad_rows(values) if is_by_row else values
+
+    padded_seeds = pad_rows(seeds)
+    uniforms = row_uniforms(padded_seeds, length)  # [T, rows]
+    filters = (pad(temperature), pad(top_k), pad(top_p))
+    is_filtered = any(option is not None for option in filters)
+    padded_prompt = pad(prompt)
+    padded_lengths = pad(prompt_lengths)
+
+    def choose(t, logits, probs):
+        if is_filtered:
+            drawn = next_tokens(logits, uniforms[t], *filters)  # [rows]
+        else:
+            drawn = inverse_cdf(probs, uniforms[t])
+        if prompt is None:
+            return drawn
+
+        return _with_prompt(drawn, t, padded_prompt, padded_lengths)
+
+    tokens, log_probs = decode(generator, tf.shape(padded_seeds)[0], length, choose)
+    num_rows = tf.shape(seeds)[0]
+
+    return tokens[:num_rows], log_probs[:num_rows]
+
+
+def score_sequences(generator: SequenceGenerator, tokens: tf.Tensor) -> tf.Tensor:
+    """Computes log p(yₜ | y₍<t₎) step by step: what `token_log_probs` computes, for serving.
+
+    Args:
+        generator: the model.
+        tokens: int32 [B, T].
+
+    Returns:
+        float32 [B, T] in nats, 0 after the end token.
+    """
+    padded = pad_rows(tokens)
+    num_rows, length = tf.unstack(tf.shape(padded))
+    _, log_probs = decode(
+        generator, num_rows, length, lambda t, logits, probs: tf.gather(padded, t, axis=1)
+    )
+
+    return log_probs[: tf.shape(tokens)[0]]
+
+
+def _at_prefix(states: State, length: int, num_rollouts: int) -> State:
+    """Returns the states before token `length` is read, N times each row: [N·B, …]."""
+
+    def tile(state):
+        repeats = [num_rollouts] + [1] * (state.shape.rank - 2)
+        return tf.tile(state[length - 1], repeats)
+
+    return tf.nest.map_structure(tile, states)
+
+
+def complete_prefixes(
+    generator: SequenceGenerator,
+    tokens: tf.Tensor,
+    num_rollouts: int,
+    every: int,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Samples N completions of every `every`-th prefix of each sequence, at temperature 1.
+
+    Prefixes of `every`, 2·`every`, … < T tokens are completed to T tokens. All of them are sampled
+    in one loop over time, to which each prefix adds its rows when its own length is reached, so
+    that no prefix is read twice.
+
+    Args:
+        generator: the model.
         tokens: int32 [B, T].
         num_rollouts: N.
-        every: prefixes stand so many tokens apart.
+        every: the distance between the lengths of prefixes.
         seed: int32 [2].
 
     Returns:
-        int32 [P, N, B, T] with P = ⌈T / every⌉ − 1, padded behind the end.
+        int32 [P, N, B, T] with P = ⌈T / every⌉ − 1, padded after the end token.
 
     Example:
         >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
-        >>> complete(generator, tf.constant([[3, 4, 5, 6, 2]]), num_rollouts=3, every=2, seed=tf.constant([0, 0])).shape
+        >>> tokens = tf.constant([[3, 4, 5, 6, 2]])
+        >>> complete_prefixes(generator, tokens, 3, every=2, seed=tf.constant([0, 0])).shape
         TensorShape([2, 3, 1, 5])
+
+    Reference:
+        Yu et al. 2016, section 3.1 (Monte Carlo search).
     """
     tokens = tf.convert_to_tensor(tokens)
-    length, (table, known, gates) = tokens.shape[1], generator.tables()
-    states = lstm_states(generator.inputs(tokens, table), generator.lstm)
+    length = tokens.shape[1]
+    cache = generator.decoding_cache()
+    states = generator.prefix_states(tokens)
 
-    def step(t, hidden, cell, written):
-        if t % every == 0:
-            rows = _begin(tokens, states, t, num_rollouts)
-            hidden, cell, written = (
-                tf.concat(pair, axis=0) for pair in zip((hidden, cell, written), rows)
-            )
-        hidden, cell = advance(
-            [tf.gather(part, written[:, -1]) for part in known], hidden, cell, gates.states
-        )
-        uniforms = tf.random.stateless_uniform(
-            [tf.shape(written)[0]], tf.random.experimental.stateless_fold_in(seed, t)
-        )
-        chosen = next_tokens(generator.logits(hidden, table), uniforms)  # [rows]
-        if generator.end_token_id is not None:
-            chosen = tf.where(
-                tf.reduce_any(written == generator.end_token_id, axis=1),
-                generator.pad_token_id,
-                chosen,
-            )
-        return hidden, cell, tf.concat([written, chosen[:, None]], axis=1)
+    def rows_of_prefix(t):
+        written = tf.tile(tokens[:, :t], [num_rollouts, 1])  # [N·B, t]
+        return _at_prefix(states, t, num_rollouts), written
 
-    hidden, cell, written = (
-        part[:0] for part in _begin(tokens, states, min(every, length), num_rollouts)
-    )
+    def append(rows, more):
+        return tf.nest.map_structure(lambda *pair: tf.concat(pair, axis=0), rows, more)
+
+    first = min(every, length)
+    rows = tf.nest.map_structure(lambda part: part[:0], rows_of_prefix(first))
     for t in range(every, length):
-        hidden, cell, written = step(t, hidden, cell, written)
+        if t % every == 0:
+            rows = append(rows, rows_of_prefix(t))
+        state, written = rows
+
+        logits, state = generator.next_logits(cache, state, written[:, -1])
+        step_seed = tf.random.experimental.stateless_fold_in(seed, t)
+        uniforms = tf.random.stateless_uniform([tf.shape(written)[0]], step_seed)
+        chosen = next_tokens(logits, uniforms)  # [rows]
+        if generator.end_token_id is not None:
+            has_ended = tf.reduce_any(written == generator.end_token_id, axis=1)
+            chosen = tf.where(has_ended, generator.pad_token_id, chosen)
+
+        rows = (state, tf.concat([written, chosen[:, None]], axis=1))
+
+    _, written = rows
+
     return tf.reshape(written, [-1, num_rollouts, tf.shape(tokens)[0], length])

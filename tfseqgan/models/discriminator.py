@@ -1,26 +1,24 @@
-"""D: the convolutional network that tells real sequences from generated ones (the paper, section 3.3)."""
+"""D: the convolutional network that tells real sequences from generated ones (section 3.3)."""
 
 import collections
-import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
+from tfseqgan.models.interfaces import Tokens
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
 from tfseqgan.ops.masking import masked_mean, sequence_mask
-from tfseqgan.ops.replicas import Dropout
-from tfseqgan.ops.sampling import row_blocks
-from tfseqgan.ops.sparse import project_change
-
-_MANY = 64
-"""Sequences from which on prefixes are judged by what changes: a product of fewer rows takes as long to read the highway layer's weights."""
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Highway(keras.layers.Layer):
-    """Mixes its input with a transform of it: y = g ⊙ relu(W x + b) + (1 − g) ⊙ x = x + g ⊙ (relu(W x + b) − x), with g = σ(U x + c).
+    """Mixes its input with a transform of it.
+
+        y = g ⊙ relu(W x + b) + (1 − g) ⊙ x,   g = σ(U x + c)
 
     The gate's bias starts at −2, so that the layer starts close to the identity.
 
@@ -32,85 +30,57 @@ class Highway(keras.layers.Layer):
         Srivastava et al. 2015, "Highway Networks", equation 3.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         """Creates the transform and the gate, as wide as the input."""
         width = input_shape[-1]
-        self.transform = keras.layers.Dense(
-            width, activation="relu", dtype=self.dtype_policy, name="transform"
-        )
-        closed = keras.initializers.Constant(-2.0)
+        policy = {"dtype": self.dtype_policy}
+        self.transform = keras.layers.Dense(width, activation="relu", **policy, name="transform")
         self.gate = keras.layers.Dense(
             width,
             activation="sigmoid",
-            bias_initializer=closed,
-            dtype=self.dtype_policy,
+            bias_initializer=keras.initializers.Constant(-2.0),
+            **policy,
             name="gate",
         )
         self.transform.build(input_shape)
         self.gate.build(input_shape)
 
-    def call(self, inputs):
-        """float [B, F] → float [B, F]."""
-        return self.mix(self.project(inputs), inputs)
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Mixes: float [B, F] → float [B, F]."""
+        transformed = self.transform(inputs)
+        gate = self.gate(inputs)
 
-    def project(self, inputs):
-        """Returns what the transform and the gate make of inputs before their activations: float [B, F] → two of float [B, F]."""
-        return [
-            tf.nn.bias_add(tf.matmul(inputs, layer.kernel), layer.bias)
-            for layer in (self.transform, self.gate)
-        ]
-
-    def mix(self, projected, inputs):
-        """Returns what `call` gives for inputs, from what `project` or `follow` made of them: two of float [B, F], float [B, F] → float [B, F]."""
-        transformed, gate = (
-            layer.activation(part) for layer, part in zip((self.transform, self.gate), projected)
-        )
         return inputs + gate * (transformed - inputs)
 
-    def follow(self, projected, before, inputs):
-        """Returns what `project` gives, by way of what changed since other inputs.
-
-        Args:
-            projected: what `project` or `follow` gave for `before`, two of float [B, F].
-            before: float [B, F].
-            inputs: float [B, F].
-
-        Returns:
-            Two of float [B, F].
-        """
-        layers = self.transform, self.gate
-        kernels, biases = (
-            [tf.convert_to_tensor(weight) for weight in weights]
-            for weights in zip(*((layer.kernel, layer.bias) for layer in layers))
-        )
-        return project_change(projected, before, inputs, kernels, biases)
-
-    def compute_output_shape(self, input_shape):
-        """The input's own shape."""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the input's own shape."""
         return input_shape
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Discriminator(keras.Model):
-    """A binary classifier of token sequences: embedding, convolutions, maximum over time, one highway layer, one logit.
+    """A binary classifier of token sequences.
 
         fₖ = relu(max_{t: mₜ = 1} conv_k(E[y])ₜ),   D(y) = σ(w · dropout(highway(f)) + b)
 
-    The convolutions look back only (causal), so that what a filter sees at step t is a matter of the tokens up to t; steps behind the end of a
-    sequence count for nothing. `compile` and `fit` train it as any Keras classifier on (tokens, 1 for real and 0 for generated).
+    The convolutions are causal: what a filter sees at step t depends on the tokens up to t. Steps
+    after the end token count for nothing. `compile` and `fit` train it as any Keras classifier, on
+    tokens with the label 1 for real and 0 for generated.
 
     Args:
         vocabulary_size: V, the number of token ids.
-        token_features: int32 [V, P], the parts of each token (`Tokenizer.token_features`), or None for the table embedding.
+        token_features: int32 [V, P], the parts of each token (`Tokenizer.token_features`), or None
+            for the table embedding.
         embedding_dim: length of a token's vector; the paper's is 32.
         filters: filters of each branch.
-        kernel_sizes: width of each branch in tokens; branches of equal width are computed as one. The paper's are five of width 20.
+        kernel_sizes: width of each branch in tokens; branches of equal width are computed as one.
+            The paper's are five of width 20.
         dropout: share of the highway layer's output dropped in training.
         l2_weight: λ of the penalty λ/2 · ‖w‖² on the output layer's weights; the paper's is 0.2.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
 
     Example:
-        >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+        >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
         >>> discriminator(np.array([[3, 4, 5], [6, 2, 0]])).shape
         TensorShape([2])
 
@@ -120,19 +90,19 @@ class Discriminator(keras.Model):
 
     def __init__(
         self,
-        vocabulary_size,
-        token_features=None,
+        vocabulary_size: int,
+        token_features: np.ndarray | None = None,
         *,
-        embedding_dim=64,
-        filters=100,
-        kernel_sizes=(1, 2, 3, 4, 6, 8, 12, 16, 20),
-        dropout=0.25,
-        l2_weight=0.0,
-        end_token_id=2,
-        **kwargs,
-    ):
+        embedding_dim: int = 64,
+        filters: int = 100,
+        kernel_sizes: Sequence[int] = (1, 2, 3, 4, 6, 8, 12, 16, 20),
+        dropout: float = 0.25,
+        l2_weight: float = 0.0,
+        end_token_id: int | None = 2,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.supports_jit = False  # XLA is slower here on a CPU: compile(jit_compile=True) warns and goes on without
+        self.supports_jit = False  # XLA is slower here on a CPU
         self.vocabulary_size = vocabulary_size
         self.token_features = check_token_features(token_features, vocabulary_size)
         self.embedding_dim = embedding_dim
@@ -141,29 +111,19 @@ class Discriminator(keras.Model):
         self.dropout_rate = dropout
         self.l2_weight = l2_weight
         self.end_token_id = end_token_id
+
         policy = {"dtype": self.dtype_policy}
-        uniform = keras.initializers.RandomUniform(-1.0, 1.0)
         self.embedding = TokenEmbedding(
-            vocabulary_size, embedding_dim, self.token_features, uniform, **policy, name="embedding"
+            vocabulary_size,
+            embedding_dim,
+            self.token_features,
+            keras.initializers.RandomUniform(-1.0, 1.0),
+            **policy,
+            name="embedding",
         )
-        branches = collections.Counter(self.kernel_sizes)
-        self.convolutions = [
-            keras.layers.Conv1D(
-                filters * count,
-                width,
-                padding="causal",
-                kernel_initializer="he_normal",
-                **policy,
-                name=f"width_{width}",
-            )
-            for width, count in branches.items()
-        ]
-        for convolution in self.convolutions:
-            setattr(
-                self, convolution.name, convolution
-            )  # tf.train.Checkpoint follows attributes and does not look into a model's lists
+        self.convolutions = self._make_convolutions()
         self.highway = Highway(**policy, name="highway")
-        self.dropout = Dropout(dropout, **policy, name="dropout")
+        self.dropout = keras.layers.Dropout(dropout, **policy, name="dropout")
         self.output_layer = keras.layers.Dense(
             1,
             kernel_regularizer=keras.regularizers.L2(l2_weight / 2),
@@ -173,149 +133,156 @@ class Discriminator(keras.Model):
         self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
 
-    def build(self, input_shape=None):
-        """Creates every weight, once; the constructor does it, since the vocabulary's size is all that it takes."""
+    def _make_convolutions(self):
+        """Returns one convolution a width, with the filters of all branches of that width."""
+        convolutions = [
+            keras.layers.Conv1D(
+                self.filters * count,
+                width,
+                padding="causal",
+                kernel_initializer="he_normal",
+                dtype=self.dtype_policy,
+                name=f"width_{width}",
+            )
+            for width, count in collections.Counter(self.kernel_sizes).items()
+        ]
+        for convolution in convolutions:
+            # tf.train.Checkpoint follows attributes and does not look into a model's lists.
+            setattr(self, convolution.name, convolution)
+
+        return convolutions
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates every weight, once; the constructor calls it, since it needs no input shape."""
         if self.built:
             return
-        features = (None, self.filters * len(self.kernel_sizes))
+
+        features_shape = (None, self.filters * len(self.kernel_sizes))
         self.embedding.build()
         for convolution in self.convolutions:
             convolution.build((None, None, self.embedding_dim))
-        self.highway.build(features)
-        self.output_layer.build(features)
+        self.highway.build(features_shape)
+        self.output_layer.build(features_shape)
 
-    def call(self, tokens, training=False):
-        """Returns the logit of "real": int [B, T] → float32 [B], in mixed precision too; D(y) is its sigmoid."""
-        return self._logit(
-            self.highway(tf.nn.relu(self._biased(self._convolved(tokens, causal_max)))), training
-        )  # [B]
+    def call(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
+        """Computes the logit of "real"; D(y) is its sigmoid.
 
-    def _convolved(self, tokens, maximum):
-        """Returns what a maximum makes of each convolution: [B, T] → [..., F]."""
+        Args:
+            tokens: int [B, T].
+            training: whether dropout is on.
+
+        Returns:
+            float32 [B], in mixed precision too.
+        """
+        largest = self._convolve(tokens, causal_max)  # [B, F]
+
+        return self._logits(self._features(largest), training)
+
+    def _convolve(self, tokens: Tokens, convolution: Callable[..., tf.Tensor]) -> tf.Tensor:
+        """Applies a function of vectors, kernel and mask for each width: int [B, T] → [..., F]."""
         vectors = self.embedding(tokens)  # [B, T, D]
-        mask = (
-            None if self.end_token_id is None else sequence_mask(tokens, self.end_token_id)
-        )  # [B, T]
-        cast = functools.partial(tf.cast, dtype=vectors.dtype)
-        return tf.concat(
-            [maximum(vectors, cast(layer.kernel), mask) for layer in self.convolutions], axis=-1
-        )
+        has_end = self.end_token_id is not None
+        mask = sequence_mask(tokens, self.end_token_id) if has_end else None  # [B, T]
+        kernels = [tf.cast(layer.kernel, vectors.dtype) for layer in self.convolutions]
 
-    def _biased(self, responses):
-        """Returns responses and their filters' biases, which commute with the maximum as ReLU does: [..., F] → [..., F]."""
-        return responses + tf.cast(
-            tf.concat([layer.bias for layer in self.convolutions], axis=0), responses.dtype
-        )
+        return tf.concat([convolution(vectors, kernel, mask) for kernel in kernels], axis=-1)
 
-    def _logit(self, features, training=False):
-        """Returns the logit of the highway layer's output: [N, F] → [N]."""
-        return tf.squeeze(self.output_layer(self.dropout(features, training=training)), axis=1)
+    def _features(self, largest: tf.Tensor) -> tf.Tensor:
+        """Adds the biases and applies ReLU, which both commute with the maximum over time."""
+        bias = tf.concat([layer.bias for layer in self.convolutions], axis=0)  # [F]
 
-    def prefix_logits(self, tokens, every=1):
-        """Returns the logit of every `every`-th prefix, and of the whole sequence, dropout off: int [B, T] → float32 [B, ⌈T / every⌉].
+        return tf.nn.relu(largest + tf.cast(bias, largest.dtype))
 
-        Column p is what `call` gives, but for the last digits, for the first (p + 1) · `every` tokens, or all; behind the end of a sequence it stays as it was
-        there. The convolutions run once, and features only grow from one prefix to the next, fewer and fewer of them: behind the first prefixes, while windows fill
-        up, the highway layer follows the changes (on CPUs, in float32, of 64 sequences or more).
+    def _logits(self, features: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Computes logits from features: [N, F] → [N]."""
+        mixed = self.dropout(self.highway(features), training=training)
+
+        return tf.squeeze(self.output_layer(mixed), axis=1)
+
+    def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
+        """Computes the logit of every `every`-th prefix and of the whole sequence, dropout off.
+
+        Column p is what `call` gives for the first (p + 1) · `every` tokens, or for all. The
+        convolutions run once for all prefixes: their maximum up to step t is the feature of that
+        prefix. After the end token the logit stays what it was there.
+
+        Args:
+            tokens: int [B, T].
+            every: the distance between the lengths of prefixes.
+
+        Returns:
+            float32 [B, ⌈T / every⌉].
 
         Example:
-            >>> discriminator = Discriminator(vocabulary_size=7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+            >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
             >>> tokens = np.array([[3, 4, 5], [6, 2, 0]])
-            >>> np.allclose(discriminator.prefix_logits(tokens)[:, 1], discriminator(tokens[:, :2]), atol=1e-6)
+            >>> of_two = discriminator.prefix_logits(tokens)[:, 1]
+            >>> np.allclose(of_two, discriminator(tokens[:, :2]), atol=1e-6)
             True
         """
-        on_cpu = self.compute_dtype == "float32" and not tf.config.list_physical_devices("GPU")
-        opening = max(
-            1, max(self.kernel_sizes) // every
-        )  # while windows fill up, most features change
-        rows, prefixes = (
-            tokens.shape[0] or 0,
-            -(-(tokens.shape[1] or 0) // every),
-        )  # 0 where a graph does not know them
-        follows = on_cpu and rows >= _MANY and prefixes > opening
-        judge = functools.partial(self._judge_changes, opening) if follows else self._judge_all
-        responses = functools.partial(causal_responses, every=every)
-        blocks = [
-            judge(self._convolved(tokens[rows], responses)) for rows in row_blocks(tokens.shape[0])
-        ]  # [P, b] each
-        return tf.transpose(tf.concat(blocks, axis=1))
+        responses = self._convolve(tokens, causal_responses)  # [B, T, F]
+        running_max = tf.scan(tf.maximum, tf.transpose(responses, [1, 0, 2]))  # [T, B, F]
 
-    def _features(self, responses):
-        """Returns the features of every prefix: float [P, B, F] → [P, B, F]."""
-        return tf.scan(tf.maximum, tf.nn.relu(self._biased(responses)))
+        length = tf.shape(tokens)[1]
+        last_steps = tf.minimum(tf.range(every - 1, length + every - 1, every), length - 1)
+        features = self._features(tf.gather(running_max, last_steps))  # [P, B, F]
 
-    def _judge_all(self, responses):
-        """Returns the logits of all prefixes from one product, faster where products are fast or sequences few: float [P, B, F] → [P, B]."""
-        features = self._features(responses)
-        return tf.reshape(
-            self._logit(self.highway(tf.reshape(features, [-1, features.shape[2]]))),
-            tf.shape(features)[:2],
-        )
+        logits = self._logits(tf.reshape(features, [-1, features.shape[2]]))
 
-    def _judge_changes(self, opening, responses):
-        """Returns the logits of the first prefixes, `opening` of them, from one product, and of each one behind them by what it changes: float [P, B, F] →
-        [P, B], P > opening."""
-        length, rows = tf.unstack(tf.shape(responses)[:2])
-        features = tf.reshape(
-            self._features(responses[:opening]), [-1, responses.shape[2]]
-        )  # [opening · B, F]
-        projected = self.highway.project(features)
-        opened = self._logit(self.highway.mix(projected, features))
+        return tf.transpose(tf.reshape(logits, tf.shape(features)[:2]))  # [B, P]
 
-        def step(p, features, projected, logits):
-            before, features = (
-                features,
-                tf.maximum(features, self._biased(responses[p])),
-            )  # [B, F], not below 0, which is ReLU's
-            projected = self.highway.follow(projected, before, features)
-            return (
-                p + 1,
-                features,
-                projected,
-                logits.write(p - opening, self._logit(self.highway.mix(projected, features))),
-            )
-
-        start = (
-            opening,
-            features[-rows:],
-            [part[-rows:] for part in projected],
-            tf.TensorArray(tf.float32, length - opening),
-        )
-        followed = tf.while_loop(lambda p, *_: p < length, step, start, parallel_iterations=1)[
-            3
-        ].stack()
-        return tf.concat([tf.reshape(opened, [opening, -1]), followed], axis=0)
-
-    def compute_output_shape(self, input_shape):
-        """Shape [B, T] → [B]."""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None]:
+        """Returns the shape of the logits: [B, T] → [B]."""
         return (input_shape[0],)
 
-    def compute_output_spec(self, tokens, training=False):
-        """What a symbolic call gives: float32 [B], in mixed precision too."""
+    def compute_output_spec(self, tokens: Any, training: bool = False) -> keras.KerasTensor:
+        """Returns what a symbolic call gives: float32 [B], in mixed precision too."""
         return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Returns the mean cross-entropy of the labels `y` (1 real, 0 generated) in nats, plus the penalty on the output layer."""
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """Computes the mean cross-entropy in nats, plus the penalty on the output layer.
+
+        Args:
+            x: not used.
+            y: [B] labels, 1 for real and 0 for generated.
+            y_pred: float32 [B], the logits.
+            sample_weight: [B], or None for equal weights.
+            training: not used.
+
+        Returns:
+            float32 [].
+        """
         labels = tf.cast(tf.reshape(y, tf.shape(y_pred)), y_pred.dtype)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=y_pred)  # [B]
-        weights = (
-            tf.ones_like(losses)
-            if sample_weight is None
-            else tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
-        )
-        self.accuracy_metric.update_state((y_pred > 0) == (labels > 0.5), sample_weight=weights)
+        if sample_weight is None:
+            weights = tf.ones_like(losses)
+        else:
+            weights = tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
+
+        is_right = (y_pred > 0) == (labels > 0.5)
+        self.accuracy_metric.update_state(is_right, sample_weight=weights)
+
         return masked_mean(losses, weights) + tf.add_n(self.losses)
 
-    def seed_dropout(self, seed):
-        """Starts the dropout's random numbers anew from two integers, so that a run repeats."""
+    def seed_dropout(self, seed: tuple[int, int]) -> None:
+        """Restarts the random numbers of dropout from two integers, so that a run repeats."""
         if self.dropout_rate:
             self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""
+        features = self.token_features
+
         return super().get_config() | {
             "vocabulary_size": self.vocabulary_size,
-            "token_features": None if self.token_features is None else self.token_features.tolist(),
+            "token_features": None if features is None else features.tolist(),
             "embedding_dim": self.embedding_dim,
             "filters": self.filters,
             "kernel_sizes": list(self.kernel_sizes),

@@ -5,18 +5,18 @@ from typing import NamedTuple
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfseqgan.models.interfaces import SequenceGenerator, Tokens
 from tfseqgan.ops.masking import sequence_mask
-from tfseqgan.ops.replicas import map_rows_over_replicas
 from tfseqgan.ops.sampling import check_sampling, row_seeds
 
 
 class Trajectory(NamedTuple):
-    """What a policy did: one row a sequence.
+    """What a policy did, one row a sequence.
 
     Attributes:
         tokens: int32 [B, T].
-        log_probs: float32 [B, T], log π(yₜ | y₍<t₎) in nats; 0 behind the end.
-        mask: float32 [B, T], 1 up to and including the end token, 0 behind it.
+        log_probs: float32 [B, T], log π(yₜ | y₍<t₎) in nats; 0 after the end token.
+        mask: float32 [B, T], 1 up to and including the end token, 0 after it.
     """
 
     tokens: tf.Tensor
@@ -24,16 +24,11 @@ class Trajectory(NamedTuple):
     mask: tf.Tensor
 
 
-@tf.function  # each number of rows a graph of its own, which knows it (rows.row_blocks)
-def _sample(generator, seeds, length):
-    return map_rows_over_replicas(lambda seeds: generator.sample(seeds, length), seeds)
-
-
 class Policy:
-    """A generator seen as a policy: states are prefixes y₍<t₎, actions are tokens, dropout is off.
+    """A generator as a policy: states are prefixes y₍<t₎, actions are tokens, dropout is off.
 
     Args:
-        generator: a `Generator`.
+        generator: a `Generator`, or another `SequenceGenerator`.
 
     Example:
         >>> from tfseqgan.models.generator import Generator
@@ -46,32 +41,35 @@ class Policy:
         Bjare & Meredith, section 3.1; Yu et al. 2016, section 3.
     """
 
-    def __init__(self, generator):
+    def __init__(self, generator: SequenceGenerator) -> None:
         self.generator = generator
 
-    def distribution(self, tokens):
-        """Returns π(· | y₍<t₎) at every step: int32 [B, T] → a TFP Categorical with batch shape [B, T]."""
+    def distribution(self, tokens: Tokens) -> tfp.distributions.Categorical:
+        """Returns π(· | y₍<t₎) at every step: int32 [B, T] → a TFP Categorical of shape [B, T]."""
         return tfp.distributions.Categorical(logits=self.generator(tokens, training=False))
 
-    def mask(self, tokens):
-        """Returns which tokens were actions: int32 [B, T] → float32 [B, T]."""
+    def mask(self, tokens: Tokens) -> tf.Tensor:
+        """Computes which tokens were actions: int32 [B, T] → float32 [B, T]."""
         return sequence_mask(tokens, self.generator.end_token_id)
 
-    def log_prob(self, tokens):
-        """Returns log π(yₜ | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
+    def log_prob(self, tokens: Tokens) -> tf.Tensor:
+        """Computes log π(yₜ | y₍<t₎) in nats, 0 after the end token: int32 [B, T] → float32."""
         return self.generator.token_log_probs(tokens) * self.mask(tokens)
 
-    def entropy(self, tokens):
-        """Returns the entropy of π(· | y₍<t₎) in nats, 0 behind the end: int32 [B, T] → float32 [B, T]."""
+    def entropy(self, tokens: Tokens) -> tf.Tensor:
+        """Computes the entropy of π(· | y₍<t₎) in nats, 0 after the end token: [B, T] → float32."""
         return self.distribution(tokens).entropy() * self.mask(tokens)
 
-    def sample(self, num_sequences, length, seed=None):
+    def sample(
+        self, num_sequences: int, length: int, seed: int | tuple[int, int] | None = None
+    ) -> Trajectory:
         """Samples trajectories at temperature 1: anything else would be off-policy.
 
         Args:
             num_sequences: B.
             length: T.
-            seed: an integer, a pair of integers, or None for a random one; row i draws from the pair with i added to its second.
+            seed: an integer, a pair of integers, or None for a random one; row i draws from the
+                pair with i added to its second.
 
         Returns:
             A `Trajectory`.
@@ -80,5 +78,12 @@ class Policy:
             ValueError: if a number is below 1.
         """
         check_sampling(num_sequences, length)
-        tokens, log_probs = _sample(self.generator, row_seeds(seed, num_sequences), length)
+        seeds = row_seeds(seed, num_sequences)
+
+        return self.sample_rows(seeds, length)
+
+    def sample_rows(self, seeds: tf.Tensor, length: int) -> Trajectory:
+        """Samples one trajectory a seed pair: int32 [B, 2] → a `Trajectory`."""
+        tokens, log_probs = self.generator.sample(seeds, length)
+
         return Trajectory(tokens, log_probs, self.mask(tokens))

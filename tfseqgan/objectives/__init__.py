@@ -1,9 +1,10 @@
 """What a generator is trained for: the paper's section 3.2. May import: models, ops.
 
+names      the names of rewards, credits, baselines and recipes, for configurations
 returns    discounted reward to go
-rewards    what the discriminator's logit is worth
-credit     which action earned how much
-baselines  what is subtracted
-objective  the equation
-recipes    reinforce, merl, kl_control, seqgan, …
+rewards    from the discriminator's logits to rewards
+credit     which action earned how much of the reward
+baselines  what is subtracted from the action values
+objective  the equation; the Reward, Credit and Baseline protocols
+recipes    reinforce, reinforce_with_baseline, merl, kl_control, seqgan
 """

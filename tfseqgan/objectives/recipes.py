@@ -1,16 +1,19 @@
 """The recipes that fill in the equation (the paper, section 3.2)."""
 
+from typing import Any
+
 from tfseqgan.objectives import rewards
 from tfseqgan.objectives.baselines import BatchMean, LeaveOneOut
 from tfseqgan.objectives.credit import Rollout
+from tfseqgan.objectives.names import RECIPE_NAMES
 from tfseqgan.objectives.objective import Objective
 
 
-def reinforce(**parts):
+def reinforce(**parts: Any) -> Objective:
     """Returns ordinary REINFORCE: J = E[D(y)], no baseline.
 
     Args:
-        **parts: any field of `Objective`, in place of the recipe's.
+        **parts: fields of `Objective` that replace the recipe's.
 
     Example:
         >>> reinforce().baseline
@@ -22,11 +25,11 @@ def reinforce(**parts):
     return Objective(**parts)
 
 
-def reinforce_with_baseline(**parts):
+def reinforce_with_baseline(**parts: Any) -> Objective:
     """Returns REINFORCE with the mean reward of the batch as baseline.
 
     Args:
-        **parts: any field of `Objective`, in place of the recipe's.
+        **parts: fields of `Objective` that replace the recipe's.
 
     Example:
         >>> reinforce_with_baseline().baseline
@@ -35,18 +38,21 @@ def reinforce_with_baseline(**parts):
     Reference:
         Bjare & Meredith, section 3.2.
     """
-    return Objective(**{"baseline": BatchMean(), **parts})
+    defaults: dict[str, Any] = {"baseline": BatchMean()}
+
+    return Objective(**defaults | parts)
 
 
-def merl(entropy_weight=1.0, **parts):
+def merl(entropy_weight: float = 1.0, **parts: Any) -> Objective:
     """Returns maximum-entropy REINFORCE: J = E[D(y)] + α H(π), with the batch mean as baseline.
 
-    Its optimum is π* ∝ exp(D(y)/α). A reward in [0, 1] for a whole sequence stands against an entropy of up to T·log V nats (807 for the
-    paper's T and V), so that the paper's α = 1 asks for nearly uniform noise; a reward of one nat in a hundred asks for α of about 0.001.
+    Its optimum is π* ∝ exp(D(y)/α). A reward in [0, 1] for a whole sequence stands against an
+    entropy of up to T·log V nats (807 for the paper's T and V), so that the paper's α = 1 asks for
+    nearly uniform noise; a reward of one nat in a hundred asks for α of about 0.001.
 
     Args:
         entropy_weight: α ≥ 0.
-        **parts: any other field of `Objective`, in place of the recipe's.
+        **parts: other fields of `Objective` that replace the recipe's.
 
     Raises:
         ValueError: if the weight is negative.
@@ -58,18 +64,21 @@ def merl(entropy_weight=1.0, **parts):
     Reference:
         Bjare & Meredith, equation 2; Ziebart et al. 2008; Levine 2018.
     """
-    return Objective(**{"baseline": BatchMean(), "entropy_weight": entropy_weight, **parts})
+    defaults: dict[str, Any] = {"baseline": BatchMean(), "entropy_weight": entropy_weight}
+
+    return Objective(**defaults | parts)
 
 
-def kl_control(kl_weight=1.0, **parts):
+def kl_control(kl_weight: float = 1.0, **parts: Any) -> Objective:
     """Returns KL control: J = E[logit D(y)] − β KL(π‖π₀), with the leave-one-out baseline.
 
-    Entropy is measured against the pre-trained generator π₀ in place of the uniform distribution, so that what was learned is kept. The
-    optimum is π* ∝ π₀ exp(R/β); with β = 1 and D optimal for data against π₀, R = log p_data/π₀ and π* is p_data.
+    Entropy is measured against the pre-trained generator π₀ instead of the uniform distribution,
+    so that what was learned is kept. The optimum is π* ∝ π₀ exp(R/β); with β = 1 and D optimal for
+    data against π₀, R = log p_data/π₀ and π* is p_data.
 
     Args:
         kl_weight: β ≥ 0.
-        **parts: any other field of `Objective`, in place of the recipe's.
+        **parts: other fields of `Objective` that replace the recipe's.
 
     Raises:
         ValueError: if the weight is negative.
@@ -81,17 +90,21 @@ def kl_control(kl_weight=1.0, **parts):
     Reference:
         Jaques et al. 2016, "Sequence Tutor"; Levine 2018.
     """
-    return Objective(
-        **{"reward": rewards.logit, "baseline": LeaveOneOut(), "kl_weight": kl_weight, **parts}
-    )
+    defaults: dict[str, Any] = {
+        "reward": rewards.logit,
+        "baseline": LeaveOneOut(),
+        "kl_weight": kl_weight,
+    }
+
+    return Objective(**defaults | parts)
 
 
-def seqgan(num_rollouts=16, **parts):
-    """Returns SeqGAN: J = E[D(y)], each token credited with the mean reward of N completions, no baseline.
+def seqgan(num_rollouts: int = 16, **parts: Any) -> Objective:
+    """Returns SeqGAN: J = E[D(y)], each token credited with the mean reward of N completions.
 
     Args:
         num_rollouts: N.
-        **parts: any field of `Objective`, in place of the recipe's.
+        **parts: fields of `Objective` that replace the recipe's.
 
     Raises:
         ValueError: if the number is below 1.
@@ -103,27 +116,29 @@ def seqgan(num_rollouts=16, **parts):
     Reference:
         Yu et al. 2016, equations 4 and 7, algorithm 1.
     """
-    return Objective(**{"credit": Rollout(num_rollouts), **parts})
+    defaults: dict[str, Any] = {"credit": Rollout(num_rollouts)}
+
+    return Objective(**defaults | parts)
 
 
-RECIPES = {
-    "reinforce": reinforce,
-    "reinforce_with_baseline": reinforce_with_baseline,
-    "merl": merl,
-    "kl_control": kl_control,
-    "seqgan": seqgan,
-}
+RECIPES = dict(
+    zip(
+        RECIPE_NAMES,
+        (reinforce, reinforce_with_baseline, merl, kl_control, seqgan),
+        strict=True,
+    )
+)
 """The recipes by name, for `fit_adversarial`, the command line and configurations."""
 
 
-def get_objective(objective):
+def get_objective(objective: Objective | str) -> Objective:
     """Returns an objective from a recipe's name, or the objective itself.
 
     Args:
         objective: an `Objective`, or a name in `RECIPES`.
 
     Raises:
-        ValueError: if the name is no recipe's.
+        ValueError: if there is no recipe of that name.
         TypeError: if it is neither.
 
     Example:
@@ -134,10 +149,13 @@ def get_objective(objective):
         return objective
     if not isinstance(objective, str):
         raise TypeError(
-            f"objective must be an Objective or a recipe's name, received {type(objective).__name__}. Try merl(entropy_weight=0.01)."
+            "objective must be an Objective or a recipe's name, "
+            f"received {type(objective).__name__}. Try merl(entropy_weight=0.01)."
         )
     if objective not in RECIPES:
         raise ValueError(
-            f"There is no recipe {objective!r}; expected one of {', '.join(RECIPES)}, or an Objective."
+            f"There is no recipe {objective!r}; expected one of {', '.join(RECIPES)}, "
+            "or an Objective."
         )
+
     return RECIPES[objective]()

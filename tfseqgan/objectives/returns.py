@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 
-def reward_to_go(rewards, mask, discount=1.0):
-    """Returns the discounted sum of the rewards from each step to the end of its sequence.
+def reward_to_go(rewards: tf.Tensor, mask: tf.Tensor, discount: float = 1.0) -> tf.Tensor:
+    """Computes the discounted sum of the rewards from each step to the end of its sequence.
 
         Gₜ = Σ_{k≥t} γᵏ⁻ᵗ mₖ rₖ
 
@@ -16,10 +16,11 @@ def reward_to_go(rewards, mask, discount=1.0):
         discount: γ in [0, 1].
 
     Returns:
-        float [B, T], of the dtype of `rewards`; zero behind the end.
+        float [B, T], of the dtype of `rewards`; zero after the end token.
 
     Example:
-        >>> reward_to_go(tf.constant([[1.0, 2.0, 4.0]]), tf.ones([1, 3]), discount=0.5).numpy().tolist()
+        >>> rewards = tf.constant([[1.0, 2.0, 4.0]])
+        >>> reward_to_go(rewards, tf.ones([1, 3]), discount=0.5).numpy().tolist()
         [[3.0, 4.0, 4.0]]
 
     Reference:
@@ -28,9 +29,10 @@ def reward_to_go(rewards, mask, discount=1.0):
     mask = tf.cast(mask, rewards.dtype)
     if discount == 1.0:
         return tf.cumsum(rewards * mask, axis=1, reverse=True) * mask  # [B, T]
+
     steps = tf.range(tf.shape(rewards)[1])
-    later = tf.cast(steps[:, None] - steps[None, :], rewards.dtype)  # [T, T], k − t
-    powers = tf.where(
-        later >= 0, tf.convert_to_tensor(discount, rewards.dtype) ** tf.maximum(later, 0), 0
-    )
+    distance = tf.cast(steps[:, None] - steps[None, :], rewards.dtype)  # [T, T], k − t
+    base = tf.convert_to_tensor(discount, rewards.dtype)
+    powers = tf.where(distance >= 0, base ** tf.maximum(distance, 0), 0)
+
     return tf.matmul(rewards * mask, powers) * mask  # [B, T]

@@ -1,18 +1,21 @@
-"""What the discriminator's logit is worth to the generator: elementwise functions [B] → [B].
+"""From the discriminator's logit to a reward: elementwise functions [B] → [B].
 
-Each shape descends another divergence from the policy to the data, if D is optimal against the present policy π:
+Each reward makes the policy descend another divergence to the data, if D is optimal against the
+present policy π:
 
     probability  R = D                bounded in [0, 1]; the paper's reward (section 3.1)
     log          R = log D            the non-saturating GAN's
     logit        R = log D/(1 − D)    = log p_data(y)/π(y): descends KL(π‖p_data)
-    none         R = 0                no word from D: for rewards of the tokens alone, and for the ablation
+    none         R = 0                D is not asked: for rewards of the tokens alone
 """
 
 import tensorflow as tf
 
+from tfseqgan.objectives.names import REWARD_NAMES
 
-def probability(logits):
-    """Returns D(y) = σ(logit), in [0, 1].
+
+def probability(logits: tf.Tensor) -> tf.Tensor:
+    """Computes D(y) = σ(logit), in [0, 1].
 
     Args:
         logits: float [B], the discriminator's logits.
@@ -30,8 +33,8 @@ def probability(logits):
     return tf.sigmoid(logits)
 
 
-def log(logits):
-    """Returns log D(y), at most 0; stable where D is nearly 0.
+def log(logits: tf.Tensor) -> tf.Tensor:
+    """Computes log D(y), at most 0; stable where D is nearly 0.
 
     Args:
         logits: float [B], the discriminator's logits.
@@ -49,10 +52,11 @@ def log(logits):
     return tf.math.log_sigmoid(logits)
 
 
-def logit(logits):
+def logit(logits: tf.Tensor) -> tf.Tensor:
     """Returns log D(y)/(1 − D(y)): the logit itself.
 
-    With D optimal for data against π₀ this is log p_data(y)/π₀(y), and `kl_control` with weight 1 has the optimum p_data.
+    With D optimal for data against π₀ this is log p_data(y)/π₀(y), and `kl_control` with weight 1
+    has the optimum p_data.
 
     Args:
         logits: float [B], the discriminator's logits.
@@ -70,8 +74,8 @@ def logit(logits):
     return tf.identity(logits)
 
 
-def none(logits):
-    """Returns 0 for every sequence: the discriminator has no say.
+def none(logits: tf.Tensor) -> tf.Tensor:
+    """Returns 0 for every sequence: the discriminator is not asked.
 
     Args:
         logits: float [B], the discriminator's logits.
@@ -86,5 +90,5 @@ def none(logits):
     return tf.zeros_like(logits)
 
 
-REWARDS = {"probability": probability, "log": log, "logit": logit, "none": none}
-"""The rewards by name, for the command line and for configurations."""
+REWARDS = dict(zip(REWARD_NAMES, (probability, log, logit, none), strict=True))
+"""The rewards by name."""

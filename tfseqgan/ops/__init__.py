@@ -1,12 +1,13 @@
-"""Tensor functions and kernels; readers of the algorithm need not open it. May import: nothing of tfseqgan.
+"""Tensor functions and kernels; readers of the algorithm need not open it.
 
-replicas            many replicas that act as one
-masking             sequence_mask, masked_mean
-sampling            temperature, top-k, top-p, inverse CDF, row seeds, row padding
-sparse              products with sparse matrices in one order of sums
-lstm                one LSTM step; outputs of a sequence
-log_probs           log softmax at the tokens
-spectra             long filters by their spectra
-adam                Adam in one kernel a weight
-causal_convolution  convolution + maximum over time, sparse gradient
+May import: nothing of tfseqgan.
+
+devices               the one device switch
+masking               sequence_mask, masked_mean
+sampling              temperature, top-k, top-p, inverse CDF, row seeds, row padding
+log_probs             log softmax at the tokens
+lstm                  one LSTM step; outputs of a sequence
+spectral_convolution  long filters by their spectra
+causal_convolution    convolution + maximum over time, sparse gradient
+adam                  Adam in one kernel a weight
 """

@@ -6,16 +6,19 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, its whole update of a weight in TensorFlow's own kernel: the same steps but for the last bits, in 0.4 of the time on two CPU cores.
+    """Keras' Adam, with the whole update of a weight in TensorFlow's own kernel.
 
-    Its arguments and its checkpoints are Keras'; `amsgrad` is left to Keras.
+        m ← m + (1 − β₁)(g − m),   v ← v + (1 − β₂)(g² − v)
+        θ ← θ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
 
-        m ← m + (1 − β₁)(g − m),   v ← v + (1 − β₂)(g² − v),   θ ← θ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε)
+    The steps are those of Keras' Adam except for the last bits. Its arguments and its checkpoints
+    are Keras' too; with `amsgrad`, and for sparse gradients, Keras' own update runs.
 
     Example:
         >>> weight = keras.Variable([1.0])
         >>> optimizer = Adam(0.5)
-        >>> optimizer.build([weight]); optimizer.apply([tf.constant([2.0])], [weight])
+        >>> optimizer.build([weight])
+        >>> optimizer.apply([tf.constant([2.0])], [weight])
         >>> weight.numpy().round(4).tolist()
         [0.5]
 
@@ -27,13 +30,14 @@ class Adam(keras.optimizers.Adam):
         """Moves a variable and its two moments."""
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             return super().update_step(gradient, variable, learning_rate)
-        place, dtype = self._get_variable_index(variable), variable.dtype
+
+        index = self._get_variable_index(variable)
+        dtype = variable.dtype
         step = tf.cast(self.iterations + 1, dtype)
-        first, second = self._momentums[place].value, self._velocities[place].value
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=first.handle,
-            v=second.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
             beta1_power=tf.cast(self.beta_1, dtype) ** step,
             beta2_power=tf.cast(self.beta_2, dtype) ** step,
             lr=tf.cast(learning_rate, dtype),

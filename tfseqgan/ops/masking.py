@@ -1,14 +1,15 @@
-"""Masks and masked means of sequences."""
+"""Masks of sequences, and means over what they keep."""
 
 import tensorflow as tf
 
 
-def sequence_mask(tokens, end_token_id=None):
-    """Returns 1 for every token up to and including the first end token of its row, 0 behind it.
-
-    What stands behind the end is padding, whatever its id. Sequences that never end count whole.
+def sequence_mask(tokens: tf.Tensor, end_token_id: int | None = None) -> tf.Tensor:
+    """Computes 1 for every token up to and including the first end token of its row, else 0.
 
         mₜ = 1 if end ∉ y₍<t₎ else 0
+
+    Tokens after the end token are padding, whatever their ids. This is the one definition of the
+    end of a sequence: every loss, reward, entropy and metric uses it.
 
     Args:
         tokens: int32 [B, T].
@@ -18,33 +19,39 @@ def sequence_mask(tokens, end_token_id=None):
         float32 [B, T] of zeros and ones.
 
     Example:
-        >>> sequence_mask(tf.constant([[5, 2, 0, 0], [7, 8, 9, 5]]), end_token_id=2).numpy().tolist()
+        >>> tokens = tf.constant([[5, 2, 0, 0], [7, 8, 9, 5]])
+        >>> sequence_mask(tokens, end_token_id=2).numpy().tolist()
         [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
     """
     if end_token_id is None:
-        return tf.ones_like(tokens, tf.float32)  # [B, T]
-    ends_before = tf.cumsum(
-        tf.cast(tokens == end_token_id, tf.int32), axis=1, exclusive=True
-    )  # [B, T]
+        return tf.ones_like(tokens, tf.float32)
+
+    is_end = tf.cast(tokens == end_token_id, tf.int32)
+    ends_before = tf.cumsum(is_end, axis=1, exclusive=True)
+
     return tf.cast(ends_before == 0, tf.float32)
 
 
-def masked_mean(values, mask, axis=None):
-    """Returns the mean of the values whose mask is 1; 0 where none is.
+def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
+    """Computes the mean of the values whose mask is 1; 0 where there is none.
 
         Σ mᵢ xᵢ / max(Σ mᵢ, 1)
 
     Args:
         values: float [B, T].
         mask: float [B, T] of zeros and ones.
-        axis: the axis to take the mean over, or None for all.
+        axis: the axis to average over, or None for all.
 
     Returns:
-        float: [] or the shape without `axis`.
+        float [], or the shape of `values` without `axis`.
 
     Example:
-        >>> float(masked_mean(tf.constant([[1.0, 2.0, 9.0]]), tf.constant([[1.0, 1.0, 0.0]])))
+        >>> values, mask = tf.constant([[1.0, 2.0, 9.0]]), tf.constant([[1.0, 1.0, 0.0]])
+        >>> float(masked_mean(values, mask))
         1.5
     """
     mask = tf.cast(mask, values.dtype)
-    return tf.reduce_sum(values * mask, axis) / tf.maximum(tf.reduce_sum(mask, axis), 1)
+    total = tf.reduce_sum(values * mask, axis)
+    count = tf.reduce_sum(mask, axis)
+
+    return total / tf.maximum(count, 1)

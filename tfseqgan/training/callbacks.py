@@ -1,6 +1,6 @@
-"""What a run shows and writes while it goes on: a progress line, a CSV file, scalars for TensorBoard. All are Keras callbacks.
+"""What a run shows and writes while it runs: a progress line, a CSV file, TensorBoard scalars.
 
-Of several workers the chief alone shows and writes anything.
+All are Keras callbacks. Of several workers only the chief shows and writes anything.
 """
 
 import csv
@@ -8,68 +8,95 @@ import io
 import os
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.files import write_atomically
-from tfseqgan.ops.replicas import is_chief
+from tfseqgan.training.distribute import is_chief
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows the round, the time left and the figures that matter, on one line that is written over or one line a round.
+    """Shows the round, the time left and the figures that matter.
 
     Args:
         first: the first round of the run.
-        last: the round that it ends before.
-        keys: which logs to show, in this order.
-        live: write over one line (a terminal) or add a line a round (a file).
+        last: the round before which the run ends.
+        keys: which figures to show, in this order.
+        live: overwrite one line (a terminal), or write a line a round (a file).
         title: what a round is called.
     """
 
-    def __init__(self, first, last, keys, live, title="round"):
+    def __init__(
+        self, first: int, last: int, keys: Sequence[str], live: bool, title: str = "round"
+    ) -> None:
         super().__init__()
-        self.first, self.last, self.keys, self.live, self.title = first, last, keys, live, title
+        self.first = first
+        self.last = last
+        self.keys = keys
+        self.live = live
+        self.title = title
+        self.resumed_at: int | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
-        self.started, self.begun_at = time.monotonic(), None
+        self.started = time.monotonic()
+        self.resumed_at = None
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Notes where the run begins, since a resumed one begins late."""
-        self.begun_at = epoch if self.begun_at is None else self.begun_at
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the first round that this process trains, since a resumed run begins late."""
+        if self.resumed_at is None:
+            self.resumed_at = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the line."""
+        logs = logs or {}
         seconds = time.monotonic() - self.started
-        left = seconds / (epoch + 1 - self.begun_at) * (self.last - epoch - 1)
-        done, total = epoch + 1 - self.first, self.last - self.first
-        bar = "━" * round(20 * done / total)
-        figures = "  ".join(
-            f"{key} {logs[key]:.4g}" for key in self.keys if np.isfinite(logs.get(key, np.nan))
-        )
-        line = f"{self.title} {epoch + 1:>4}/{self.last} {bar:<20} {seconds:5.0f}s + {left:.0f}s  {figures}"
-        print(f"\r{line}\033[K" if self.live else line, end="" if self.live else "\n", flush=True)
+        first_here = epoch if self.resumed_at is None else self.resumed_at
+        seconds_a_round = seconds / (epoch + 1 - first_here)
+        left = seconds_a_round * (self.last - epoch - 1)
 
-    def on_train_end(self, logs=None):
-        """Leaves the live line standing."""
+        share_done = (epoch + 1 - self.first) / (self.last - self.first)
+        bar = "━" * round(20 * share_done)
+        known = [key for key in self.keys if np.isfinite(logs.get(key, np.nan))]
+        figures = "  ".join(f"{key} {logs[key]:.4g}" for key in known)
+        counter = f"{self.title} {epoch + 1:>4}/{self.last}"
+        line = f"{counter} {bar:<20} {seconds:5.0f}s + {left:.0f}s  {figures}"
+
+        if self.live:
+            print(f"\r{line}\033[K", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Ends the live line."""
         if self.live:
             print(flush=True)
 
 
-def progress(first, last, keys, verbose="auto", title="round"):
+def progress(
+    first: int,
+    last: int,
+    keys: Sequence[str],
+    verbose: int | str = "auto",
+    title: str = "round",
+) -> list[keras.callbacks.Callback]:
     """Returns the progress callbacks that `verbose` asks for, as in Keras.
 
     Args:
         first: the first round.
-        last: the round that the run ends before.
-        keys: which logs to show.
-        verbose: 0 for silence, 1 for one live line, 2 for a line a round, "auto" for 1 in a terminal and 2 elsewhere.
+        last: the round before which the run ends.
+        keys: which figures to show.
+        verbose: 0 for silence, 1 for one live line, 2 for a line a round, "auto" for 1 in a
+            terminal and 2 elsewhere.
         title: what a round is called.
 
     Returns:
-        A list of none or one callback.
+        A list of no callback or one.
 
     Example:
         >>> progress(0, 3, ["nll"], verbose=0)
@@ -77,91 +104,102 @@ def progress(first, last, keys, verbose="auto", title="round"):
     """
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
-    return (
-        [Progress(first, last, keys, live=verbose == 1, title=title)]
-        if verbose and is_chief()
-        else []
-    )
+    if not verbose or not is_chief():
+        return []
+
+    return [Progress(first, last, keys, live=verbose == 1, title=title)]
 
 
 class MetricsCSV(keras.callbacks.Callback):
-    """Writes one row of figures a round, so that a run can be followed and drawn while it goes on.
+    """Writes one row of figures a round, so that a run can be watched and plotted while it runs.
 
-    A resumed run plays some rounds again: their old rows are dropped before the first of them is played, and no other row is lost.
+    A resumed run repeats some rounds: their old rows are dropped before the first of them runs,
+    and no other row is lost.
 
     Args:
         path: the file; its folder must exist.
         title: the name of the first column.
 
     Example:
-        >>> import pathlib, tempfile
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "metrics.csv")
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "metrics.csv")
         >>> table = MetricsCSV(path)
         >>> table.on_epoch_begin(0); table.on_epoch_end(0, {"nll": 2.5})
         >>> path.read_text().split()
         ['round,nll', '0,2.5']
     """
 
-    def __init__(self, path, title="round"):
+    def __init__(self, path: Path | str, title: str = "round") -> None:
         super().__init__()
-        self.path, self.title, self.opened = path, title, False
+        self.path = path
+        self.title = title
+        self.is_open = False
 
-    def on_train_begin(self, logs=None):
-        """Looks at the file anew, since another run may have written to it."""
-        self.opened = False
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forgets what it knows of the file, since another run may have written to it."""
+        self.is_open = False
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Drops the rows of this round and later ones, once."""
-        if not self.opened and is_chief() and os.path.exists(self.path):
+        if not self.is_open and is_chief() and os.path.exists(self.path):
             with open(self.path, newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.DictReader(file) if int(row[self.title]) < epoch]
-            write_atomically(self.path, self._text(rows, header=True).encode())
-        self.opened = True
+            write_atomically(self.path, self._to_csv(rows, header=True).encode())
+        self.is_open = True
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Adds the round's row."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Appends the round's row."""
         if not is_chief():
             return
-        row = {self.title: epoch} | {key: float(value) for key, value in (logs or {}).items()}
+
+        figures = {key: float(value) for key, value in (logs or {}).items()}
+        row = {self.title: epoch} | figures
         with open(self.path, "a", newline="", encoding="utf-8") as file:
-            file.write(self._text([row], header=file.tell() == 0))
+            is_new = file.tell() == 0
+            file.write(self._to_csv([row], header=is_new))
 
     @staticmethod
-    def _text(rows, header):
+    def _to_csv(rows, header):
         """Returns rows as lines of CSV."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, rows[0] if rows else [], lineterminator="\n")
+        columns = rows[0] if rows else []
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         if rows and header:
             writer.writeheader()
         writer.writerows(rows)
+
         return text.getvalue()
 
 
 class Scalars(keras.callbacks.Callback):
-    """Writes every figure as a scalar that TensorBoard reads; TensorBoard itself is not needed to write them.
+    """Writes every figure as a scalar that TensorBoard reads.
+
+    TensorBoard itself is not needed to write them.
 
     Args:
-        folder: where the event files go.
+        folder: where the event files are written.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path | str) -> None:
         super().__init__()
-        self.folder, self.writer = folder, None
+        self.folder = folder
+        self.writer: Any = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the round's scalars; opens the file when there is something to write."""
         if not is_chief():
             return
-        self.writer = self.writer or tf.summary.create_file_writer(str(self.folder))
-        metadata = tf.compat.v1.SummaryMetadata(
-            plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-        )
+        if self.writer is None:
+            self.writer = tf.summary.create_file_writer(str(self.folder))
+
+        plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
         with self.writer.as_default():
             for key, value in (logs or {}).items():
                 tf.summary.write(key, tf.constant(value, tf.float32), step=epoch, metadata=metadata)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the file."""
-        if self.writer:
+        if self.writer is not None:
             self.writer.close()
             self.writer = None

@@ -1,4 +1,4 @@
-"""Everything that a run needs in order to go on exactly where it stopped."""
+"""Everything that a stopped run needs in order to resume exactly where it stopped."""
 
 import errno
 import json
@@ -8,110 +8,126 @@ import shutil
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.ops.replicas import is_chief
+from tfseqgan.training.distribute import is_chief
 
 _log = logging.getLogger("tfseqgan")
 
 
-def checksum(values):
-    """Returns a number that changes when any of some integers does, or None for None; to name in a run's settings what is too long to list.
+def checksum(values: Any) -> int | None:
+    """Returns a number that changes when any of some integers does, or None for None.
+
+    It stands in a run's settings for what is too long to list.
 
     Example:
         >>> checksum([[1, 2]]) == checksum([[1, 2]]), checksum([[1, 2]]) == checksum([[2, 1]])
         (True, False)
     """
-    return None if values is None else zlib.crc32(np.asarray(values, np.int32).tobytes())
+    if values is None:
+        return None
+
+    return zlib.crc32(np.asarray(values, np.int32).tobytes())
 
 
-def model_settings(**models):
-    """Returns what a checkpoint fixes about models, as plain values by name: their parts, precision and the kind of their optimizer.
+def model_settings(**models: Any) -> dict[str, Any]:
+    """Returns what a checkpoint fixes about models: size, precision and the kind of optimizer.
 
     Args:
         **models: compiled models by name.
+
+    Returns:
+        Plain values by name, such as "generator.units".
 
     Example:
         >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(vocabulary_size=7, units=8)
         >>> generator.compile("adam")
-        >>> model_settings(generator=generator)["generator.units"], model_settings(generator=generator)["generator.optimizer"]
+        >>> settings = model_settings(generator=generator)
+        >>> settings["generator.units"], settings["generator.optimizer"]
         (8, 'Adam')
     """
-    settings = {}
+    settings: dict[str, Any] = {}
     for name, model in models.items():
         config = model.get_config() | {
             "optimizer": type(model.optimizer).__name__,
             "token_features": checksum(model.token_features),
+            "precision": model.dtype_policy.name,
         }
-        config["precision"] = model.dtype_policy.name
-        settings |= {
-            f"{name}.{key}": value
-            for key, value in config.items()
-            if key not in ("name", "trainable", "dtype")
-        }
+        kept = {key for key in config if key not in ("name", "trainable", "dtype")}
+        settings |= {f"{name}.{key}": config[key] for key in kept}
+
     return settings
 
 
 class RunState(tf.train.experimental.PythonState):
-    """The plain values of a run, saved inside the same checkpoint as its tensors, so that the two can never disagree.
+    """The plain values of a run, saved in the same checkpoint as its tensors.
+
+    So the two can never disagree.
 
     Attributes:
-        settings: dict, what must be the same when the run goes on.
-        next_round: int, the first round not yet played.
-        history: dict of lists, one figure a round; `rounds` are their numbers.
-        rounds: list of int.
+        settings: what must be the same when the run is resumed.
+        next_round: the first round that has not run.
+        history: one list of figures a name, one figure a round.
+        rounds: the indices of those rounds.
     """
 
-    def __init__(self, settings, first_round=0):
-        self.settings, self.next_round, self.history, self.rounds = settings, first_round, {}, []
+    _SAVED = ("settings", "next_round", "history", "rounds")
 
-    def serialize(self):
+    def __init__(self, settings: dict[str, Any], first_round: int = 0) -> None:
+        self.settings = settings
+        self.next_round = first_round
+        self.history: dict[str, list[float]] = {}
+        self.rounds: list[int] = []
+
+    def serialize(self) -> str:
         """Returns the values as JSON; floats survive to the last bit."""
-        return json.dumps(
-            {name: getattr(self, name) for name in ("settings", "next_round", "history", "rounds")}
-        )
+        return json.dumps({name: getattr(self, name) for name in self._SAVED})
 
-    def deserialize(self, text):
-        """Takes the values from JSON, after checking that the settings are this run's."""
+    def deserialize(self, text: str) -> None:
+        """Takes the values from JSON, after checking that the settings are this run's.
+
+        Raises:
+            ValueError: naming what differs, if the settings are another run's.
+        """
         saved = json.loads(text)
+        theirs = saved["settings"]
         ours = json.loads(json.dumps(self.settings))
-        changed = {
-            name
-            for name in ours.keys() | saved["settings"].keys()
-            if ours.get(name) != saved["settings"].get(name)
-        }
+
+        names = sorted(ours.keys() | theirs.keys())
+        changed = [name for name in names if ours.get(name) != theirs.get(name)]
         if changed:
             differences = "; ".join(
-                f"{name}: saved {saved['settings'].get(name)!r}, now {ours.get(name)!r}"
-                for name in sorted(changed)
+                f"{name}: saved {theirs.get(name)!r}, now {ours.get(name)!r}" for name in changed
             )
             raise ValueError(
-                f"The checkpoint belongs to a run with other settings ({differences}). A run goes on only as it was begun: pass the saved settings, "
+                f"The checkpoint belongs to a run with other settings ({differences}). A run can "
+                "only be resumed with the settings it was started with: pass the saved settings, "
                 "or another checkpoint_dir."
             )
-        self.next_round, self.history, self.rounds = (
-            saved["next_round"],
-            saved["history"],
-            saved["rounds"],
-        )
 
-    def write(self, round_number, logs):
+        self.next_round = saved["next_round"]
+        self.history = saved["history"]
+        self.rounds = saved["rounds"]
+
+    def write(self, round_index: int, logs: dict[str, float]) -> None:
         """Adds a round's figures."""
-        self.rounds.append(round_number)
+        self.rounds.append(round_index)
         for key, value in logs.items():
             self.history.setdefault(key, []).append(float(value))
-        self.next_round = round_number + 1
+        self.next_round = round_index + 1
 
 
 class Checkpoints:
-    """Saves and restores a run's journal together with its models, optimizers and other state.
+    """Saves and restores a run's state together with its models, optimizers and variables.
 
     Args:
-        folder: where the checkpoints are; made when it does not exist. None keeps nothing and restores nothing.
-        journal: the run's `RunState`.
+        folder: where the checkpoints are; made where it does not exist. None keeps nothing and
+            restores nothing.
+        run_state: the run's `RunState`.
         **state: the models, optimizers and variables to keep, by name.
 
     Example:
@@ -123,59 +139,72 @@ class Checkpoints:
         (True, 5)
     """
 
-    def __init__(self, folder, journal, **state):
+    def __init__(self, folder: Path | str | None, run_state: RunState, **state: Any) -> None:
         self.manager = None
-        if folder is not None:
-            os.makedirs(folder, exist_ok=True)
-            checkpoint = tf.train.Checkpoint(journal=journal, **state)
-            self.manager = self.writer = tf.train.CheckpointManager(
-                checkpoint, str(folder), max_to_keep=2
-            )
-            if not is_chief():  # saving is the work of all, since a variable may be summed over the workers for it; what the others write is thrown away
-                self.aside = tempfile.TemporaryDirectory(prefix="tfseqgan-")
-                self.writer = tf.train.CheckpointManager(checkpoint, self.aside.name, max_to_keep=1)
+        if folder is None:
+            return
 
-    def restore(self):
-        """Takes the newest whole checkpoint over everything; returns whether there was one.
+        os.makedirs(folder, exist_ok=True)
+        checkpoint = tf.train.Checkpoint(journal=run_state, **state)
+        self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+        self.writer = self.manager
+        if not is_chief():
+            # All workers must save, since a variable may have to be summed over them; what the
+            # others write is thrown away.
+            self.scratch_folder = tempfile.TemporaryDirectory(prefix="tfseqgan-")
+            self.writer = tf.train.CheckpointManager(
+                checkpoint, self.scratch_folder.name, max_to_keep=1
+            )
+
+    def restore(self) -> bool:
+        """Restores the newest whole checkpoint; returns whether there was one.
 
         Raises:
-            ValueError: if the checkpoint belongs to a run with other settings, or none of those in the folder is whole.
+            ValueError: if the checkpoint belongs to a run with other settings, or no checkpoint in
+                the folder is whole.
         """
-        kept = [] if self.manager is None else self.manager.checkpoints
-        for path in reversed(kept):
+        if self.manager is None or not self.manager.checkpoints:
+            return False
+
+        for path in reversed(self.manager.checkpoints):
             try:
                 self.manager.checkpoint.restore(path).assert_existing_objects_matched()
                 return True
             except ValueError:  # of `RunState.deserialize`
                 raise
-            except Exception as error:  # TensorFlow reports damage as IndexError, DataLossError, NotFoundError and more
-                _log.warning("The checkpoint %s is damaged (%s).", path, str(error).splitlines()[0])
-        if kept:
-            raise ValueError(
-                f"No checkpoint in {self.manager.directory} is whole; expected one at least. Restore the folder, or begin a new run."
-            )
-        return False
+            except Exception as error:  # TensorFlow reports damage by many kinds of errors
+                reason = str(error).splitlines()[0]
+                _log.warning("The checkpoint %s is damaged (%s).", path, reason)
 
-    def save(self):
-        """Writes a checkpoint, then drops the oldest one; of several workers the chief alone leaves one behind.
+        raise ValueError(
+            f"No checkpoint in {self.manager.directory} is whole; expected one or more. "
+            "Restore the folder, or start a new run."
+        )
+
+    def save(self) -> None:
+        """Writes a checkpoint, then drops the oldest one.
 
         Raises:
-            OSError: if the disk is full or cannot be written; the checkpoints that were there before are untouched.
+            OSError: if the disk is full or cannot be written; the earlier checkpoints are intact.
         """
         if self.manager is None:
             return
+
         try:
             self.writer.save()
         except tf.errors.OpError as error:
-            self._drop_partial()
-            code = (
-                errno.ENOSPC if isinstance(error, tf.errors.ResourceExhaustedError) else errno.EIO
-            )
+            self._remove_partial_checkpoint()
+            is_full = isinstance(error, tf.errors.ResourceExhaustedError)
+            code = errno.ENOSPC if is_full else errno.EIO
             raise OSError(code, os.strerror(code), self.writer.directory) from error
 
-    def _drop_partial(self):
-        """Removes what a checkpoint that could not be written left behind."""
+    def _remove_partial_checkpoint(self):
+        """Removes the files of a checkpoint that could not be written."""
         kept = {os.path.basename(path) for path in self.writer.checkpoints}
         for path in Path(self.writer.directory).glob("ckpt-*"):
-            if path.name.split(".")[0] not in kept:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.name.split(".")[0] in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

@@ -1,25 +1,32 @@
-"""Maximum likelihood, the start of every model of the paper (section 4), in a loop that repeats and goes on bit for bit."""
+"""Maximum likelihood, the start of every model of the paper (section 4).
+
+The loop repeats and resumes bit for bit.
+"""
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import mean_nll
 from tfseqgan.models.checks import check_counts, check_tokens
-from tfseqgan.ops.replicas import (
-    check_rows_for_all,
-    check_same_everywhere,
-    under_strategy,
-)
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
+from tfseqgan.training.distribute import (
+    check_rows_for_all_replicas,
+    check_same_on_workers,
+    under_strategy,
+)
 from tfseqgan.training.loop import run_rounds
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
-from tfseqgan.training.steps import make_step
+from tfseqgan.training.steps import make_likelihood_step
 
-_ORDER, _DROPOUT = range(2)
+_ORDER, _DROPOUT = range(2)  # purposes of random numbers
 
 
 class BestWeights(tf.Module):
@@ -29,70 +36,124 @@ class BestWeights(tf.Module):
         model: a built Keras model.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         super().__init__()
         self.model = model
         self.copies = [tf.Variable(weight, trainable=False) for weight in model.trainable_variables]
 
-    def take(self):
+    def save(self) -> None:
         """Copies the model's weights."""
-        for copy, weight in zip(self.copies, self.model.trainable_variables):
+        for copy, weight in zip(self.copies, self.model.trainable_variables, strict=True):
             copy.assign(weight)
 
-    def restore(self):
+    def restore(self) -> None:
         """Sets the model's weights to the copies."""
-        for copy, weight in zip(self.copies, self.model.trainable_variables):
+        for copy, weight in zip(self.copies, self.model.trainable_variables, strict=True):
             weight.assign(copy)
+
+
+class _LikelihoodEpochs:
+    """The epochs of a run of `pretrain`, whose data and seed are fixed."""
+
+    def __init__(self, generator, data, validation_data, batch_size, seed, run_state):
+        self.generator = generator
+        self.data = data
+        self.validation_data = validation_data
+        self.batch_size = batch_size
+        self.seed = seed
+        self.run_state = run_state
+        self.best = BestWeights(generator)
+        self.step = make_likelihood_step(generator)
+
+    def run(self, epoch: int) -> dict[str, float]:
+        """Trains one epoch and returns its figures."""
+        self.generator.seed_dropout(derive_seed(self.seed, _DROPOUT, epoch))
+        num_rows = len(self.data)
+        order = shuffled_indices(num_rows, num_rows, self.seed, _ORDER, epoch)
+
+        losses = []
+        for start in range(0, num_rows, self.batch_size):
+            batch = self.data[order[start : start + self.batch_size]]
+            losses.append(self.step(tf.constant(batch)))
+
+        figures = {"nll": float(np.mean(losses))}
+        check_finite(f"epoch {epoch}", figures, self.generator)
+        if self.validation_data is not None:
+            figures["val_nll"] = self._validate()
+
+        return figures
+
+    def _validate(self):
+        """Returns the validation NLL, and keeps the weights if it is the lowest so far."""
+        nll = mean_nll(self.generator, self.validation_data)
+        earlier = self.run_state.history.get("val_nll", [])
+        if nll < min(earlier, default=math.inf):
+            self.best.save()
+
+        return nll
+
+    def are_out_of_patience(self, patience: int | None) -> bool:
+        """Returns whether `patience` epochs have passed since the lowest validation NLL."""
+        nlls = self.run_state.history.get("val_nll", [])
+        if patience is None or not nlls:
+            return False
+
+        return len(nlls) - 1 - int(np.argmin(nlls)) >= patience
 
 
 @under_strategy
 def pretrain(
-    generator,
-    data,
+    generator: Any,
+    data: np.ndarray,
     *,
-    epochs=20,
-    batch_size=32,
-    validation_data=None,
-    patience=None,
-    checkpoint_dir=None,
-    checkpoint_every=1,
-    strategy=None,
-    callbacks=(),
-    seed=None,
-    verbose="auto",
-):
-    """Trains a generator by maximum likelihood; with validation data it ends with the weights of its best epoch.
+    epochs: int = 20,
+    batch_size: int = 32,
+    validation_data: np.ndarray | None = None,
+    patience: int | None = None,
+    checkpoint_dir: Path | str | None = None,
+    checkpoint_every: int = 1,
+    strategy: tf.distribute.Strategy | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    seed: int | None = None,
+    verbose: int | str = "auto",
+) -> keras.callbacks.History:
+    """Trains a generator by maximum likelihood, in place.
 
-    The same as `generator.fit`, but a run with a seed repeats bit for bit on a CPU, and one with a `checkpoint_dir` goes on after a stop as
-    if it had not stopped.
+    It does what `generator.fit` does; besides, a run with a seed repeats bit for bit on a CPU, one
+    with a `checkpoint_dir` resumes after a stop as if it had not stopped, and one with validation
+    data ends with the weights of its best epoch.
 
     Args:
         generator: a compiled `Generator`.
         data: int32 [N, T] token rows (`Tokenizer.windows`).
         epochs: passes over the data.
-        batch_size: rows a step; the last step of an epoch takes what is left.
+        batch_size: rows a step; the last step of an epoch takes those that are left.
         validation_data: int32 [M, T], or None to keep the last epoch's weights.
-        patience: stop after so many epochs without a better validation NLL, or None.
-        checkpoint_dir: folder for checkpoints; a run that finds its own there goes on from it.
+        patience: stop after this many epochs without a lower validation NLL, or None.
+        checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it.
         checkpoint_every: epochs from one checkpoint to the next.
-        strategy: a tf.distribute.Strategy under which the generator was made and compiled, or None for the one in scope; `batch_size` is its whole batch.
+        strategy: a tf.distribute.Strategy under which the generator was made and compiled, or None
+            for the one in scope; `batch_size` is its whole batch.
         callbacks: Keras callbacks.
         seed: an integer for the same run again, or None.
         verbose: 0 silent, 1 one live line, 2 a line an epoch, "auto" to choose.
 
     Returns:
-        keras.callbacks.History with `nll` (training, dropout on) and `val_nll` (dropout off), in nats per token.
+        keras.callbacks.History with `nll` (training, dropout on) and `val_nll` (dropout off), in
+        nats per token.
 
     Raises:
-        ValueError: if the generator is not compiled (under the strategy), the data does not fit it or differs from worker to worker, a number is out of
-            range, or the checkpoint belongs to another run.
-        FloatingPointError: if the training diverges.
+        ValueError: if the generator is not compiled (under the strategy), the data does not fit it
+            or differs from worker to worker, a number is out of range, or the checkpoint belongs
+            to another run.
+        FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
         >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
         >>> generator.compile("adam")
-        >>> history = pretrain(generator, np.array([[3, 4, 2], [3, 5, 2]]), epochs=2, batch_size=2, seed=0, verbose=0)
+        >>> data = np.array([[3, 4, 2], [3, 5, 2]])
+        >>> history = pretrain(generator, data, epochs=2, batch_size=2, seed=0, verbose=0)
         >>> history.epoch
         [0, 1]
 
@@ -107,8 +168,9 @@ def pretrain(
             validation_data, generator.vocabulary_size, "validation_data"
         )
     check_counts(checkpoint_every=checkpoint_every, patience=1 if patience is None else patience)
-    check_rows_for_all(batch_size=batch_size)
-    check_same_everywhere(data=checksum(data), validation_data=checksum(validation_data))
+    check_rows_for_all_replicas(batch_size=batch_size)
+    check_same_on_workers(data=checksum(data), validation_data=checksum(validation_data))
+
     settings = {
         "stage": "pretrain",
         "batch_size": batch_size,
@@ -117,46 +179,30 @@ def pretrain(
         "validation_data_checksum": checksum(validation_data),
         **model_settings(generator=generator),
     }
-    journal, best = RunState(settings), BestWeights(generator)
+    run_state = RunState(settings)
+    run = _LikelihoodEpochs(
+        generator, data, validation_data, batch_size, resolve_seed(seed), run_state
+    )
     checkpoints = Checkpoints(
         checkpoint_dir,
-        journal,
+        run_state,
         generator=generator,
         optimizer=generator.optimizer,
-        best=best.copies,
+        best=run.best.copies,
     )
-    seed, step = resolve_seed(seed), make_step(generator)
-
-    def play(epoch):
-        generator.seed_dropout(derive_seed(seed, _DROPOUT, epoch))
-        order = shuffled_indices(len(data), len(data), seed, _ORDER, epoch)
-        losses = [
-            step(tf.constant(data[order[start : start + batch_size]]))
-            for start in range(0, len(data), batch_size)
-        ]
-        logs = {"nll": float(np.mean(losses))}
-        check_finite(f"epoch {epoch}", logs, generator)
-        if validation_data is not None:
-            logs["val_nll"] = mean_nll(generator, validation_data)
-            if logs["val_nll"] < min(journal.history.get("val_nll", []), default=math.inf):
-                best.take()
-        return logs
-
-    def out_of_patience():
-        nlls = journal.history.get("val_nll", [])
-        return patience is not None and len(nlls) - 1 - np.argmin(nlls or [0]) >= patience
 
     shown = progress(0, epochs, ["nll", "val_nll"], verbose, title="epoch")
     history = run_rounds(
-        play,
+        run.run,
         epochs,
         model=generator,
-        journal=journal,
+        run_state=run_state,
         checkpoints=checkpoints,
         checkpoint_every=checkpoint_every,
         callbacks=[*shown, *callbacks],
-        finished=out_of_patience,
+        is_finished=lambda: run.are_out_of_patience(patience),
     )
     if validation_data is not None and history.epoch:
-        best.restore()
+        run.best.restore()
+
     return history

@@ -1,13 +1,17 @@
-"""Every random number of a run as a function of (seed, purpose, round, step)."""
+"""Every random number of a run as a function of (seed, purpose, round, step).
+
+No generator carries a state from round to round, so that a resumed run has none to restore, and a
+new draw in one place changes nothing in another.
+"""
 
 import secrets
 
 import numpy as np
 
-from tfseqgan.ops.replicas import broadcast_from_chief
+from tfseqgan.training.distribute import broadcast_from_chief
 
 
-def resolve_seed(seed):
+def resolve_seed(seed: int | None) -> int:
     """Returns a run's seed: the one given, checked, or a random one for None.
 
     Raises:
@@ -21,13 +25,15 @@ def resolve_seed(seed):
         return broadcast_from_chief(secrets.randbits(31))
     if not isinstance(seed, int) or seed < 0:
         raise ValueError(
-            f"seed must be a whole number of 0 or more, or None for a random one; received {seed!r}."
+            "seed must be a whole number of 0 or more, or None for a random one; "
+            f"received {seed!r}."
         )
+
     return seed
 
 
-def derive_seed(seed, *path):
-    """Returns two integers that depend on a run's seed and on a place in it (a purpose, a round, a step), and on nothing else.
+def derive_seed(seed: int, *path: int) -> tuple[int, int]:
+    """Derives two integers from a run's seed and a path within it (a purpose, a round, a step).
 
     Args:
         seed: a non-negative integer.
@@ -37,22 +43,24 @@ def derive_seed(seed, *path):
         A pair of integers below 2³².
 
     Example:
-        >>> derive_seed(0, 1, 2) == derive_seed(0, 1, 2), derive_seed(0, 1, 2) == derive_seed(0, 2, 1), derive_seed(0, 1) == derive_seed(0, 1, 0)
-        (True, False, False)
+        >>> derive_seed(0, 1, 2) == derive_seed(0, 1, 2)
+        True
+        >>> derive_seed(0, 1, 2) == derive_seed(0, 2, 1)
+        False
     """
-    return tuple(
-        int(word) for word in np.random.SeedSequence(seed, spawn_key=path).generate_state(2)
-    )
+    first, second = np.random.SeedSequence(seed, spawn_key=path).generate_state(2)
+
+    return int(first), int(second)
 
 
-def shuffled_indices(count, size, seed, *path):
-    """Returns `count` row numbers below `size`: shuffled passes over all rows, one after the other.
+def shuffled_indices(count: int, size: int, seed: int, *path: int) -> np.ndarray:
+    """Returns `count` row indices below `size`: shuffled passes over all rows, joined.
 
     Args:
         count: how many.
         size: the number of rows.
         seed: the run's seed.
-        *path: the place in the run, as in `derive_seed`.
+        *path: as in `derive_seed`.
 
     Returns:
         NumPy int64 [count]; every row occurs ⌊count/size⌋ or one more times.
@@ -62,5 +70,7 @@ def shuffled_indices(count, size, seed, *path):
         [0, 0, 1, 1, 2, 2]
     """
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=path))
-    passes = [random.permutation(size) for _ in range(-(-count // size))]
+    num_passes = -(-count // size)
+    passes = [random.permutation(size) for _ in range(num_passes)]
+
     return np.concatenate(passes)[:count]

@@ -1,205 +1,281 @@
 """The compiled updates of each model."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.generator import Generator
-from tfseqgan.models.policy import Policy
+from tfseqgan.models.policy import Policy, Trajectory
 from tfseqgan.objectives.baselines import initial_state
 from tfseqgan.objectives.credit import Terminal
+from tfseqgan.objectives.objective import Objective, policy_gradient_loss
 from tfseqgan.ops.masking import masked_mean, sequence_mask
-from tfseqgan.ops.replicas import (
-    gather_rows,
+from tfseqgan.ops.sampling import row_seeds
+from tfseqgan.training.distribute import (
     local_rows,
+    local_seed,
     map_rows_over_replicas,
     on_first_replica_only,
-    on_replicas,
-    own_seed,
+    run_on_replicas,
     sum_over_replicas,
 )
 
+_SAMPLED_AT_ONCE = 512
 
-def gradient_step(model, contribution):
-    """Moves a model down a loss that is a weighted mean over replicas, through its own optimizer.
+TokenReward = Callable[[np.ndarray], Any]
+"""A reward of the tokens alone: NumPy int32 [B, T] → float [B]."""
 
-    The gradients are summed over the replicas before the optimizer clips them, so that a step does not depend on who computed what.
+
+def gradient_step(
+    model: keras.Model, local_loss: Callable[[], tuple[tf.Tensor, tf.Tensor]]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Moves a model down a loss that is a weighted mean over replicas, by its own optimizer.
+
+    The gradients are summed over the replicas before the optimizer clips them, so that a step does
+    not depend on how many replicas share the batch.
 
     Args:
         model: a compiled Keras model.
-        contribution: function that every replica runs, without arguments: the loss of its own rows, their weight (together they are 1), and figures
-            that all replicas know, a tuple of tensors.
+        local_loss: computes the loss of the replica's own rows and its weight; the weights of all
+            replicas add up to 1.
 
     Returns:
-        (loss, the gradient's norm before clipping, *figures).
+        The loss, and the norm of the gradient before clipping.
     """
 
-    def move():
+    def step():
         with tf.GradientTape() as tape:
-            loss, weight, *figures = contribution()
+            loss, weight = local_loss()
             loss *= weight
-        gradients = map(tf.convert_to_tensor, tape.gradient(loss, model.trainable_variables))
-        loss, *gradients = sum_over_replicas([loss, *gradients])
-        model.optimizer.apply(on_first_replica_only(gradients), model.trainable_variables)
-        return loss, tf.linalg.global_norm(gradients), *figures
 
-    return on_replicas(move)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        loss, *dense = sum_over_replicas([loss, *dense])
+        model.optimizer.apply(on_first_replica_only(dense), model.trainable_variables)
+
+        return loss, tf.linalg.global_norm(dense)
+
+    return run_on_replicas(step)
 
 
-def make_step(generator):
-    """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float []."""
+def _share_of_rows(tokens: tf.Tensor) -> tf.Tensor:
+    """Returns, within a replica, the share of a batch's rows that are its own, float32 []."""
+    own = tf.shape(local_rows(tokens))[0]
+
+    return tf.cast(own / tf.shape(tokens)[0], tf.float32)
+
+
+def make_likelihood_step(generator: Any) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float32 []."""
 
     @tf.function(reduce_retracing=True)
     def step(tokens):
-        mask = sequence_mask(tokens, generator.end_token_id)
+        mask = sequence_mask(tokens, generator.end_token_id)  # [B, T]
 
-        def contribution():
-            own = local_rows(tokens)
-            return generator.nll(own, training=True), tf.reduce_sum(
-                local_rows(mask)
-            ) / tf.reduce_sum(mask)
+        def local_loss():
+            share = tf.reduce_sum(local_rows(mask)) / tf.reduce_sum(mask)
+            return generator.nll(local_rows(tokens), training=True), share
 
-        return gradient_step(generator, contribution)[0]
+        loss, _ = gradient_step(generator, local_loss)
+
+        return loss
 
     return step
 
 
-def frozen_copy(generator):
+def frozen_copy(generator: Any) -> Any:
     """Returns a generator with the same weights that is not trained: the prior π₀."""
-    copy = Generator.from_config(generator.get_config())
+    copy = type(generator).from_config(generator.get_config())
     copy.set_weights(generator.get_weights())
     copy.trainable = False
+
     return copy
 
 
-def _share(tokens):
-    """Returns, within a replica, the share of a batch's rows that are its own."""
-    return tf.cast(tf.shape(local_rows(tokens))[0] / tf.shape(tokens)[0], tf.float32)
-
-
 class AdversarialSteps:
-    """The two players, the objective, and the compiled steps that train each of them.
+    """Both models, the objective, and the compiled steps of adversarial training.
+
+    Credit, costs, baseline and advantages are computed once for the whole batch; only the loss
+    −(1/B) Σ stop(Â) log π and its gradient are shared out over replicas.
 
     Args:
         generator: a compiled `Generator`.
         discriminator: a compiled `Discriminator`.
         objective: an `Objective`.
-        reward: function of tokens, int32 [B, T] → float [B], added to the objective's reward, or None.
+        reward: function of tokens, NumPy int32 [B, T] → float [B], added to the objective's
+            reward, or None.
     """
 
-    def __init__(self, generator, discriminator, objective, reward=None):
-        self.generator, self.discriminator, self.objective, self.reward = (
-            generator,
-            discriminator,
-            objective,
-            reward,
-        )
+    def __init__(
+        self,
+        generator: Any,
+        discriminator: Any,
+        objective: Objective,
+        reward: TokenReward | None = None,
+    ) -> None:
+        self.generator = generator
+        self.discriminator = discriminator
+        self.objective = objective
+        self.reward = reward
         self.policy = Policy(generator)
         self.prior = Policy(frozen_copy(generator)) if objective.kl_weight else None
         self.baseline_state = tf.Variable(initial_state(), trainable=False)
 
-    def state(self):
-        """Returns everything that changes while the game goes on, by name, for the checkpoint."""
-        optimizers = {
-            "generator_optimizer": self.generator.optimizer,
-            "discriminator_optimizer": self.discriminator.optimizer,
-        }
-        prior = {"prior": self.prior.generator} if self.prior else {}
-        return {
+    def state(self) -> dict[str, Any]:
+        """Returns everything that training changes, by its name in the checkpoint."""
+        state = {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "baseline": self.baseline_state,
-            **optimizers,
-            **prior,
+            "generator_optimizer": self.generator.optimizer,
+            "discriminator_optimizer": self.discriminator.optimizer,
         }
+        if self.prior is not None:
+            state["prior"] = self.prior.generator
+
+        return state
+
+    def sample(self, num_sequences: int, length: int, seed: tuple[int, int]) -> Trajectory:
+        """Samples trajectories from the policy, each replica its share of the rows."""
+        return self._sample_rows(row_seeds(seed, num_sequences), length)
+
+    def sample_tokens(self, num_sequences: int, length: int, seed: tuple[int, int]) -> np.ndarray:
+        """Samples many sequences, a batch at a time: NumPy int32 [N, T]."""
+        first, second = seed
+        batches = []
+        for start in range(0, num_sequences, _SAMPLED_AT_ONCE):
+            count = min(_SAMPLED_AT_ONCE, num_sequences - start)
+            trajectory = self.sample(count, length, (first, second + start))
+            batches.append(trajectory.tokens.numpy())
+
+        return np.concatenate(batches)
 
     @tf.function(reduce_retracing=True)
-    def logits(self, tokens):
-        """Returns the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
-        return map_rows_over_replicas(
-            lambda tokens: self.discriminator(tokens, training=False), tokens
-        )
+    def _sample_rows(self, seeds, length):
+        def sample(seeds):
+            return tuple(self.policy.sample_rows(seeds, length))
+
+        return Trajectory(*map_rows_over_replicas(sample, seeds))
 
     @tf.function(reduce_retracing=True)
-    def judge(self, tokens, seed):
-        """Returns the logits that the objective's credit asks for: int32 [B, T] and int32 [2] → float32 [B, …]."""
-        judge = self.objective.credit.judge
+    def sequence_logits(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Computes the discriminator's logits, dropout off: int32 [B, T] → float32 [B]."""
+        return map_rows_over_replicas(lambda rows: self.discriminator(rows, training=False), tokens)
+
+    @tf.function(reduce_retracing=True)
+    def credit_logits(self, tokens: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Computes the logits that the credit needs: int32 [B, T] and [2] → float32 [B, …]."""
+        credit = self.objective.credit
+
         return map_rows_over_replicas(
-            lambda tokens: judge(self.discriminator, tokens, self.generator, own_seed(seed)), tokens
+            lambda rows: credit.logits(self.discriminator, rows, self.generator, local_seed(seed)),
+            tokens,
         )
 
-    def token_rewards(self, tokens):
-        """Returns the reward of the tokens, float32 [B]: 0 where there is none."""
+    def token_rewards(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Computes the reward of the tokens, float32 [B]; 0 where there is no such reward.
+
+        Raises:
+            ValueError: if the reward is not one finite number a sequence.
+        """
+        num_sequences = len(tokens)
         if self.reward is None:
-            return tf.zeros(len(tokens))
+            return tf.zeros(num_sequences)
+
         rewards = np.asarray(self.reward(tokens.numpy()), np.float32)
-        if rewards.shape != (len(tokens),) or not np.isfinite(rewards).all():
+        is_finite = np.isfinite(rewards).all()
+        if rewards.shape != (num_sequences,) or not is_finite:
             raise ValueError(
-                f"reward must return one finite number a sequence, shape {(len(tokens),)}; received shape {rewards.shape}, "
-                f"{'finite' if np.isfinite(rewards).all() else 'not finite'}. It is called with NumPy int32 tokens [B, T]."
+                f"reward must return one finite number a sequence, shape {(num_sequences,)}; "
+                f"received shape {rewards.shape}, {'finite' if is_finite else 'not finite'}. "
+                "It is called with NumPy int32 tokens [B, T]."
             )
+
         return tf.constant(rewards)
 
     @tf.function(reduce_retracing=True)
-    def generator_step(self, tokens, rewards, token_rewards=0.0):
+    def generator_step(
+        self,
+        trajectory: Trajectory,
+        rewards: tf.Tensor,
+        token_rewards: tf.Tensor | float = 0.0,
+    ) -> dict[str, tf.Tensor]:
         """Moves the generator along the policy gradient.
 
         Args:
-            tokens: int32 [B, T].
-            rewards: float32, what the objective's reward makes of the logits that its credit asked for.
-            token_rewards: float32 [B], which arrive with the last token.
+            trajectory: sampled from the generator as it is.
+            rewards: float32 [B, …], the objective's reward of the logits that its credit needs.
+            token_rewards: float32 [B] or [], rewards that arrive with the last token.
 
         Returns:
-            A dict of figures.
+            Figures by name.
         """
-        mask = self.policy.mask(tokens)
-        credit = self.objective.credit(rewards, mask, self.objective.discount)  # [B, T]
-        credit += Terminal()(
-            tf.broadcast_to(token_rewards, tf.shape(tokens)[:1]), mask, self.objective.discount
-        )
-        prior_log_probs = (
-            map_rows_over_replicas(self.prior.log_prob, tokens) if self.prior else None
+        objective = self.objective
+        tokens, log_probs, mask = trajectory
+        last_rewards = tf.broadcast_to(token_rewards, tf.shape(tokens)[:1])  # [B]
+
+        credit = objective.credit(rewards, mask, objective.discount)  # [B, T]
+        credit += Terminal()(last_rewards, mask, objective.discount)
+        prior_log_probs = None
+        if self.prior is not None:
+            prior_log_probs = map_rows_over_replicas(self.prior.log_prob, tokens)
+
+        advantages, baseline_state = objective.advantages(
+            credit, log_probs, mask, prior_log_probs, self.baseline_state
         )
 
-        def contribution():
-            log_probs = self.policy.log_prob(local_rows(tokens))  # [own rows, T]
-            prior = local_rows(prior_log_probs) if self.prior else None
-            result = self.objective.loss(
-                log_probs, local_rows(credit), local_rows(mask), prior, self.baseline_state
-            )
-            return (
-                result.loss,
-                _share(tokens),
-                gather_rows(log_probs),
-                gather_rows(result.advantages),
-                result.baseline_state,
-            )
+        def local_loss():
+            local_log_probs = self.policy.log_prob(local_rows(tokens))
+            loss = policy_gradient_loss(local_log_probs, local_rows(advantages))
+            return loss, _share_of_rows(tokens)
 
-        loss, norm, log_probs, advantages, baseline_state = gradient_step(
-            self.generator, contribution
-        )
+        loss, norm = gradient_step(self.generator, local_loss)
         self.baseline_state.assign(baseline_state)
-        variance = masked_mean(advantages**2, mask) - masked_mean(advantages, mask) ** 2
+
         return {
             "generator_loss": loss,
-            "kl": masked_mean(log_probs - prior_log_probs, mask)
-            if self.prior
-            else tf.constant(math.nan),
-            "advantage_std": tf.sqrt(tf.maximum(variance, 0)),
+            "kl": self._mean_kl(trajectory, prior_log_probs),
+            "advantage_std": self._masked_std(advantages, mask),
             "gradient_norm": norm,
         }
 
+    def _mean_kl(self, trajectory, prior_log_probs):
+        """Returns the mean of log π − log π₀ in nats per token, NaN without a prior."""
+        if prior_log_probs is None:
+            return tf.constant(math.nan)
+
+        return masked_mean(trajectory.log_probs - prior_log_probs, trajectory.mask)
+
+    def _masked_std(self, values, mask):
+        """Returns the standard deviation of the values whose mask is 1."""
+        variance = masked_mean(values**2, mask) - masked_mean(values, mask) ** 2
+
+        return tf.sqrt(tf.maximum(variance, 0))
+
     @tf.function(reduce_retracing=True)
-    def discriminator_step(self, real, generated):
-        """Moves the discriminator to tell real from generated, both int32 [B/2, T]; returns its loss, float []."""
-        labels = tf.concat([tf.ones(tf.shape(real)[0]), tf.zeros(tf.shape(generated)[0])], axis=0)
-        tokens = tf.concat([real, generated], axis=0)
+    def discriminator_step(self, real: tf.Tensor, generated: tf.Tensor) -> tf.Tensor:
+        """Moves the discriminator to tell real from generated.
 
-        def contribution():
+        Args:
+            real: int32 [B/2, T].
+            generated: int32 [B/2, T].
+
+        Returns:
+            The loss in nats, float32 [].
+        """
+        tokens = tf.concat([real, generated], axis=0)  # [B, T]
+        ones = tf.ones(tf.shape(real)[0])
+        zeros = tf.zeros(tf.shape(generated)[0])
+        labels = tf.concat([ones, zeros], axis=0)  # [B]
+
+        def local_loss():
             logits = self.discriminator(local_rows(tokens), training=True)
-            return self.discriminator.compute_loss(y=local_rows(labels), y_pred=logits), _share(
-                tokens
-            )
+            loss = self.discriminator.compute_loss(y=local_rows(labels), y_pred=logits)
+            return loss, _share_of_rows(tokens)
 
-        return gradient_step(self.discriminator, contribution)[0]
+        loss, _ = gradient_step(self.discriminator, local_loss)
+
+        return loss

@@ -1,0 +1,43 @@
+"""How much one round of adversarial training does. It imports no TensorFlow."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """The numbers of a round.
+
+    A round takes `generator_steps` policy-gradient steps, each on `batch_size` fresh samples; then
+    it samples `discriminator_samples` sequences and takes `discriminator_steps` steps, each on
+    `discriminator_batch_size` sequences, half real and half generated.
+
+    The paper's 3 epochs over 1,400 sequences are 263 steps, 1,400 samples and a batch of 32.
+
+    Args:
+        generator_steps: policy-gradient steps.
+        discriminator_steps: discriminator steps.
+        batch_size: sequences of a policy-gradient step.
+        discriminator_batch_size: sequences of a discriminator step.
+        discriminator_samples: sequences generated for the discriminator steps, used again in
+            another order when they run out.
+        discriminator_pretraining_rounds: rounds before the first that train the discriminator
+            alone.
+        validation_freq: rounds from one validation to the next.
+
+    Example:
+        >>> Schedule(discriminator_batch_size=64).half_batch
+        32
+    """
+
+    generator_steps: int = 1
+    discriminator_steps: int = 5
+    batch_size: int = 64
+    discriminator_batch_size: int = 64
+    discriminator_samples: int = 160
+    discriminator_pretraining_rounds: int = 0
+    validation_freq: int = 1
+
+    @property
+    def half_batch(self) -> int:
+        """The real, and the generated, sequences of a discriminator step."""
+        return self.discriminator_batch_size // 2

@@ -1,21 +1,25 @@
-"""Files that are either written whole or left as they were."""
+"""Files that are written completely or not at all."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 
-def write_atomically(path, data):
-    """Writes a file so that a full disk or a crash leaves either the old file or the new one, never a part.
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Writes a file so that a crash or a full disk never leaves a part of it.
 
-    The bytes go to a temporary file in the same folder, which then takes the place of `path` in one step.
+    The bytes go to a temporary file in the same folder, which then replaces `path` in one step.
+    Whatever happens, `path` holds either the old content or the new one.
 
     Args:
         path: the file to write; its folder must exist.
-        data: bytes.
+        data: the new content.
 
     Raises:
-        OSError: if the disk is full, the folder is missing or read-only; the file that was there before is untouched.
+        OSError: if the disk is full, or the folder is missing or read-only. A file that was there
+            before is unchanged.
 
     Example:
         >>> import tempfile
@@ -26,30 +30,34 @@ def write_atomically(path, data):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())  # a full disk may show only here
+            os.fsync(file.fileno())  # some file systems report a full disk only here
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename, error.filename2 = (
-            str(path),
-            None,
-        )  # the user knows this name, not the temporary one
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+        # The caller knows this name, not that of the temporary file.
+        error.filename = str(path)
+        error.filename2 = None
         raise
 
 
-def write_json(path, content):
-    """Writes plain values as a JSON file, whole or not at all; NaN, which JSON lacks, becomes null.
+def write_json(path: Path | str, content: Any) -> None:
+    """Writes plain values as a JSON file, completely or not at all.
+
+    NaN and the infinities, which JSON cannot express, become null.
 
     Args:
         path: the file to write; its folder must exist.
-        content: dicts, lists, strings, numbers, None.
+        content: dicts, lists, strings, numbers, booleans and None, nested as needed.
 
     Raises:
-        OSError: if the file cannot be written; the file that was there before is untouched.
+        OSError: if the file cannot be written. A file that was there before is unchanged.
 
     Example:
         >>> import tempfile
@@ -58,5 +66,7 @@ def write_json(path, content):
         >>> json.loads(path.read_text())
         {'precision': None}
     """
-    plain = json.loads(json.dumps(content), parse_constant=lambda name: None)
-    write_atomically(path, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())
+    with_null = json.loads(json.dumps(content), parse_constant=lambda name: None)
+    text = json.dumps(with_null, indent=1, ensure_ascii=False)
+
+    write_atomically(path, f"{text}\n".encode())

@@ -1,96 +1,96 @@
-"""Claims about tfseqgan.neighbours."""
+"""Claims about tfseqgan.music.nearest_event."""
 
 import pytest
 
 from tfseqgan.music.events import Event, join_pitches, score_to_events
 from tfseqgan.music.nearest_event import NearestEvent
 
-NOTHING, REST = (0, (), ()), (24, (), ())
-G7 = (*NOTHING, 96, (3, 3, 3, 3), (2, 5, 7, 11))
+NOTHING = (0, (), ())
+REST = (24, (), ())
 
 
-def _slow_nearest(known, event):
-    """The plain Python twin: compares the four distances one after the other."""
+def melody(duration, octaves, pitch_classes):
+    """Returns an event in which only the melody starts something."""
+    return Event(duration, octaves, pitch_classes, *NOTHING)
 
-    def distance(other):
-        kinds = ticks = classes = semitones = 0
-        for half in (slice(0, 3), slice(3, 6)):
-            (ours, our_octaves, our_classes), (theirs, their_octaves, their_classes) = (
-                event[half],
-                other[half],
-            )
-            kinds += (bool(our_octaves), bool(ours or our_octaves)) != (
-                bool(their_octaves),
-                bool(theirs or their_octaves),
-            )
-            ticks += abs(ours - theirs)
-            classes += len(set(our_classes) ^ set(their_classes))
-            tops = [
-                max(join_pitches(*pitches), default=0)
-                for pitches in ((our_octaves, our_classes), (their_octaves, their_classes))
-            ]
-            semitones += abs(tops[0] - tops[1])
-        return kinds, ticks, classes, semitones
 
-    return min(range(len(known)), key=lambda place: distance(known[place]))
+def chord(duration, octaves, pitch_classes):
+    """Returns an event in which only the chords start something."""
+    return Event(*NOTHING, duration, octaves, pitch_classes)
+
+
+def kind(duration, octaves):
+    """Returns what starts in one voice."""
+    if octaves:
+        return "notes"
+    return "rest" if duration else "nothing"
+
+
+def differences(event, other):
+    """Returns the four differences of two events in the order in which they count."""
+    kinds = ticks = classes = semitones = 0
+    for half, other_half in ((event[:3], other[:3]), (event[3:], other[3:])):
+        kinds += kind(*half[:2]) != kind(*other_half[:2])
+        ticks += abs(half[0] - other_half[0])
+        classes += len(set(half[2]) ^ set(other_half[2]))
+
+        top = max(join_pitches(*half[1:]), default=0)
+        other_top = max(join_pitches(*other_half[1:]), default=0)
+        semitones += abs(top - other_top)
+
+    return kinds, ticks, classes, semitones
+
+
+def slow_nearest(known, event):
+    """Returns the index of the nearest event in plain Python, by comparing tuples."""
+    return min(range(len(known)), key=lambda index: differences(event, known[index]))
 
 
 def test_the_fast_search_finds_what_the_slow_one_finds(random_scores):
     events = sorted({event for score in random_scores for event in score_to_events(score)[1]})
-    known, unknown = events[::3], events[1::3][:120]
-    neighbours = NearestEvent(known)
-    assert [neighbours.nearest(event) for event in unknown] == [
-        _slow_nearest(known, event) for event in unknown
-    ]
+    known = events[::3]
+    unknown = events[1::3][:120]
+
+    nearest_event = NearestEvent(known)
+
+    found = [nearest_event.nearest(event) for event in unknown]
+    assert found == [slow_nearest(known, event) for event in unknown]
 
 
 @pytest.mark.parametrize(
-    "unknown, known, expected",
+    "known, expected",
     [
-        (
-            Event(24, (4,), (0,), *NOTHING),
-            [Event(*REST, *NOTHING), Event(96, (6,), (5,), *NOTHING)],
-            1,
-        ),
-        (
-            Event(24, (4,), (0,), *NOTHING),
-            [Event(12, (4,), (0,), *NOTHING), Event(24, (6,), (5,), *NOTHING)],
-            1,
-        ),
-        (
-            Event(24, (4,), (0,), *NOTHING),
-            [Event(24, (4,), (1,), *NOTHING), Event(24, (6,), (0,), *NOTHING)],
-            1,
-        ),
-        (
-            Event(24, (4,), (0,), *NOTHING),
-            [Event(24, (6,), (0,), *NOTHING), Event(24, (5,), (0,), *NOTHING)],
-            1,
-        ),
-        (
-            Event(24, (4,), (0,), *NOTHING),
-            [Event(24, (3,), (0,), *NOTHING), Event(24, (5,), (0,), *NOTHING)],
-            0,
-        ),
-        (
-            Event(*G7),
-            [Event(*NOTHING, 96, (3, 3), (2, 7)), Event(*NOTHING, 96, (3, 3, 3), (2, 7, 11))],
-            1,
-        ),
+        ([melody(*REST), melody(96, (6,), (5,))], 1),
+        ([melody(12, (4,), (0,)), melody(24, (6,), (5,))], 1),
+        ([melody(24, (4,), (1,)), melody(24, (6,), (0,))], 1),
+        ([melody(24, (6,), (0,)), melody(24, (5,), (0,))], 1),
+        ([melody(24, (3,), (0,)), melody(24, (5,), (0,))], 0),
     ],
     ids=[
         "what starts",
         "then durations",
         "then pitch classes",
-        "then octaves",
-        "then the more frequent",
-        "chords by shared classes",
+        "then the highest pitch",
+        "then the first known",
     ],
 )
-def test_time_comes_before_pitch(unknown, known, expected):
+def test_time_counts_more_than_pitch(known, expected):
+    unknown = melody(24, (4,), (0,))
+
     assert NearestEvent(known).nearest(unknown) == expected
 
 
-def test_a_known_event_is_its_own_neighbour(random_scores):
-    known = sorted(set(score_to_events(random_scores[0])[1]))
-    assert [NearestEvent(known).nearest(event) for event in known] == list(range(len(known)))
+def test_chords_are_compared_by_their_shared_pitch_classes():
+    g7 = chord(96, (3, 3, 3, 3), (2, 5, 7, 11))
+    known = [chord(96, (3, 3), (2, 7)), chord(96, (3, 3, 3), (2, 7, 11))]
+
+    assert NearestEvent(known).nearest(g7) == 1
+
+
+def test_a_known_event_is_nearest_to_itself(random_scores):
+    _, events = score_to_events(random_scores[0])
+    known = sorted(set(events))
+
+    nearest_event = NearestEvent(known)
+
+    assert [nearest_event.nearest(event) for event in known] == list(range(len(known)))

@@ -1,28 +1,36 @@
-"""A score as a sequence of event tokens, and back: what one token says, before any vocabulary.
+"""A score as a sequence of events, and back: what one token means, before any vocabulary.
 
-Each part of the score, melody and chords, is a gapless run of notes and rests from tick 0. An event stands at every onset of either part
-and says what starts there; its time is not written, since it follows from the durations.
+Each voice of the score, melody and chords, is written as notes and rests without gaps from tick 0.
+There is an event at every tick where a note or rest of either voice starts, and it says what
+starts there. Its time is not stored, because it follows from the durations before it.
 """
 
+import dataclasses
 import functools
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from tfseqgan.music.score import LONGEST_TICKS, Chord, Note, Score
 
 LONGEST_REST_TICKS = 96
-"""Longer rests are split into rests of this length, a bar of 4/4, so that few rest tokens exist."""
+"""Longer rests are split into rests of this length, a bar of 4/4, to keep the vocabulary small."""
 
 
 class Event(NamedTuple):
-    """What starts at one onset: three parts for the melody and three for the chords.
+    """What starts at one tick: three fields for the melody and three for the chords.
 
-    A half with a duration and pitches is a note or chord; a duration alone is a rest; (0, (), ()) means that nothing starts, since
-    the part still sounds or has ended; pitches without a duration are an ornament that takes no time (only the lee2017 tokens have such).
+    The three fields of one voice are called its half of the event. A half is one of:
+
+    - a duration and pitches: a note or chord starts;
+    - a duration without pitches: a rest starts;
+    - (0, (), ()): nothing starts, because the voice still sounds or has ended;
+    - pitches without a duration: an ornament that takes no time (only in the lee2017 tokens).
 
     Args:
         melody_duration: ticks, 0 to `LONGEST_TICKS`.
-        melody_octaves: one octave number for each pitch class; octave o and class c mean MIDI pitch 12 (o + 1) + c.
-        melody_pitch_classes: 0 (C) to 11 (B), rising; of equal classes the lower octave comes first.
+        melody_octaves: one octave number for each pitch class; octave o and pitch class c mean the
+            MIDI pitch 12 (o + 1) + c.
+        melody_pitch_classes: 0 (C) to 11 (B), rising; of equal classes the lower octave is first.
         chord_duration: as for the melody.
         chord_octaves: as for the melody.
         chord_pitch_classes: as for the melody.
@@ -39,164 +47,250 @@ class Event(NamedTuple):
     chord_pitch_classes: tuple[int, ...]
 
 
-_NOTHING = (0, (), ())
+_Half = tuple[int, tuple[int, ...], tuple[int, ...]]
+"""One voice of an event as (duration, octaves, pitch_classes)."""
+
+_NoteGroup = tuple[int, int, tuple[int, ...]]
+"""Notes of one voice that start and stop together as (start, duration, pitches)."""
+
+_NOTHING: _Half = (0, (), ())
 
 
 @functools.lru_cache(maxsize=4096)
-def split_pitches(pitches):
-    """Returns the octaves and pitch classes of distinct MIDI pitches, two equally long tuples sorted by class, then octave.
+def split_pitches(pitches: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Splits MIDI pitches into octaves and pitch classes.
+
+    Args:
+        pitches: distinct MIDI pitches in any order.
+
+    Returns:
+        (octaves, pitch_classes), of equal length and sorted by pitch class, then octave.
 
     Example:
         >>> split_pitches((55, 59, 62))
         ((4, 3, 3), (2, 7, 11))
     """
     pairs = sorted((pitch % 12, pitch // 12 - 1) for pitch in pitches)
-    return tuple(octave for _, octave in pairs), tuple(pitch_class for pitch_class, _ in pairs)
+    octaves = tuple(octave for _, octave in pairs)
+    pitch_classes = tuple(pitch_class for pitch_class, _ in pairs)
+
+    return octaves, pitch_classes
 
 
 @functools.lru_cache(maxsize=4096)
-def join_pitches(octaves, pitch_classes):
-    """Returns the rising MIDI pitches of octaves and pitch classes: the inverse of `split_pitches`.
+def join_pitches(octaves: tuple[int, ...], pitch_classes: tuple[int, ...]) -> tuple[int, ...]:
+    """Joins octaves and pitch classes to MIDI pitches: the inverse of `split_pitches`.
+
+    Args:
+        octaves: one octave number for each pitch class; octave 4 starts at middle C.
+        pitch_classes: 0 (C) to 11 (B).
+
+    Returns:
+        The MIDI pitches, rising.
 
     Example:
         >>> join_pitches((4,), (0,))
         (60,)
     """
-    return tuple(
-        sorted(
-            12 * (octave + 1) + pitch_class for octave, pitch_class in zip(octaves, pitch_classes)
-        )
-    )
+    pairs = zip(octaves, pitch_classes, strict=True)
+
+    return tuple(sorted(12 * (octave + 1) + pitch_class for octave, pitch_class in pairs))
 
 
-def _check_half(event, duration, octaves, pitch_classes):
+def _check_half(event: Event, half: _Half) -> None:
     """Raises ValueError unless one half of an event can be decoded."""
-    pairs = list(zip(pitch_classes, octaves))
+    duration, octaves, pitch_classes = half
     if not 0 <= duration <= LONGEST_TICKS:
         raise ValueError(
-            f"{event} has a duration of {duration} ticks, expected 0 to {LONGEST_TICKS}."
+            f"{event} has an impossible duration: expected 0 to {LONGEST_TICKS} ticks, received "
+            f"{duration}."
         )
-    if len(octaves) != len(pitch_classes) or pairs != sorted(set(pairs)):
+
+    if len(octaves) != len(pitch_classes):
         raise ValueError(
-            f"{event} needs one octave for each pitch class, the pairs distinct and sorted by class, then octave."
+            f"{event} needs one octave for each pitch class, received {len(octaves)} octaves and "
+            f"{len(pitch_classes)} pitch classes."
         )
-    if any(
-        not 0 <= pitch_class < 12 or not 0 <= 12 * (octave + 1) + pitch_class < 128
-        for pitch_class, octave in pairs
-    ):
+
+    pairs = list(zip(pitch_classes, octaves, strict=True))
+    if pairs != sorted(set(pairs)):
         raise ValueError(
-            f"{event} has a pitch class outside 0 to 11, or a MIDI pitch 12 (octave + 1) + class outside 0 to 127."
+            f"{event} has pitches twice or out of order: expected distinct pairs (pitch class, "
+            f"octave) in rising order, received {pairs}."
         )
 
+    for pitch_class, octave in pairs:
+        if not 0 <= pitch_class < 12 or not 0 <= 12 * (octave + 1) + pitch_class < 128:
+            raise ValueError(
+                f"{event} has a pitch out of range: expected a pitch class of 0 to 11 and a MIDI "
+                f"pitch 12 (octave + 1) + class of 0 to 127, received pitch class {pitch_class} "
+                f"in octave {octave}."
+            )
 
-def check_event(event):
-    """Raises ValueError unless an event can be decoded: durations, pitch classes and pitches in range, pitches in order."""
-    _check_half(event, *event[:3])
-    _check_half(event, *event[3:])
+
+def check_event(event: Event) -> None:
+    """Checks that an event can be decoded.
+
+    Args:
+        event: the event to check.
+
+    Raises:
+        ValueError: if a duration, pitch class or pitch is out of range, the octaves and pitch
+            classes of a voice are not equally many, or its pitches are not distinct and in order.
+    """
+    _check_half(event, event[:3])
+    _check_half(event, event[3:])
 
 
-def _part(strikes, end):
-    """Returns the halves of one part by tick: notes, and the rests between and after them up to `end`."""
-    if not strikes:
+def _halves_by_tick(groups: Sequence[_NoteGroup], end: int) -> dict[int, _Half]:
+    """Returns the halves of one voice by tick: its notes, and the rests around them up to `end`.
+
+    A voice without notes has no halves.
+    """
+    if not groups:
         return {}
-    halves, now = {}, 0
-    for start, duration, pitches in [*strikes, (end, 0, ())]:
+
+    halves: dict[int, _Half] = {}
+    now = 0
+    end_of_score = (end, 0, ())
+    for start, duration, pitches in [*groups, end_of_score]:
         while now < start:
             rest = min(start - now, LONGEST_REST_TICKS)
             halves[now] = (rest, (), ())
             now += rest
+
         if pitches:
             halves[start] = (duration, *split_pitches(pitches))
             now = start + duration
+
     return halves
 
 
-def _melody_strikes(melody):
-    """Returns the melody as (start, duration, pitches), notes of one onset together."""
-    pitches, durations = {}, {}
+def _group_by_onset(melody: Iterable[Note]) -> list[_NoteGroup]:
+    """Returns the melody with the notes that start together as one group."""
+    pitches: dict[int, list[int]] = {}
+    durations: dict[int, int] = {}
     for note in melody:
         pitches.setdefault(note.start_ticks, []).append(note.pitch)
         durations[note.start_ticks] = note.duration_ticks
-    return [(start, durations[start], tuple(struck)) for start, struck in pitches.items()]
+
+    return [(start, durations[start], tuple(group)) for start, group in pitches.items()]
 
 
-def score_to_events(score):
-    """Returns the events of a score, one at every onset of either part, rests included.
+def score_to_events(score: Score) -> tuple[list[int], list[Event]]:
+    """Writes a score as events, one at every tick where a note or rest of either voice starts.
 
-    Both parts run until the later of them ends: the other is filled with rests. A part without any note is left out: it says "nothing"
-    throughout.
+    Both voices run to the end of the score: the one that ends first is filled with rests. A voice
+    without notes has no rests either; its half of every event is (0, (), ()).
 
     Args:
-        score: a `Score`.
+        score: the tune to write.
 
     Returns:
-        (ticks, events): two lists of one length, the time of each `Event` and the event; empty for an empty score.
+        (ticks, events), two lists of equal length: when each event happens, and the event. Both
+        are empty for an empty score.
 
     Example:
-        >>> ticks, events = score_to_events(Score((Note(0, 24, 67), Note(24, 24, 69)), (Chord(0, 48, (43, 47, 50)),)))
-        >>> ticks, [tuple(event) for event in events]
-        ([0, 24], [(24, (4,), (7,), 48, (3, 2, 2), (2, 7, 11)), (24, (4,), (9,), 0, (), ())])
+        >>> tune = Score((Note(0, 24, 67), Note(24, 24, 69)), (Chord(0, 48, (43, 47, 50)),))
+        >>> ticks, events = score_to_events(tune)
+        >>> ticks
+        [0, 24]
+        >>> tuple(events[0])
+        (24, (4,), (7,), 48, (3, 2, 2), (2, 7, 11))
+        >>> tuple(events[1])
+        (24, (4,), (9,), 0, (), ())
     """
-    melody = _part(_melody_strikes(score.melody), score.end_ticks)
-    chords = _part(
-        [(chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords],
-        score.end_ticks,
-    )
-    ticks = sorted(melody.keys() | chords.keys())
-    return ticks, [
-        Event._make(melody.get(tick, _NOTHING) + chords.get(tick, _NOTHING)) for tick in ticks
+    melody_groups = _group_by_onset(score.melody)
+    chord_groups = [
+        (chord.start_ticks, chord.duration_ticks, chord.pitches) for chord in score.chords
     ]
 
+    melody = _halves_by_tick(melody_groups, score.end_ticks)
+    chords = _halves_by_tick(chord_groups, score.end_ticks)
 
-def _strike(part, now, duration, octaves, pitch_classes):
-    """Starts a note or rest in a part, a list of [start, end, pitches], and cuts there what still sounds."""
+    ticks = sorted(melody.keys() | chords.keys())
+    events = [Event(*melody.get(tick, _NOTHING), *chords.get(tick, _NOTHING)) for tick in ticks]
+
+    return ticks, events
+
+
+@dataclasses.dataclass(slots=True)
+class _Span:
+    """Notes of one voice from `start` to `end`, or a rest if there are no pitches."""
+
+    start: int
+    end: int
+    pitches: tuple[int, ...]
+
+
+def _start_half(voice: list[_Span], now: int, half: _Half) -> None:
+    """Starts notes or a rest in a voice, and ends what still sounds in it."""
+    duration, octaves, pitch_classes = half
     if duration == 0:
         return
-    if part[-1][1] > now:
-        part[-1][1] = now
-    part.append([now, now + duration, join_pitches(octaves, pitch_classes)])
+
+    last = voice[-1]
+    last.end = min(last.end, now)
+    voice.append(_Span(now, now + duration, join_pitches(octaves, pitch_classes)))
 
 
-def _sounded(part):
-    """Returns the (start, duration, pitches) of a part that sound at all: no rests, nothing cut in the tick where it started."""
+def _is_ornament(event: Event) -> bool:
+    """Returns whether a half of an event has pitches without a duration."""
+    in_melody = bool(event.melody_pitch_classes) and event.melody_duration == 0
+    in_chords = bool(event.chord_pitch_classes) and event.chord_duration == 0
+
+    return in_melody or in_chords
+
+
+def _note_groups(voice: Iterable[_Span]) -> list[_NoteGroup]:
+    """Returns the spans with notes that last at least one tick."""
     return [
-        (start, end - start, pitches) for start, end, pitches in part if pitches and end > start
+        (span.start, span.end - span.start, span.pitches)
+        for span in voice
+        if span.pitches and span.end > span.start
     ]
 
 
-def events_to_score(events, **score_fields):
-    """Returns the score of any sequence of events, however nonsensical.
+def events_to_score(events: Iterable[Event], **score_fields: Any) -> Score:
+    """Reads events as a score; every sequence of events has one.
 
-    The next event stands where the earlier of the two parts ends after now, and where nothing sounds any more, at the same tick. A part
-    struck while it sounds is cut there; a part that ended is silent until it is struck again. An ornament (pitches without a duration) is
-    not played and takes no time: the next event stands at the same tick.
+    The first event happens at tick 0. After each event, time moves to the next tick at which a
+    voice ends, and the next event happens there. If both voices are silent, time does not move.
+    An ornament (pitches without a duration) is not played, and time does not move either.
+
+    Notes or a rest that start in a voice end what still sounds in it. A voice that has ended is
+    silent until notes start in it again.
 
     Args:
-        events: an iterable of `Event`.
-        **score_fields: `key`, `time_signature`, `tempo_bpm`, `name`, `rhythm` of the score.
+        events: the events in order.
+        **score_fields: `key`, `time_signature`, `tempo_bpm`, `name` and `rhythm` of the score.
 
     Returns:
-        A `Score`; the exact inverse of `score_to_events` on what that returns.
+        The score. For the events of `score_to_events`, it has the melody and chords of the original
+        exactly.
 
     Example:
-        >>> events_to_score([Event(24, (4,), (0,), 0, (), ()), Event(12, (), (), 0, (), ())]).melody
+        >>> events = [Event(24, (4,), (0,), 0, (), ()), Event(12, (), (), 0, (), ())]
+        >>> events_to_score(events).melody
         (Note(start_ticks=0, duration_ticks=24, pitch=60),)
     """
-    now, melody, chords = 0, [[0, 0, ()]], [[0, 0, ()]]
+    now = 0
+    melody = [_Span(0, 0, ())]
+    chords = [_Span(0, 0, ())]
     for event in events:
-        _strike(melody, now, *event[:3])
-        _strike(chords, now, *event[3:])
-        ornament = (event.melody_pitch_classes and not event.melody_duration) or (
-            event.chord_pitch_classes and not event.chord_duration
-        )
-        if not ornament:
-            now = min((part[-1][1] for part in (melody, chords) if part[-1][1] > now), default=now)
+        _start_half(melody, now, event[:3])
+        _start_half(chords, now, event[3:])
+
+        if not _is_ornament(event):
+            ends = (melody[-1].end, chords[-1].end)
+            now = min((end for end in ends if end > now), default=now)
+
     return Score(
         melody=tuple(
             Note(start, duration, pitch)
-            for start, duration, pitches in _sounded(melody)
+            for start, duration, pitches in _note_groups(melody)
             for pitch in pitches
         ),
-        chords=tuple(Chord(*strike) for strike in _sounded(chords)),
+        chords=tuple(Chord(*group) for group in _note_groups(chords)),
         **score_fields,
     )

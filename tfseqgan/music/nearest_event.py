@@ -1,34 +1,54 @@
-"""The nearest known event to an unknown one: how a rare token is replaced."""
+"""The known event that is nearest to an unknown one: what replaces a rare token."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from tfseqgan.music.events import join_pitches
+from tfseqgan.music.events import Event, join_pitches
+
+_NOTHING = 0
+_REST = 1
+_NOTES = 2
 
 
-def _describe(event):
-    """Returns an event as integers: what starts (2), durations (2), highest pitches (2), pitch classes (24)."""
-    halves = (event[:3], event[3:])
-    kinds = [
-        0 if not (duration or octaves) else 2 if octaves else 1 for duration, octaves, _ in halves
-    ]
-    durations = [duration for duration, *_ in halves]
-    heights = [max(join_pitches(octaves, classes), default=0) for _, octaves, classes in halves]
-    classes = [int(pitch_class in half[2]) for half in halves for pitch_class in range(12)]
-    return kinds + durations + heights + classes
+def _features(event: Event) -> list[int]:
+    """Returns the 30 numbers that distances compare.
+
+    These are 2 kinds of what starts, 2 durations, 2 highest pitches and 2 x 12 flags of pitch
+    classes, each for the melody and the chords.
+    """
+    kinds = []
+    durations = []
+    top_pitches = []
+    has_pitch_class: list[int] = []
+    for duration, octaves, pitch_classes in (event[:3], event[3:]):
+        if octaves:
+            kinds.append(_NOTES)
+        else:
+            kinds.append(_REST if duration else _NOTHING)
+
+        durations.append(duration)
+        top_pitches.append(max(join_pitches(octaves, pitch_classes), default=0))
+        has_pitch_class.extend(int(pitch_class in pitch_classes) for pitch_class in range(12))
+
+    return kinds + durations + top_pitches + has_pitch_class
 
 
 class NearestEvent:
-    """Finds, among known events, the one that disturbs a tune least in place of another.
+    """Finds the known event that changes a tune least when it replaces another event.
 
-    Time comes before pitch, since a changed duration moves all that follows. In order of weight, and the earliest known event where all are
-    equal:
-    1. the parts in which something else starts (a note, a rest, nothing);
-    2. the ticks by which the durations differ;
-    3. the pitch classes that one has and the other has not;
+    Time counts more than pitch, because a changed duration moves everything after it. Events are
+    compared by these differences. A later one counts only if the earlier ones are equal:
+
+    1. the number of voices in which something else starts (notes, a rest, nothing);
+    2. the ticks between the durations;
+    3. the number of pitch classes that only one of the two events has;
     4. the semitones between the highest pitches.
 
+    Of equally near events, the first one known is chosen.
+
     Args:
-        events: the known events, a non-empty sequence of `Event`.
+        events: the known events, at least one.
 
     Example:
         >>> from tfseqgan.music.events import Event
@@ -37,17 +57,31 @@ class NearestEvent:
         0
     """
 
-    def __init__(self, events):
-        self._known = np.array([_describe(event) for event in events], np.int64)  # [V, 30]
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._known = np.array([_features(event) for event in events], np.int64)  # [V, 30]
 
-    def nearest(self, event):
-        """Returns the place of the nearest known event in the sequence given."""
-        distance = np.abs(self._known - np.array(_describe(event), np.int64))  # [V, 30]
-        other_kinds = (distance[:, 0:2] > 0).sum(axis=1)  # [V], at most 2
-        ticks, semitones, classes = (
-            distance[:, 2:4].sum(axis=1),
-            distance[:, 4:6].sum(axis=1),
-            distance[:, 6:].sum(axis=1),
-        )
-        # each weight exceeds all that the later ones can add up to: 2 x 6144 ticks, 24 classes, 2 x 127 semitones
-        return int(np.argmin(((other_kinds * 2**14 + ticks) * 2**5 + classes) * 2**8 + semitones))
+    def nearest(self, event: Event) -> int:
+        """Finds the nearest known event.
+
+        Args:
+            event: any event.
+
+        Returns:
+            The index of the nearest event among the known ones.
+        """
+        features = np.array(_features(event), np.int64)  # [30]
+        differences = np.abs(self._known - features)  # [V, 30]
+
+        kinds = (differences[:, 0:2] > 0).sum(axis=1)  # [V]
+        ticks = differences[:, 2:4].sum(axis=1)  # [V]
+        semitones = differences[:, 4:6].sum(axis=1)  # [V]
+        pitch_classes = differences[:, 6:].sum(axis=1)  # [V]
+
+        # One integer that orders by kinds first, then ticks, then pitch classes, then semitones:
+        # each factor is larger than the largest number that is added after it.
+        distance = kinds
+        distance = distance * 2**14 + ticks  # at most 2 x 6144
+        distance = distance * 2**5 + pitch_classes  # at most 24
+        distance = distance * 2**8 + semitones  # at most 2 x 127
+
+        return int(np.argmin(distance))

@@ -1,32 +1,44 @@
 """A tune as plain values: notes, chords, and the score that holds them.
 
-Times are whole ticks on a grid of `TICKS_PER_QUARTER` to the quarter note, and pitches are MIDI numbers: 60 is middle C everywhere.
+Times are whole ticks on a grid of `TICKS_PER_QUARTER` ticks per quarter note. Pitches are MIDI
+numbers, where 60 is middle C.
 """
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 
 TICKS_PER_QUARTER = 24
-"""Grid ticks in a quarter note: holds sixteenths (6), thirty-seconds (3) and triplets of quarters (16), eighths (8), sixteenths (4)."""
+"""Grid ticks in a quarter note.
 
+24 ticks hold sixteenths (6 ticks), thirty-seconds (3 ticks), and the triplets of quarters (16),
+eighths (8) and sixteenths (4).
+"""
 
 LONGEST_TICKS = 256 * TICKS_PER_QUARTER
-"""The longest note or chord that a score may hold; the longest drone of the Nottingham tunes lasts 129 quarters."""
+"""The longest note or chord of a score; the longest Nottingham drone lasts 129 quarter notes."""
 
 
-def _check_event(event, pitches):
-    """Raises ValueError unless an event's times and pitches can stand in a score."""
+def _check_event(event: "Note | Chord", pitches: Sequence[int]) -> None:
+    """Raises ValueError unless the times and pitches of a note or chord are in range."""
     if event.start_ticks < 0:
         raise ValueError(
-            f"{event} starts before the tune: start_ticks must be 0 or more. Shift the tune so that it starts at tick 0."
+            f"{event} starts before the tune: expected start_ticks of 0 or more, received "
+            f"{event.start_ticks}. Shift the tune so that it starts at tick 0."
         )
+
     if not 1 <= event.duration_ticks <= LONGEST_TICKS:
         raise ValueError(
-            f"{event} lasts {event.duration_ticks} ticks, expected 1 to {LONGEST_TICKS} ({LONGEST_TICKS // TICKS_PER_QUARTER} quarter "
-            "notes). Shorten the note, or look for a note-on that was never switched off."
+            f"{event} has an impossible duration: expected 1 to {LONGEST_TICKS} ticks "
+            f"({LONGEST_TICKS // TICKS_PER_QUARTER} quarter notes), received "
+            f"{event.duration_ticks}. Shorten it; in a MIDI file, look for a note that is never "
+            "switched off."
         )
+
     if not pitches or min(pitches) < 0 or max(pitches) > 127:
         raise ValueError(
-            f"{event} has a pitch outside 0 to 127, or none. MIDI pitches are expected: 60 is middle C."
+            f"{event} has a pitch outside 0 to 127, or no pitch: expected MIDI pitches, where 60 "
+            f"is middle C, received {tuple(pitches)}. Transpose or remove the pitch."
         )
 
 
@@ -37,7 +49,7 @@ class Note:
     Args:
         start_ticks: when it starts, in grid ticks from the start of the tune, 0 or more.
         duration_ticks: how long it sounds, in grid ticks, 1 to `LONGEST_TICKS`.
-        pitch: MIDI pitch, 0 to 127; 60 is middle C.
+        pitch: the MIDI pitch, 0 to 127; 60 is middle C.
 
     Raises:
         ValueError: if a time or the pitch is out of range.
@@ -51,11 +63,11 @@ class Note:
     duration_ticks: int
     pitch: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_event(self, (self.pitch,))
 
     @property
-    def end_ticks(self):
+    def end_ticks(self) -> int:
         """The first tick after the note."""
         return self.start_ticks + self.duration_ticks
 
@@ -67,7 +79,7 @@ class Chord:
     Args:
         start_ticks: when it starts, in grid ticks from the start of the tune, 0 or more.
         duration_ticks: how long it sounds, in grid ticks, 1 to `LONGEST_TICKS`.
-        pitches: the distinct MIDI pitches; kept in rising order.
+        pitches: the MIDI pitches; kept distinct and in rising order.
 
     Raises:
         ValueError: if a time or a pitch is out of range, or there is no pitch.
@@ -81,29 +93,37 @@ class Chord:
     duration_ticks: int
     pitches: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "pitches", tuple(sorted(set(self.pitches))))
         _check_event(self, self.pitches)
 
     @property
-    def end_ticks(self):
+    def end_ticks(self) -> int:
         """The first tick after the chord."""
         return self.start_ticks + self.duration_ticks
 
 
-def _check_voice(events, voice):
-    """Raises ValueError unless a voice is in order, strikes once an onset and never overlaps itself."""
-    for before, after in zip(events, events[1:]):
-        struck_together = (before.start_ticks, before.duration_ticks) == (
-            after.start_ticks,
-            after.duration_ticks,
-        )
-        if before.end_ticks > after.start_ticks and not (
-            voice == "melody" and struck_together and before < after
-        ):
+def _are_double_stop(before: Note | Chord, after: Note | Chord) -> bool:
+    """Returns whether two notes start together and end together, the lower pitch first."""
+    return (
+        isinstance(before, Note)
+        and isinstance(after, Note)
+        and before.start_ticks == after.start_ticks
+        and before.duration_ticks == after.duration_ticks
+        and before.pitch < after.pitch
+    )
+
+
+def _check_voice(name: str, events: Sequence[Note | Chord]) -> None:
+    """Raises ValueError unless the notes or chords of a voice are in order and never overlap."""
+    for before, after in itertools.pairwise(events):
+        follows = before.end_ticks <= after.start_ticks
+        if not follows and not _are_double_stop(before, after):
             raise ValueError(
-                f"The {voice} overlaps itself: {before} still sounds when {after} starts. One {voice} voice is expected, in order of time, "
-                "where notes that start together also end together. Cut the earlier one short, as read_midi does."
+                f"The {name} voice overlaps itself or is out of order: {before} still sounds when "
+                f"{after} starts. Expected each event to start after the one before it ends; only "
+                "melody notes may start together, with equal durations and in rising order of "
+                "pitch. Shorten the earlier event, as read_midi does."
             )
 
 
@@ -111,22 +131,29 @@ def _check_voice(events, voice):
 class Score:
     """A tune: one melody voice over one voice of chords.
 
-    A voice may strike several pitches at once but never overlaps itself, which is what an event token can say (Lee et al. 2017).
+    A voice may play several pitches at once but never overlaps itself. This is what the event
+    tokens of Lee et al. can express. Scores are immutable values: they can be compared and hashed.
 
     Args:
-        melody: the notes in order of time, then pitch; notes that start together also end together.
-        chords: the chords in order of time.
-        key: the key as MIDI and ABC write it, such as `"G"`, `"Em"`, `"F#m"`, or None where it is not known.
+        melody: the notes in order of time, then of pitch; notes that start together must also end
+            together. Kept as a tuple.
+        chords: the chords in order of time. Kept as a tuple.
+        key: the key as MIDI and ABC write it, such as `"G"`, `"Em"` or `"F#m"`; None if unknown.
         time_signature: beats in a bar and the note that is one beat, such as (6, 8).
-        tempo_bpm: quarter notes a minute.
+        tempo_bpm: quarter notes per minute.
         name: the title.
-        rhythm: the kind of tune, such as "jig" (ABC's field R), or None where it is not known.
+        rhythm: the kind of tune, such as "jig" (the field R of ABC); None if unknown.
 
     Raises:
-        ValueError: if a voice overlaps itself or is out of order, or the tempo or time signature is not positive.
+        ValueError: if a voice overlaps itself or is out of order, or the tempo or time signature
+            is not positive.
 
     Example:
-        >>> tune = Score(melody=(Note(0, 24, 67), Note(24, 24, 69)), chords=(Chord(0, 48, (43, 47, 50)),), key="G")
+        >>> tune = Score(
+        ...     melody=(Note(0, 24, 67), Note(24, 24, 69)),
+        ...     chords=(Chord(0, 48, (43, 47, 50)),),
+        ...     key="G",
+        ... )
         >>> tune.end_ticks, tune.time_signature, tune.tempo_bpm
         (48, (4, 4), 120.0)
 
@@ -142,53 +169,69 @@ class Score:
     name: str = ""
     rhythm: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "melody", tuple(self.melody))
         object.__setattr__(self, "chords", tuple(self.chords))
-        _check_voice(self.melody, "melody")
-        _check_voice(self.chords, "chords")
+
+        _check_voice("melody", self.melody)
+        _check_voice("chord", self.chords)
+
         if self.tempo_bpm <= 0 or min(self.time_signature) <= 0:
             raise ValueError(
-                f"A positive tempo and time signature are expected, received {self.tempo_bpm} and {self.time_signature}."
+                "The tempo or the time signature is impossible: expected positive numbers, "
+                f"received tempo_bpm={self.tempo_bpm} and time_signature={self.time_signature}."
             )
 
     @property
-    def end_ticks(self):
-        """The first tick after everything has sounded; 0 for an empty score."""
-        return max((event.end_ticks for event in self.melody[-1:] + self.chords[-1:]), default=0)
+    def end_ticks(self) -> int:
+        """The first tick after the last note and the last chord; 0 for an empty score."""
+        last_events: list[Note | Chord] = [*self.melody[-1:], *self.chords[-1:]]
+
+        return max((event.end_ticks for event in last_events), default=0)
 
 
 _PITCH_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
+_MAJOR_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
-_KEY_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-
-
-_MINOR_KEY_NAMES = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
+_MINOR_KEYS = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")
 
 
-def transpose_key(key, semitones):
-    """Returns the name of a key moved by whole semitones, spelled with the fewest accidentals.
+def transpose_key(key: str, semitones: int) -> str:
+    """Names the key that lies a number of semitones above another.
+
+    Of the possible names of a key, the one with the fewest accidentals is chosen.
 
     Args:
-        key: a key such as `"G"`, `"Bb"`, `"F#m"`.
-        semitones: how far up, negative for down.
+        key: a key such as `"G"`, `"Bb"` or `"F#m"`.
+        semitones: how far up; negative for down.
+
+    Returns:
+        The name of the new key.
 
     Example:
         >>> transpose_key("G", 2), transpose_key("Em", -3)
         ('A', 'C#m')
     """
-    minor, tonic = key.endswith("m"), key.removesuffix("m")
-    pitch_class = _PITCH_CLASSES[tonic[0]] + tonic.count("#") - tonic[1:].count("b")
-    return (_MINOR_KEY_NAMES if minor else _KEY_NAMES)[(pitch_class + semitones) % 12]
+    names = _MINOR_KEYS if key.endswith("m") else _MAJOR_KEYS
+    tonic = key.removesuffix("m")
+
+    num_sharps = tonic.count("#")
+    num_flats = tonic[1:].count("b")
+    pitch_class = _PITCH_CLASSES[tonic[0]] + num_sharps - num_flats
+
+    return names[(pitch_class + semitones) % 12]
 
 
-def transpose(score, semitones):
-    """Returns a score moved by whole semitones: every pitch, and the key's name.
+def transpose(score: Score, semitones: int) -> Score:
+    """Moves every pitch of a score, and its key, by a number of semitones.
 
     Args:
-        score: a `Score`.
-        semitones: how far up, negative for down.
+        score: the tune to move; it is not changed.
+        semitones: how far up; negative for down.
+
+    Returns:
+        The moved score; all times and other fields are equal.
 
     Raises:
         ValueError: if a pitch would leave 0 to 127.
@@ -197,14 +240,17 @@ def transpose(score, semitones):
         >>> transpose(Score((Note(0, 24, 60),), key="C"), 7).melody[0].pitch
         67
     """
-    return dataclasses.replace(
-        score,
-        melody=tuple(
-            dataclasses.replace(note, pitch=note.pitch + semitones) for note in score.melody
-        ),
-        chords=tuple(
-            dataclasses.replace(chord, pitches=tuple(p + semitones for p in chord.pitches))
-            for chord in score.chords
-        ),
-        key=score.key and transpose_key(score.key, semitones),
+    melody = tuple(
+        Note(note.start_ticks, note.duration_ticks, note.pitch + semitones) for note in score.melody
     )
+    chords = tuple(
+        Chord(
+            chord.start_ticks,
+            chord.duration_ticks,
+            tuple(pitch + semitones for pitch in chord.pitches),
+        )
+        for chord in score.chords
+    )
+    key = transpose_key(score.key, semitones) if score.key else score.key
+
+    return dataclasses.replace(score, melody=melody, chords=chords, key=key)

@@ -1,34 +1,43 @@
-"""Claims about tfseqgan.windows that those about runs do not make."""
+"""Claims about a corpus as windows; tests/runs makes those that need a whole run."""
 
 import numpy as np
 
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.runs.settings import Settings
 
 TOKENIZER = Tokenizer([(24, (4,), (0,), 0, (), ())])
 START, END = TOKENIZER.start_token_id, TOKENIZER.end_token_id
+OPTIONS = {
+    "length": 100,
+    "validation_fraction": 0.1,
+    "seed": 0,
+    "minimum_count": 1,
+    "rare": "nearest",
+}
 
 
-def windows(rows, **fields):
-    """Returns windows of some rows, the same to learn from and held out."""
-    rows = np.array(rows, np.int32)
-    return Windows(TOKENIZER, rows, rows, "mine", "0f", **fields)
+def make_windows(rows, **fields):
+    """Returns windows whose training and validation tokens are the same rows."""
+    tokens = np.array(rows, np.int32)
+
+    return Windows(TOKENIZER, tokens, tokens, "mine", "0f", **fields)
 
 
-def test_a_corpus_ends_where_a_sequence_ends_and_never_where_none_does():
-    assert windows([[3, 3, 3], [3, END, 0]]).end_token_id() == END
-    assert windows([[3, 3, 3], [3, 3, 3]]).end_token_id() is None
+def test_the_end_token_id_is_none_if_no_sequence_ends():
+    assert make_windows([[3, 3, 3], [3, END, 0]]).end_token_id() == END
+    assert make_windows([[3, 3, 3], [3, 3, 3]]).end_token_id() is None
 
 
-def test_a_corpus_begins_with_the_start_token_where_a_sequence_does():
-    assert windows([[START, 3, END], [3, 3, END]]).starts_with_start_token() is True
-    assert windows([[3, 3, END]]).starts_with_start_token() is False
+def test_a_corpus_starts_with_the_start_token_if_any_sequence_does():
+    assert make_windows([[START, 3, END], [3, 3, END]]).starts_with_start_token() is True
+    assert make_windows([[3, 3, END]]).starts_with_start_token() is False
 
 
-def test_the_summary_is_of_plain_values_and_names_what_was_skipped():
-    assert windows([[3, END]], skipped=(("a.mid", "is empty"),)).summary() == {
+def test_the_summary_holds_plain_values_and_names_the_skipped_files():
+    windows = make_windows([[3, END]], skipped=(("a.mid", "is empty"),))
+
+    assert windows.summary() == {
         "name": "mine",
         "sha256": "0f",
         "train_windows": 1,
@@ -38,20 +47,24 @@ def test_the_summary_is_of_plain_values_and_names_what_was_skipped():
     }
 
 
-def test_without_a_path_it_is_the_composed_tunes_which_are_the_same_every_time():
-    data = load_windows(None, Settings(length=100))
-    again = load_windows(None, Settings(length=100), data.tokenizer)
-    assert data.name == "session" and data.sha256 == again.sha256
-    assert data.starts_with_start_token() and data.end_token_id() == data.tokenizer.end_token_id
-    assert np.array_equal(data.train, again.train) and np.array_equal(
-        data.validation, again.validation
-    )
+def test_without_a_path_the_synthetic_tunes_are_loaded_the_same_every_time():
+    data = load_windows(None, **OPTIONS)
+    again = load_windows(None, tokenizer=data.tokenizer, **OPTIONS)
+
+    assert data.name == "session"
+    assert data.sha256 == again.sha256
+    assert data.starts_with_start_token()
+    assert data.end_token_id() == data.tokenizer.end_token_id
+    assert np.array_equal(data.train, again.train)
+    assert np.array_equal(data.validation, again.validation)
 
 
-def test_published_windows_neither_begin_nor_end_and_their_own_vocabulary_reads_them(lee2017_file):
-    settings, published = Settings(length=100), load_lee2017(lee2017_file)
-    data = load_windows(lee2017_file, settings, published.tokenizer)
-    assert data.end_token_id() is None and not data.starts_with_start_token()
-    assert np.array_equal(data.train, published.train) and np.array_equal(
-        data.validation, published.validation
-    )
+def test_published_windows_have_no_start_or_end_token_and_keep_their_own_vocabulary(lee2017_file):
+    published = load_lee2017(lee2017_file)
+
+    data = load_windows(lee2017_file, tokenizer=published.tokenizer, **OPTIONS)
+
+    assert data.end_token_id() is None
+    assert not data.starts_with_start_token()
+    assert np.array_equal(data.train, published.train)
+    assert np.array_equal(data.validation, published.validation)

@@ -1,9 +1,10 @@
-"""The tokens that Lee et al. (2017) published and the paper's Table 1 was measured on."""
+"""The tokens that Lee et al. (2017) published, on which the paper's Table 1 was measured."""
 
 import dataclasses
 import hashlib
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,11 @@ class TokenCorpus:
     """A corpus that was published as tokens.
 
     Args:
-        tokenizer: gives the tokens their meaning.
-        train: int32 [N, T], the sequences to learn from; without start and end tokens.
-        validation: int32 [M, T], the sequences held out.
-        name: what the corpus is called.
-        sha256: 64 hexadecimal digits of the tokens and their meaning.
+        tokenizer: the vocabulary of the tokens.
+        train: the training sequences, int32 [N, T], without start and end tokens.
+        validation: the held-out sequences, int32 [M, T], without start and end tokens.
+        name: the name of the corpus.
+        sha256: 64 hexadecimal digits that identify the tokens and their vocabulary.
     """
 
     tokenizer: Tokenizer
@@ -32,106 +33,134 @@ class TokenCorpus:
     sha256: str
 
 
-def _open_lee2017(path):
-    """Returns the train, valid and vocabulary arrays and the two tables, or raises ValueError if they are not what was published."""
+_Table = list[tuple[int, ...]]  # a published row names its octaves by their index in such a table
+
+
+def _read_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Table, _Table]:
+    """Reads (train, valid, vocabulary, octaves, pitch_class_sets) as published."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            train, valid, vocabulary = (arrays[name] for name in ("train", "valid", "vocabulary"))
+            train = arrays["train"]
+            valid = arrays["valid"]
+            vocabulary = arrays["vocabulary"]
+
         tables = json.loads(path.with_name("tables.json").read_bytes())
-        octaves, classes = (
-            [tuple(entry or ()) for entry in tables[name]]
-            for name in ("octaves", "pitch_class_sets")
-        )
+        octaves = [tuple(entry or ()) for entry in tables["octaves"]]
+        pitch_class_sets = [tuple(entry or ()) for entry in tables["pitch_class_sets"]]
     except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} does not hold the lee2017 tokens: expected an npz with train, valid and vocabulary, and tables.json with octaves and "
-            f"pitch_class_sets beside it, but {error!r}. Fetch both files again."
+            f"{path} does not hold the lee2017 tokens: expected an npz file with train, valid and "
+            "vocabulary, and beside it a file tables.json with octaves and pitch_class_sets, "
+            f"received {error!r}. Download both files again."
         ) from error
-    _check_lee2017(path, train, valid, vocabulary)
-    return train, valid, vocabulary, octaves, classes
+
+    return train, valid, vocabulary, octaves, pitch_class_sets
 
 
-def _check_lee2017(path, train, valid, vocabulary):
-    """Raises ValueError unless the arrays are two sets of sequences of one length over one vocabulary."""
-    shapes = f"train {train.shape} {train.dtype}, valid {valid.shape} {valid.dtype}, vocabulary {vocabulary.shape} {vocabulary.dtype}"
-    sequences = [
+def _check_arrays(path: Path, train: np.ndarray, valid: np.ndarray, vocabulary: np.ndarray) -> None:
+    """Raises ValueError unless both sets hold tokens of the vocabulary, at one length."""
+    sequences_fit = all(
         tokens.ndim == 2 and tokens.size > 0 and tokens.dtype.kind in "iu"
         for tokens in (train, valid)
-    ]
-    rows = (
+    )
+    vocabulary_fits = (
         vocabulary.ndim == 2
         and vocabulary.shape[1] == 6
         and vocabulary.dtype.kind == "f"
         and np.isfinite(vocabulary).all()
     )
-    if not (all(sequences) and rows and train.shape[1] == valid.shape[1]):
+    if not (sequences_fit and vocabulary_fits and train.shape[1] == valid.shape[1]):
         raise ValueError(
-            f"{path}: expected integer train [N, T], integer valid [M, T] and float vocabulary [V, 6], received {shapes}."
-        )
-    outside = [
-        int(token)
-        for tokens in (train, valid)
-        for token in (tokens.min(), tokens.max())
-        if not 0 <= token < len(vocabulary)
-    ]
-    if outside:
-        raise ValueError(
-            f"{path}: expected tokens from 0 to {len(vocabulary) - 1}, the rows of the vocabulary, received {outside[0]}."
+            f"{path}: expected integer train [N, T], integer valid [M, T] and finite float "
+            f"vocabulary [V, 6], received train {train.shape} {train.dtype}, "
+            f"valid {valid.shape} {valid.dtype}, vocabulary {vocabulary.shape} {vocabulary.dtype}. "
+            "Download the file again."
         )
 
+    for tokens in (train, valid):
+        for token in (tokens.min(), tokens.max()):
+            if not 0 <= token < len(vocabulary):
+                raise ValueError(
+                    f"{path}: expected tokens from 0 to {len(vocabulary) - 1}, the rows of the "
+                    f"vocabulary, received {token}. Download the file again."
+                )
 
-def _lee2017_half(duration, octave_index, class_index, octaves, classes):
-    """Returns one half of an event: the duration in ticks, and what the two indices stand for."""
-    pairs = list(
-        zip(classes[int(class_index)], octaves[int(octave_index)])
-    )  # one row names four octaves for three classes
+
+def _half_event(
+    row: Sequence[float], octaves: _Table, pitch_class_sets: _Table
+) -> tuple[int, tuple, tuple]:
+    """Returns (duration in ticks, octaves, pitch classes) of the melody or the chord of a row."""
+    duration_quarters, octaves_index, pitch_classes_index = row
+    row_octaves = octaves[int(octaves_index)]
+    row_pitch_classes = pitch_class_sets[int(pitch_classes_index)]
+
+    # One published row gives four octaves for three pitch classes: the fourth is left out.
+    num_pitches = min(len(row_octaves), len(row_pitch_classes))
+
     return (
-        round(duration * TICKS_PER_QUARTER),
-        tuple(octave for _, octave in pairs),
-        tuple(pitch_class for pitch_class, _ in pairs),
+        round(duration_quarters * TICKS_PER_QUARTER),
+        row_octaves[:num_pitches],
+        row_pitch_classes[:num_pitches],
     )
 
 
-def load_lee2017(file):
-    """Loads the tokens that Lee et al. (2017) published and the paper's Table 1 was measured on.
+def load_lee2017(file: Path | str) -> TokenCorpus:
+    """Loads the tokens that Lee et al. (2017) published.
 
-    The ids are raised by 3 to make room for padding, start and end; the vocabulary keeps its order, so row i has id i + 3. Durations are
-    rounded to the grid, which keeps all 3,216 rows distinct. Sixteen of them are melody notes without a duration: ornaments, which decoding
-    leaves out. The published split is by window and not by tune, so that many passages of `validation` stand in `train` too: say so beside
-    any figure. Some octaves of its chords are permuted: taken as given.
+    The published ids are raised by 3, which makes room for the padding, start and end tokens. The
+    vocabulary keeps its order, so row i has id i + 3. Durations are rounded to whole ticks, and
+    all 3,216 rows stay distinct.
+
+    Three properties of the published data are kept as they are. Sixteen rows are melody notes
+    without a duration (ornaments), which decoding leaves out. Some octaves of the chords are
+    permuted. The split is by window and not by tune, so many passages of `validation` also occur
+    in `train`: mention this beside any figure measured on it.
 
     Args:
-        file: `tokens.npz`, with `tables.json` beside it.
+        file: the file `tokens.npz`, with `tables.json` in the same folder.
 
     Returns:
-        A `TokenCorpus`; its sequences hold neither start nor end tokens.
+        A `TokenCorpus`.
 
     Raises:
         ValueError: if a file is damaged or its arrays have other names, shapes or values.
-        OSError: if a file cannot be opened; FileNotFoundError if it is missing.
+        OSError: if a file cannot be opened; `FileNotFoundError` if it does not exist.
 
     Reference:
         Lee et al. 2017, "A SeqGAN for Polyphonic Music Generation".
     """
     path = Path(file)
-    train, valid, vocabulary, octaves, classes = _open_lee2017(path)
+    train, valid, vocabulary, octaves, pitch_class_sets = _read_files(path)
+    _check_arrays(path, train, valid, vocabulary)
+
+    # A row of the vocabulary is the melody's half of an event, then the chord's half.
     try:
-        rows = [
-            (_lee2017_half(*row[:3], octaves, classes), _lee2017_half(*row[3:], octaves, classes))
-            for row in vocabulary.tolist()
-        ]
-        tokenizer = Tokenizer([Event(*melody, *chord) for melody, chord in rows])
+        events = []
+        for row in vocabulary.tolist():
+            melody = _half_event(row[:3], octaves, pitch_class_sets)
+            chord = _half_event(row[3:], octaves, pitch_class_sets)
+            events.append(Event(*melody, *chord))
+        tokenizer = Tokenizer(events)
     except (IndexError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: its vocabulary and tables.json do not fit together: {error}. Fetch both files again."
+            f"{path}: its vocabulary and tables.json do not fit together: {error}. Download both "
+            "files again."
         ) from error
-    first = tokenizer.vocabulary_size - len(vocabulary)
-    train, valid = (tokens.astype(np.int32) + first for tokens in (train, valid))  # [N, T], [M, T]
-    contents = (
-        train.astype("<i4").tobytes(),
-        valid.astype("<i4").tobytes(),
-        repr(tokenizer.events).encode(),
+
+    # Raise the ids above the special tokens.
+    first_id = tokenizer.vocabulary_size - len(vocabulary)
+    train = train.astype(np.int32) + first_id  # [N, T]
+    validation = valid.astype(np.int32) + first_id  # [M, T]
+
+    content = (
+        train.astype("<i4").tobytes()
+        + validation.astype("<i4").tobytes()
+        + repr(tokenizer.events).encode()
     )
     return TokenCorpus(
-        tokenizer, train, valid, "lee2017", hashlib.sha256(b"".join(contents)).hexdigest()
+        tokenizer=tokenizer,
+        train=train,
+        validation=validation,
+        name="lee2017",
+        sha256=hashlib.sha256(content).hexdigest(),
     )

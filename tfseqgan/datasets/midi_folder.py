@@ -1,68 +1,88 @@
-"""A folder of MIDI files as a corpus."""
+"""Loads a folder of MIDI files as a corpus."""
 
-import contextlib
-import gc
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-from tfseqgan.datasets.corpus import make_corpus
-from tfseqgan.datasets.reading import read_all
+from tfseqgan.datasets.corpus import Corpus, make_corpus
+from tfseqgan.music.midi import read_midi
 from tfseqgan.music.score import Score
+
+_MAX_REASONS_IN_MESSAGE = 10
+
 
 _log = logging.getLogger("tfseqgan")
 
 
-def find_midi_files(folder):
-    """Returns the MIDI files of a folder and its sub-folders, in the same order on every file system."""
+def find_midi_files(folder: Path) -> list[Path]:
+    """Finds the MIDI files in a folder and its subfolders.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        The files that end in `.mid` or `.midi`, in upper or lower case, sorted by their path
+        inside the folder, so that the order is the same on every file system.
+
+    Raises:
+        ValueError: if `folder` is not a folder.
+    """
     if not folder.is_dir():
         raise ValueError(
-            f"{folder} is not a folder: expected a folder that holds .mid or .midi files. Check the path."
+            f"{folder} is not a folder: expected a folder that holds .mid or .midi files. Check "
+            "the path."
         )
-    return sorted(
-        (
-            path
-            for path in folder.rglob("*")
-            if path.suffix.lower() in (".mid", ".midi") and path.is_file()
-        ),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in (".mid", ".midi") and path.is_file()
+    ]
+
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _list_reasons(skipped, most=10):
-    """Returns the first few skipped files and reasons as one line."""
-    more = [f"and {len(skipped) - most} more"] if len(skipped) > most else []
-    return "; ".join([f"{name} ({reason})" for name, reason in skipped[:most]] + more)
+def _format_skipped(skipped: Sequence[tuple[str, str]]) -> str:
+    """Returns the first skipped files and their reasons as one line."""
+    parts = [f"{name} ({reason})" for name, reason in skipped[:_MAX_REASONS_IN_MESSAGE]]
+    if len(skipped) > _MAX_REASONS_IN_MESSAGE:
+        parts.append(f"and {len(skipped) - _MAX_REASONS_IN_MESSAGE} more")
+
+    return "; ".join(parts)
 
 
-@contextlib.contextmanager
-def without_collector():
-    """Turns Python's garbage collector off: it would look through all scores read so far again and again, of which none is garbage."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+def read_files(files: Sequence[Path], folder: Path) -> tuple[list[Score], list[tuple[str, str]]]:
+    """Reads MIDI files and skips those that cannot be read, with one logged warning.
 
+    Args:
+        files: the MIDI files.
+        folder: the folder that holds the files; skipped files are named relative to it.
 
-def read_files(files, folder):
-    """Returns the scores of files, and (file, reason) of those that cannot be read; raises ValueError if those are more than half."""
+    Returns:
+        (scores, skipped): the scores in the order of the files, and (file, reason) for each file
+        that could not be read.
+
+    Raises:
+        ValueError: if there are no files, or if more than half of them cannot be read.
+    """
     if not files:
         raise ValueError(
-            f"{folder} holds no MIDI files: expected files that end in .mid or .midi. Check the path."
+            f"{folder} holds no MIDI files: expected files that end in .mid or .midi. Check the "
+            "path."
         )
-    read = read_all(files)
-    scores = [found for found in read if isinstance(found, Score)]
-    skipped = [
-        (path.relative_to(folder).as_posix(), found)
-        for path, found in zip(files, read)
-        if isinstance(found, str)
-    ]
+
+    scores = []
+    skipped = []
+    for path in files:
+        try:
+            scores.append(read_midi(path))
+        except (ValueError, OSError) as error:
+            skipped.append((path.relative_to(folder).as_posix(), str(error)))
+
     if 2 * len(skipped) > len(files):
         raise ValueError(
-            f"{len(skipped)} of the {len(files)} MIDI files in {folder} cannot be read: expected at most half to be bad. Is it the right "
-            f"folder? {_list_reasons(skipped)}"
+            f"{len(skipped)} of the {len(files)} MIDI files in {folder} cannot be read: expected "
+            "at most half of them to be bad. Check that this is the right folder. "
+            f"{_format_skipped(skipped)}"
         )
     if skipped:
         _log.warning(
@@ -70,28 +90,43 @@ def read_files(files, folder):
             len(skipped),
             len(files),
             folder,
-            _list_reasons(skipped),
+            _format_skipped(skipped),
         )
+
     return scores, skipped
 
 
-@without_collector()
-def load_midi(folder, validation_fraction=0.1, seed=0):
-    """Loads every MIDI file of a folder and its sub-folders.
+def load_midi(folder: Path | str, validation_fraction: float = 0.1, seed: int = 0) -> Corpus:
+    """Loads every MIDI file in a folder and its subfolders.
 
-    Bad files are skipped, with one logged warning that counts and names them; `Corpus.skipped` has them all with reasons.
+    Files that cannot be read are skipped. One logged warning counts them and names the first ten;
+    `Corpus.skipped` lists all of them with the reasons.
 
     Args:
-        folder: a folder with `.mid` or `.midi` files, in either case.
-        validation_fraction: the share of tunes to hold out (`split_by_group`).
-        seed: of the split.
+        folder: a folder with files that end in `.mid` or `.midi`, in upper or lower case.
+        validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
+        seed: the seed of the split.
 
     Returns:
-        A `Corpus`.
+        A `Corpus`, named after the folder.
 
     Raises:
-        ValueError: if `folder` is no folder, holds no MIDI files, or more than half of them are bad.
+        ValueError: if `folder` is not a folder, if it holds no MIDI files, or if more than half of
+            them cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from tfseqgan.music.midi import write_midi
+        >>> from tfseqgan.music.score import Note
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for number in range(2):
+        ...         tune = Score((Note(0, 24, 60), Note(24, 24, 62 + number)))
+        ...         write_midi(tune, Path(folder) / f"{number}.mid")
+        ...     corpus = load_midi(folder, validation_fraction=0.5)
+        >>> len(corpus.train), len(corpus.validation), corpus.skipped
+        (1, 1, ())
     """
     folder = Path(folder)
     scores, skipped = read_files(find_midi_files(folder), folder)
+
     return make_corpus(scores, folder.resolve().name, validation_fraction, seed, skipped)

@@ -1,4 +1,4 @@
-"""The Nottingham tunes: from a folder, and from their public archive."""
+"""Loads the Nottingham tunes from a folder, and downloads them from their public archive."""
 
 import dataclasses
 import io
@@ -7,12 +7,26 @@ import os
 import shutil
 import urllib.request
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from tfseqgan.datasets.corpus import make_corpus
-from tfseqgan.datasets.midi_folder import find_midi_files, read_files, without_collector
+from tfseqgan.datasets.corpus import Corpus, make_corpus
+from tfseqgan.datasets.midi_folder import find_midi_files, read_files
 
-_BOOK_RHYTHMS = {
+NOTTINGHAM_URL = (
+    "https://codeload.github.com/jukedeck/nottingham-dataset/zip/"
+    "0992bb6cd864f6d4b90d6663e08c0ef53ffaa08f"
+)
+"""The public archive at the commit that this package was tested with: 1.8 MB, GPL-3.0."""
+
+
+NUM_TUNES = 1034
+
+
+_MAX_ARCHIVE_BYTES = 50_000_000
+
+
+_RHYTHM_OF_BOOK = {
     "ashover": "ashover",
     "hpps": "hornpipe",
     "jigs": "jig",
@@ -33,74 +47,78 @@ _BOOK_RHYTHMS = {
 _EXTRACTED_VOICES = ("melody", "chords")
 
 
-@without_collector()
-def load_nottingham(folder, validation_fraction=0.1, seed=0):
+_log = logging.getLogger("tfseqgan")
+
+
+def load_nottingham(folder: Path | str, validation_fraction: float = 0.1, seed: int = 0) -> Corpus:
     """Loads the Nottingham Music Database as MIDI: 1,034 British and American folk tunes.
 
-    The book that a file is named after gives the rhythm: "jig", "reel", "hornpipe", "waltz", "slip jig", and for the mixed books their own
-    names. Of the public archive the `MIDI` folder is read without the `melody` and `chords` sub-folders, which hold the same tunes again.
+    Each file is named after the book that the tune comes from, such as `jigs12.mid`. The book gives
+    the rhythm of the tune: "jig", "reel", "hornpipe", "waltz" or "slip jig". Books that mix several
+    rhythms keep the name of the book: "ashover", "morris", "playford" and "xmas".
+
+    In the public archive the folder `MIDI` is read. Its subfolders `melody` and `chords` are left
+    out, because they hold one voice each of the same tunes.
 
     Args:
-        folder: the folder of the `.mid` files, or the archive's folder that holds `MIDI`.
-        validation_fraction: the share of tunes to hold out (`split_by_group`).
-        seed: of the split.
+        folder: the folder of the `.mid` files, or the folder of the archive, which holds `MIDI`.
+        validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
+        seed: the seed of the split.
 
     Returns:
         A `Corpus`.
 
     Raises:
-        ValueError: if `folder` is no folder, holds no MIDI files, or more than half of them are bad.
+        ValueError: if `folder` is not a folder, if it holds no MIDI files, or if more than half of
+            them cannot be read.
 
     Reference:
         https://github.com/jukedeck/nottingham-dataset
     """
     folder = Path(folder)
-    folder = folder / "MIDI" if (folder / "MIDI").is_dir() else folder
+    if (folder / "MIDI").is_dir():
+        folder = folder / "MIDI"
+
     files = [
         path
         for path in find_midi_files(folder)
         if path.relative_to(folder).parts[0] not in _EXTRACTED_VOICES
     ]
     scores, skipped = read_files(files, folder)
-    books = [score.name.rstrip("0123456789") for score in scores]
-    scores = [
-        dataclasses.replace(score, rhythm=_BOOK_RHYTHMS.get(book, score.rhythm))
-        for book, score in zip(books, scores)
-    ]
-    return make_corpus(scores, "nottingham", validation_fraction, seed, skipped)
+
+    tunes = []
+    for score in scores:
+        book = score.name.rstrip("0123456789")
+        rhythm = _RHYTHM_OF_BOOK.get(book, score.rhythm)
+        tunes.append(dataclasses.replace(score, rhythm=rhythm))
+
+    return make_corpus(tunes, "nottingham", validation_fraction, seed, skipped)
 
 
-NOTTINGHAM_URL = "https://codeload.github.com/jukedeck/nottingham-dataset/zip/0992bb6cd864f6d4b90d6663e08c0ef53ffaa08f"
-"""The public archive at the commit that the package was tested with, 1.8 MB, GPL-3.0."""
+def cache_folder() -> Path:
+    """Returns the folder where downloads are kept.
 
-
-NUM_TUNES = 1034
-
-
-_LARGEST_BYTES = 50_000_000
-
-
-_log = logging.getLogger("tfseqgan")
-
-
-def cache_folder():
-    """Returns where downloads are kept: the folder that TFSEQGAN_CACHE names, else `.cache/tfseqgan` in the user's own."""
+    Returns:
+        The folder that the environment variable `TFSEQGAN_CACHE` names; by default
+        `.cache/tfseqgan` in the home folder of the user.
+    """
     return Path(os.environ.get("TFSEQGAN_CACHE") or Path.home() / ".cache" / "tfseqgan")
 
 
-def _fetch(url):
-    """Returns what lies at a URL, at most `_LARGEST_BYTES` of it."""
+def _fetch(url: str) -> bytes:
+    """Returns the content of a URL, at most `_MAX_ARCHIVE_BYTES` of it."""
     try:
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            return answer.read(_LARGEST_BYTES)
-    except OSError as error:  # URLError and time-outs are OSErrors
+        with urllib.request.urlopen(url, timeout=60) as response:
+            return response.read(_MAX_ARCHIVE_BYTES)
+    except OSError as error:  # includes URLError and timeouts
         raise OSError(
-            f"{url} cannot be fetched ({error}); expected the public archive. Fetch it by another way, and pass the folder of its tunes"
+            f"{url} cannot be downloaded ({error}); expected the public archive. Download it in "
+            "another way, and pass the folder of its tunes"
         ) from error
 
 
-def _tunes(archive, url):
-    """Yields (file name, content) of the tunes in an archive: `MIDI/*.mid` of its one folder, none of the sub-folders that hold them again."""
+def _read_tunes(archive: bytes, url: str) -> Iterator[tuple[str, bytes]]:
+    """Yields (file name, content) of each file `*/MIDI/*.mid` in a zip archive."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             for name in files.namelist():
@@ -109,40 +127,50 @@ def _tunes(archive, url):
                     yield path.name, files.read(name)
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{url} is no zip archive ({error}); expected that of the Nottingham tunes. Fetch it by another way."
+            f"{url} is not a zip archive ({error}); expected the archive of the Nottingham tunes. "
+            "Download it in another way, and pass the folder of its tunes."
         ) from error
 
 
-def download_nottingham(folder, url=NOTTINGHAM_URL):
-    """Fetches the Nottingham Music Database as MIDI into a folder, whole or not at all; one that has the tunes is left as it is.
+def download_nottingham(folder: Path | str, url: str = NOTTINGHAM_URL) -> Path:
+    """Downloads the Nottingham Music Database as MIDI into a folder.
+
+    The folder is written completely or not at all. A folder that already has the tunes is left as
+    it is, without a download.
 
     Args:
-        folder: where the `.mid` files go; made where it does not exist.
-        url: of the archive.
+        folder: the folder for the `.mid` files. It is created if it does not exist.
+        url: the URL of the archive.
 
     Returns:
-        The folder, a `Path` for `load_nottingham`.
+        The folder, for `load_nottingham`.
 
     Raises:
-        OSError: if the archive cannot be fetched or the folder not be written.
-        ValueError: if it is not the archive of the 1,034 tunes, or the folder holds something else.
+        OSError: if the archive cannot be downloaded or the folder cannot be written.
+        ValueError: if the archive does not hold the 1,034 tunes, or if the folder holds other
+            files.
 
     Reference:
-        https://github.com/jukedeck/nottingham-dataset (GPL-3.0).
+        https://github.com/jukedeck/nottingham-dataset (GPL-3.0)
     """
     folder = Path(folder)
     if (folder / "ashover1.mid").is_file():
         return folder
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(
-            f"{folder} holds something else; expected a new or empty folder for the tunes. Choose another one."
+            f"{folder} holds other files; expected a new or empty folder for the tunes. Choose "
+            "another folder."
         )
-    _log.info("Fetching the Nottingham tunes (1.8 MB, GPL-3.0) from %s", url)
-    tunes = dict(_tunes(_fetch(url), url))
+
+    _log.info("Downloading the Nottingham tunes (1.8 MB, GPL-3.0) from %s", url)
+    tunes = dict(_read_tunes(_fetch(url), url))
     if len(tunes) != NUM_TUNES:
         raise ValueError(
-            f"{url} holds {len(tunes)} tunes, expected {NUM_TUNES}. Fetch the archive by another way, and pass the folder of its tunes."
+            f"{url} holds {len(tunes)} tunes, expected {NUM_TUNES}. Download the archive in "
+            "another way, and pass the folder of its tunes."
         )
+
+    # Write to a temporary folder first, so that a crash leaves no half-filled one.
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         partial.mkdir(parents=True)
@@ -153,4 +181,5 @@ def download_nottingham(folder, url=NOTTINGHAM_URL):
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
     return folder

@@ -1,10 +1,12 @@
-"""A corpus as a run uses it: found by its path, tokenized, cut into windows, some of them held out."""
+"""Loads a corpus by its path as windows of tokens, ready for training."""
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tfseqgan.datasets.corpus import Corpus
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
@@ -14,15 +16,15 @@ from tfseqgan.music.tokenizer import Tokenizer
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Windows:
-    """A corpus as a run uses it.
+    """A corpus as windows of tokens.
 
     Args:
-        tokenizer: its vocabulary.
-        train: int32 [N, T].
-        validation: int32 [M, T].
-        name: of the corpus.
-        sha256: of its content.
-        skipped: (file, reason) of the files that could not be read.
+        tokenizer: the vocabulary of the tokens.
+        train: the training windows, int32 [N, T].
+        validation: the held-out windows, int32 [M, T].
+        name: the name of the corpus.
+        sha256: 64 hexadecimal digits that identify the corpus.
+        skipped: (file, reason) for each file that could not be read.
     """
 
     tokenizer: Tokenizer
@@ -30,82 +32,142 @@ class Windows:
     validation: np.ndarray
     name: str
     sha256: str
-    skipped: tuple = ()
+    skipped: tuple[tuple[str, str], ...] = ()
 
-    def summary(self):
-        """Returns what config.json says of the data."""
-        sizes = {
+    def summary(self) -> dict[str, Any]:
+        """Returns the description of the data that is saved in `config.json`, as plain values."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
             "train_windows": len(self.train),
             "validation_windows": len(self.validation),
             "vocabulary_size": self.tokenizer.vocabulary_size,
+            "skipped_files": [{"file": file, "reason": reason} for file, reason in self.skipped],
         }
-        skipped = [{"file": file, "reason": reason} for file, reason in self.skipped]
-        return {"name": self.name, "sha256": self.sha256, **sizes, "skipped_files": skipped}
 
-    def end_token_id(self):
-        """Returns the id that ends a sequence, or None where none of them ends, as in tokens that were published as windows."""
-        end = self.tokenizer.end_token_id
-        return end if (self.train == end).any() else None
+    def end_token_id(self) -> int | None:
+        """Returns the id of the end token, or None if no training window contains it.
 
-    def starts_with_start_token(self):
-        """Returns whether sequences begin with the start token, so that samples must."""
+        Tokens that were published as windows (`load_lee2017`) have no end token.
+        """
+        end_token_id = self.tokenizer.end_token_id
+        if (self.train == end_token_id).any():
+            return end_token_id
+
+        return None
+
+    def starts_with_start_token(self) -> bool:
+        """Returns whether any training window begins with the start token.
+
+        If so, a sample has to begin with the start token too.
+        """
         return bool((self.train[:, 0] == self.tokenizer.start_token_id).any())
 
 
-def _open_corpus(path, settings):
-    """Returns the scores at a path: a folder of MIDI files, Nottingham where it is that, or the composed tunes for None."""
-    if path is None:
-        return synthetic_tunes(validation_fraction=settings.validation_fraction)
-    folders = (Path(path), Path(path) / "MIDI")
-    load = (
-        load_nottingham
-        if any((folder / "ashover1.mid").is_file() for folder in folders)
-        else load_midi
+def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer | None) -> Windows:
+    """Loads the published tokens, provided that they fit the length and the tokenizer."""
+    published = load_lee2017(path)
+    if tokenizer is not None and tokenizer != published.tokenizer:
+        raise ValueError(
+            f"{path} has a vocabulary of its own; expected tunes that the given tokenizer can "
+            "encode. Pass a folder of MIDI files."
+        )
+    published_length = published.train.shape[1]
+    if published_length != length:
+        raise ValueError(
+            f"{path} holds windows of {published_length} tokens and length is {length}; expected "
+            f"the same. Set length (--length) to {published_length}."
+        )
+
+    return Windows(
+        tokenizer=published.tokenizer,
+        train=published.train,
+        validation=published.validation,
+        name=published.name,
+        sha256=published.sha256,
     )
-    return load(path, validation_fraction=settings.validation_fraction, seed=settings.seed)
 
 
-def load_windows(path, settings, tokenizer=None):
-    """Returns the training and validation windows of a corpus.
+def _load_corpus(path: Path | str | None, validation_fraction: float, seed: int) -> Corpus:
+    """Loads the tunes in a folder of MIDI files; None loads the synthetic tunes."""
+    if path is None:
+        return synthetic_tunes(validation_fraction=validation_fraction)
+
+    folders = (Path(path), Path(path) / "MIDI")
+    is_nottingham = any((folder / "ashover1.mid").is_file() for folder in folders)
+    load = load_nottingham if is_nottingham else load_midi
+
+    return load(path, validation_fraction=validation_fraction, seed=seed)
+
+
+def load_windows(
+    path: Path | str | None,
+    *,
+    length: int,
+    validation_fraction: float,
+    seed: int,
+    minimum_count: int,
+    rare: str,
+    tokenizer: Tokenizer | None = None,
+) -> Windows:
+    """Loads the training and validation windows of a corpus.
+
+    The published tokens of Lee et al. (2017) come with their own split and vocabulary, so only
+    `length` and `tokenizer` apply to them, and both have to fit.
 
     Args:
-        path: a folder of MIDI files; the `tokens.npz` of Lee et al. (2017); or None for the tunes that the package composes.
-        settings: `Settings`.
-        tokenizer: the vocabulary to use; by default one is fitted on the training tunes.
+        path: a folder of MIDI files; the file `tokens.npz` of Lee et al. (2017); or None for the
+            synthetic tunes (`synthetic_tunes`). A folder that holds `ashover1.mid` is loaded by
+            `load_nottingham`.
+        length: the number of tokens in a window.
+        validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
+        seed: the seed of the split of a folder. The synthetic tunes have a fixed split.
+        minimum_count: as in `Tokenizer.fit`: events that occur less often are rare.
+        rare: as in `Tokenizer.fit`: "nearest" replaces a rare event by the nearest known one,
+            "drop" leaves out the tune.
+        tokenizer: the vocabulary to use. By default one is fitted to the training tunes with
+            `minimum_count` and `rare`, which are ignored otherwise.
 
     Returns:
-        `Windows`.
+        The `Windows`.
 
     Raises:
-        ValueError: if there are no usable tunes, too few to hold some out, or published tokens of another length or vocabulary.
+        ValueError: if the path holds no usable tunes, if there are no windows to train on or to
+            hold out, or if published tokens have another length or vocabulary.
+
+    Example:
+        >>> data = load_windows(
+        ...     None,
+        ...     length=100,
+        ...     validation_fraction=0.1,
+        ...     seed=0,
+        ...     minimum_count=1,
+        ...     rare="nearest",
+        ... )
+        >>> data.name, data.train.dtype.name, data.train.shape[1]
+        ('session', 'int32', 100)
     """
     if path is not None and Path(path).suffix == ".npz":
-        published = load_lee2017(path)
-        if tokenizer not in (None, published.tokenizer):
-            raise ValueError(
-                f"{path} has a vocabulary of its own; expected tunes that the run's tokenizer can read. Pass a folder of MIDI files."
-            )
-        if published.train.shape[1] != settings.length:
-            raise ValueError(
-                f"{path} holds windows of {published.train.shape[1]} tokens and length is {settings.length}; expected the same. Change --length."
-            )
-        return Windows(
-            published.tokenizer,
-            published.train,
-            published.validation,
-            published.name,
-            published.sha256,
-        )
-    corpus = _open_corpus(path, settings)
-    tokenizer = tokenizer or Tokenizer.fit(
-        corpus.train, minimum_count=settings.minimum_count, rare=settings.rare
-    )
-    train, validation = (
-        tokenizer.windows(tunes, settings.length) for tunes in (corpus.train, corpus.validation)
-    )
+        return _load_published_windows(path, length, tokenizer)
+
+    corpus = _load_corpus(path, validation_fraction, seed)
+    if tokenizer is None:
+        tokenizer = Tokenizer.fit(corpus.train, minimum_count=minimum_count, rare=rare)
+    train = tokenizer.windows(corpus.train, length)  # [N, T]
+    validation = tokenizer.windows(corpus.validation, length)  # [M, T]
+
     if not len(train) or not len(validation):
         raise ValueError(
-            f"{corpus.name} gives {len(train)} training and {len(validation)} validation windows; expected one of each at least. Bring more tunes, raise "
-            "validation_fraction, lower minimum_count, or let rare be 'nearest'."
+            f"{corpus.name} gives {len(train)} training and {len(validation)} validation windows; "
+            "expected at least one of each. Use more tunes, raise validation_fraction, lower "
+            "minimum_count, or set rare to 'nearest'."
         )
-    return Windows(tokenizer, train, validation, corpus.name, corpus.sha256, corpus.skipped)
+
+    return Windows(
+        tokenizer=tokenizer,
+        train=train,
+        validation=validation,
+        name=corpus.name,
+        sha256=corpus.sha256,
+        skipped=corpus.skipped,
+    )

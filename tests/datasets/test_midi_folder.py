@@ -1,0 +1,148 @@
+"""Claims about `load_midi` and the files that it skips."""
+
+import logging
+
+import pytest
+from conftest import make_score
+from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
+
+from tfseqgan.datasets import midi_folder
+from tfseqgan.datasets.midi_folder import load_midi
+from tfseqgan.datasets.nottingham import load_nottingham
+from tfseqgan.music.midi import read_midi, write_midi
+
+
+def test_a_folder_is_read_with_its_subfolders_and_either_case_of_suffix(tmp_path):
+    folder = fill_folder(tmp_path / "a", SCORES[:4])
+    fill_folder(folder / "b" / "c", SCORES[4:])
+    (folder / "0.mid").rename(folder / "0.MIDI")
+    (folder / "notes.txt").write_text("not a tune")
+
+    corpus = load_midi(folder, validation_fraction=0.2)
+
+    assert sorted_names(all_tunes(corpus)) == sorted_names(SCORES)
+    assert set(all_tunes(corpus)) == set(SCORES)
+    assert len(corpus.validation) == 2
+    assert (corpus.name, corpus.skipped, len(corpus.sha256)) == ("a", (), 64)
+
+
+def test_tunes_come_in_the_order_of_their_paths_without_the_files_that_are_skipped(tmp_path):
+    names = [f"tune {number:02} é.mid" for number in range(11)]
+    for number, name in enumerate(names):
+        write_midi(make_score(number, 3, 2, name=f"Nº {number}"), tmp_path / name)
+    for name in (names[3], names[-1]):
+        (tmp_path / name).write_bytes(b"no MIDI")
+
+    corpus = load_midi(tmp_path, validation_fraction=0)
+
+    readable_names = names[:3] + names[4:-1]
+    assert list(corpus.train) == [read_midi(tmp_path / name) for name in readable_names]
+    assert [name for name, _ in corpus.skipped] == [names[3], names[-1]]
+
+
+def test_a_skipped_file_is_named_by_its_path_in_the_folder_with_the_reason_of_read_midi(tmp_path):
+    fill_folder(tmp_path)
+    fill_folder(tmp_path / "deep" / "er", scores=(), num_bad=1)
+
+    ((name, reason),) = load_midi(tmp_path).skipped
+
+    assert name == "deep/er/bad0.mid"
+    with pytest.raises(ValueError) as error:
+        read_midi(tmp_path / name)
+    assert reason == str(error.value)
+    assert "is not a MIDI file" in reason
+
+
+def test_a_corpus_does_not_depend_on_how_the_path_of_its_folder_is_written(tmp_path, monkeypatch):
+    folder = fill_folder(tmp_path / "tunes", num_bad=1)
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    fill_folder(tmp_path / "deep" / "tunes", num_bad=1)
+    monkeypatch.chdir(folder)
+
+    corpora = [
+        load_midi(path) for path in (folder, ".", str(folder), tmp_path / "link" / ".." / "tunes")
+    ]
+
+    assert all(corpus.name == "tunes" for corpus in corpora)
+    assert all(corpus.train == corpora[0].train for corpus in corpora)
+    assert all(corpus.sha256 == corpora[0].sha256 for corpus in corpora)
+    assert [[name for name, _ in corpus.skipped] for corpus in corpora] == [["bad0.mid"]] * 4
+
+
+def test_the_hash_of_a_corpus_does_not_depend_on_the_folder_or_the_names_of_the_files(tmp_path):
+    corpus = load_midi(fill_folder(tmp_path / "a"))
+    other_folder = load_midi(
+        fill_folder(tmp_path / "b", SCORES[::-1]), validation_fraction=0.3, seed=4
+    )
+    fewer_tunes = load_midi(fill_folder(tmp_path / "c", SCORES[1:]))
+
+    assert corpus.sha256 == other_folder.sha256 != fewer_tunes.sha256
+
+
+def test_bad_files_are_skipped_with_one_warning_that_counts_and_names_them(tmp_path, caplog):
+    corpus = load_midi(fill_folder(tmp_path, num_bad=2))
+
+    assert len(all_tunes(corpus)) == 10
+    assert [name for name, _ in corpus.skipped] == ["bad0.mid", "bad1.mid"]
+    assert all("is not a MIDI file" in reason for _, reason in corpus.skipped)
+
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert record.name == "tfseqgan"
+    assert "2 of the 12 MIDI files" in record.getMessage()
+    assert "bad0.mid (" in record.getMessage()
+
+
+def test_a_long_list_of_bad_files_is_cut_in_the_warning_but_not_in_the_corpus(tmp_path, caplog):
+    scores = [make_score(seed, 2, 0) for seed in range(13)]
+
+    corpus = load_midi(fill_folder(tmp_path, scores, num_bad=13))
+
+    assert len(corpus.skipped) == 13
+    assert "and 3 more" in caplog.records[-1].getMessage()
+
+
+def test_a_folder_with_more_than_half_bad_files_is_refused(tmp_path):
+    message = "11 of the 21 MIDI files in .* cannot be read: expected at most half"
+
+    with pytest.raises(ValueError, match=message):
+        load_midi(fill_folder(tmp_path, num_bad=11))
+
+
+def test_a_file_that_the_system_cannot_read_is_skipped(tmp_path, monkeypatch):
+    def refuse_one_file(path):
+        if path.name == "4.mid":
+            raise PermissionError("no permission")
+        return read_midi(path)
+
+    monkeypatch.setattr(midi_folder, "read_midi", refuse_one_file)
+
+    corpus = load_midi(fill_folder(tmp_path))
+
+    assert corpus.skipped == (("4.mid", "no permission"),)
+    assert len(all_tunes(corpus)) == 9
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, TypeError])
+def test_an_interruption_or_a_programming_error_is_not_taken_for_a_bad_file(
+    tmp_path, monkeypatch, error
+):
+    def interrupt(path):
+        raise error
+
+    monkeypatch.setattr(midi_folder, "read_midi", interrupt)
+
+    with pytest.raises(error):
+        load_midi(fill_folder(tmp_path))
+
+
+@pytest.mark.parametrize("load", [load_midi, load_nottingham])
+def test_an_empty_folder_and_a_path_that_is_no_folder_are_refused(tmp_path, load):
+    with pytest.raises(ValueError, match="holds no MIDI files"):
+        load(tmp_path)
+    with pytest.raises(ValueError, match="is not a folder"):
+        load(tmp_path / "none")
+
+    (tmp_path / "file.mid").write_bytes(b"")
+    with pytest.raises(ValueError, match="is not a folder"):
+        load(tmp_path / "file.mid")

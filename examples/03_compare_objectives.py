@@ -1,8 +1,13 @@
-"""Compare the paper's three objectives, and KL control, from one and the same pre-trained generator.
+"""Compare the paper's three objectives and KL control, all from the same pre-trained generator.
 
-You learn to set up a fair comparison (the same weights, the same discriminator, the same seed; only the objective differs) and to read Table 1's
-columns. Look at H(gen), the entropy: MERL with the paper's α = 1 can win far more nats from noise than any reward in [0, 1] can pay, so that it
-forgets the tunes, and H(data,gen) rises with it. Minutes on two cores; --quick takes seconds.
+You learn to set up a fair comparison: the same weights, the same discriminator and the same seed,
+so that only the objective differs. You also learn to read the columns of Table 1.
+
+Look at H(gen), the entropy of the samples. A reward lies in [0, 1]. MERL with the paper's α = 1
+can gain far more nats from noise than any reward can pay, so the generator forgets the tunes, and
+H(data,gen) rises as well.
+
+It takes minutes on two cores. With --quick it takes seconds.
 
     python examples/03_compare_objectives.py
 """
@@ -10,9 +15,20 @@ forgets the tunes, and H(data,gen) rises with it. Minutes on two cores; --quick 
 import argparse
 
 import keras
+import numpy as np
 
 import tfseqgan as sg
 from tfseqgan.evaluation.table import format_table
+
+FULL = {
+    "num_tunes": 200,
+    "length": 50,
+    "units": 128,
+    "epochs": 12,
+    "rounds": 60,
+    "num_samples": 256,
+}
+QUICK = {"num_tunes": 40, "length": 25, "units": 24, "epochs": 4, "rounds": 12, "num_samples": 64}
 
 OBJECTIVES = {
     "REINFORCE": sg.reinforce(),
@@ -22,58 +38,89 @@ OBJECTIVES = {
 }
 
 
-def twin(model):
+def copy_model(model: keras.Model) -> keras.Model:
     """Returns a second model with the same weights."""
     copy = type(model).from_config(model.get_config())
     copy.set_weights(model.get_weights())
+
     return copy
 
 
-def main():
+def train(
+    generator: sg.Generator,
+    discriminator: sg.Discriminator,
+    objective: sg.Objective,
+    windows: np.ndarray,
+    rounds: int,
+) -> None:
+    """Trains a generator against a discriminator."""
+    generator.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
+    discriminator.compile(keras.optimizers.Adam(1e-3))
+
+    sg.fit_adversarial(
+        generator,
+        discriminator,
+        windows,
+        objective,
+        rounds=rounds,
+        batch_size=32,
+        discriminator_steps=4,
+        discriminator_batch_size=32,
+        discriminator_pretraining_rounds=rounds // 3,
+        seed=0,
+        verbose=0,
+    )
+
+
+def main() -> None:
+    """Trains one generator for each objective and prints them as a table."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="small sizes: seconds")
-    quick = parser.parse_args().quick
-    num_tunes, length, units, epochs, rounds, samples = (
-        (40, 25, 24, 4, 12, 64) if quick else (200, 50, 128, 12, 60, 256)
-    )
+    parser.add_argument("--quick", action="store_true", help="small sizes that take seconds")
+    sizes = QUICK if parser.parse_args().quick else FULL
     keras.utils.set_random_seed(0)
 
-    corpus = sg.synthetic_tunes(num_tunes=num_tunes)
+    # The data.
+    corpus = sg.synthetic_tunes(num_tunes=sizes["num_tunes"])
     tokenizer = sg.Tokenizer.fit(corpus.train)
-    train, valid = (
-        tokenizer.windows(corpus.train, length),
-        tokenizer.windows(corpus.validation, length),
-    )
-    parts = {
+    windows = tokenizer.windows(corpus.train, sizes["length"])
+    validation = tokenizer.windows(corpus.validation, sizes["length"])
+    vocabulary = {
         "vocabulary_size": tokenizer.vocabulary_size,
         "token_features": tokenizer.token_features,
     }
-    pretrained = sg.Generator(**parts, embedding_dim=32, units=units)
-    pretrained.compile(keras.optimizers.Adam(5e-3, global_clipnorm=5.0))
-    sg.pretrain(pretrained, train, epochs=epochs, validation_data=valid, seed=0, verbose=2)
-    untrained = sg.Discriminator(**parts, embedding_dim=16, filters=16, kernel_sizes=(1, 2, 4, 8))
 
-    rows = {"maximum likelihood": sg.evaluate(pretrained, None, valid, num_samples=samples)}
+    # The models that every objective starts from.
+    pretrained = sg.Generator(**vocabulary, embedding_dim=32, units=sizes["units"])
+    pretrained.compile(keras.optimizers.Adam(5e-3, global_clipnorm=5.0))
+    sg.pretrain(
+        pretrained,
+        windows,
+        epochs=sizes["epochs"],
+        validation_data=validation,
+        seed=0,
+        verbose=2,
+    )
+    untrained = sg.Discriminator(
+        **vocabulary,
+        embedding_dim=16,
+        filters=16,
+        kernel_sizes=(1, 2, 4, 8),
+    )
+
+    # One row of the table for each objective.
+    num_samples = sizes["num_samples"]
+    rows = {
+        "maximum likelihood": sg.evaluate(pretrained, None, validation, num_samples=num_samples)
+    }
     for name, objective in OBJECTIVES.items():
-        generator, discriminator = twin(pretrained), twin(untrained)
-        generator.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
-        discriminator.compile(keras.optimizers.Adam(1e-3))
-        sg.fit_adversarial(
-            generator,
-            discriminator,
-            train,
-            objective,
-            rounds=rounds,
-            batch_size=32,
-            discriminator_steps=4,
-            discriminator_batch_size=32,
-            discriminator_pretraining_rounds=rounds // 3,
-            seed=0,
-            verbose=0,
-        )
-        rows[name] = sg.evaluate(generator, discriminator, valid, num_samples=samples)
+        generator = copy_model(pretrained)
+        discriminator = copy_model(untrained)
+        train(generator, discriminator, objective, windows, sizes["rounds"])
+        rows[name] = sg.evaluate(generator, discriminator, validation, num_samples=num_samples)
+
     print(format_table(rows))
 
 

@@ -1,8 +1,12 @@
-"""A world of 27 sequences, where every expectation is a sum: see that the loss is right, and where MERL leads.
+"""A world of 27 sequences, where every expectation is a sum. See that the loss is right.
 
-You learn what the objectives promise, with nothing left to chance. First, the gradient of the loss, averaged over every batch that could be sampled,
-is that of −J = −(E[R] + α H); the batch mean, which contains the sample itself, scales it by (N − 1)/N. Second, climbing J ends at π* ∝ exp(R/α): a
-small α keeps the best sequences, the paper's α = 1 keeps nearly all of them alike.
+You learn what the objectives promise, with nothing left to chance.
+
+1. The gradient of the loss, averaged over every batch that could be sampled, is the gradient of
+   −J = −(E[R] + α H). A baseline that is the mean of the batch contains the sample itself, and
+   this scales the gradient by (N − 1)/N.
+2. The policy that maximizes J is π* ∝ exp(R/α). A small α keeps only the best sequences. With the
+   paper's α = 1 no sequence is more than e times as likely as another, since R lies in [0, 1].
 
     python examples/05_tabular_world.py
 """
@@ -15,85 +19,115 @@ import tensorflow as tf
 
 import tfseqgan as sg
 
-SEQUENCES = list(itertools.product(range(3), repeat=3))  # V = 3 tokens, T = 3 steps
-PREFIXES = sorted({row[:t] for row in SEQUENCES for t in range(3)})  # the states: 1 + 3 + 9
-CELLS = np.array(
-    [[3 * PREFIXES.index(row[:t]) + row[t] for t in range(3)] for row in SEQUENCES]
-)  # [27, 3], places in the table of logits
-LOGITS = tf.constant(
-    np.random.default_rng(0).normal(0, 2, len(SEQUENCES))
-)  # what a discriminator says of each sequence, [27]
+VOCABULARY_SIZE = 3
+LENGTH = 3
+SEQUENCES = list(itertools.product(range(VOCABULARY_SIZE), repeat=LENGTH))
+
+# A policy is a table of logits: a row for each prefix, a column for each next token. There are
+# 1 + 3 + 9 prefixes.
+PREFIXES = sorted({sequence[:t] for sequence in SEQUENCES for t in range(LENGTH)})
+
+# What a discriminator says of each sequence, float64 [27].
+LOGITS = tf.constant(np.random.default_rng(0).normal(0, 2, len(SEQUENCES)))
 
 
-def log_probs(table):
-    """Returns log π(yₜ|y₍<t₎) of every sequence: a table of logits [13, 3] → [27, 3]."""
+def cells_of(sequence: tuple[int, ...]) -> list[int]:
+    """Returns the indices of the logits that a sequence reads, one for each of its tokens."""
+    rows = [PREFIXES.index(sequence[:t]) for t in range(LENGTH)]
+    return [VOCABULARY_SIZE * row + token for row, token in zip(rows, sequence, strict=True)]
+
+
+CELLS = np.array([cells_of(sequence) for sequence in SEQUENCES])  # [27, 3]
+
+
+def log_probs(table: tf.Variable) -> tf.Tensor:
+    """Returns log π(yₜ|y₍<t₎) of every sequence, [27, 3], for a table of logits, [13, 3]."""
     return tf.gather(tf.reshape(tf.nn.log_softmax(table), [-1]), CELLS)
 
 
-def gradient_of_j(table, objective):
-    """Returns ∇J, J = E[R] + α H, by differentiating the sum over all sequences."""
+def gradient_of_j(table: tf.Variable, objective: sg.Objective) -> tf.Tensor:
+    """Returns ∇J, where J = E[R] + α H, by differentiating the sum over all sequences."""
     with tf.GradientTape() as tape:
         log_p = tf.reduce_sum(log_probs(table), axis=1)
-        j = tf.reduce_sum(
-            tf.exp(log_p) * (objective.reward(LOGITS) - objective.entropy_weight * log_p)
-        )
+        value = objective.reward(LOGITS) - objective.entropy_weight * log_p
+        j = tf.reduce_sum(tf.exp(log_p) * value)
+
     return tape.gradient(j, table)
 
 
-def expected_gradient(table, objective):
-    """Returns −E[∇loss] over every batch of N = 2 sequences, each weighed by its probability."""
-    batches = np.array(list(itertools.product(range(27), repeat=2)))  # [729, 2]
-    weights = tf.exp(
-        tf.reduce_sum(tf.gather(log_probs(table), batches), axis=[1, 2])
-    )  # outside the tape: constants
-    mask = tf.ones([2, 3], tf.float64)
+def expected_gradient(table: tf.Variable, objective: sg.Objective) -> np.ndarray:
+    """Returns −E[∇loss] over every batch of N = 2 sequences, weighted by its probability."""
+    batches = np.array(list(itertools.product(range(len(SEQUENCES)), repeat=2)))  # [729, 2]
+    log_p = tf.reduce_sum(log_probs(table), axis=1)
+    probabilities = tf.exp(tf.reduce_sum(tf.gather(log_p, batches), axis=1))
+    mask = tf.ones([2, LENGTH], tf.float64)
 
-    def loss(rows):
-        credit = objective.credit(tf.gather(objective.reward(LOGITS), rows), mask)
-        return objective.loss(tf.gather(log_probs(table), rows), credit, mask).loss
+    def loss(batch):
+        rewards = tf.gather(objective.reward(LOGITS), batch)
+        credit = objective.credit(rewards, mask, objective.discount)
+        return objective.loss(tf.gather(log_probs(table), batch), credit, mask).loss
 
     with tf.GradientTape() as tape:
-        expected = tf.reduce_sum(weights * tf.vectorized_map(loss, tf.constant(batches)))
-    return -tape.gradient(expected, table).numpy()
+        losses = tf.vectorized_map(loss, tf.constant(batches))
+        expected_loss = tf.reduce_sum(probabilities * losses)
+
+    return -tape.gradient(expected_loss, table).numpy()
 
 
-def climb(objective, steps=3000):
-    """Returns the probabilities [27] at the top of J, climbed along its exact gradient from the uniform policy."""
-    table, adam = (
-        keras.Variable(np.zeros((len(PREFIXES), 3)), dtype="float64"),
-        keras.optimizers.Adam(0.01),
-    )
+def maximize_j(objective: sg.Objective, steps: int = 3000) -> np.ndarray:
+    """Returns the sequence probabilities, [27], of the policy that maximizes J.
+
+    Adam climbs along the exact gradient, from the uniform policy.
+    """
+    table = keras.Variable(np.zeros((len(PREFIXES), VOCABULARY_SIZE)), dtype="float64")
+    adam = keras.optimizers.Adam(0.01)
     adam.build([table])
-    step = tf.function(lambda: adam.apply([-gradient_of_j(table.value, objective)], [table]))
+
+    @tf.function
+    def step():
+        adam.apply([-gradient_of_j(table.value, objective)], [table])
+
     for _ in range(steps):
         step()
+
     return tf.exp(tf.reduce_sum(log_probs(table.value), axis=1)).numpy()
 
 
-def main():
-    table = tf.Variable(np.random.default_rng(1).normal(size=(len(PREFIXES), 3)))
+def compare_gradients() -> None:
+    """Prints how the expected gradient of the loss relates to ∇J, for three baselines."""
+    table = tf.Variable(np.random.default_rng(1).normal(size=(len(PREFIXES), VOCABULARY_SIZE)))
+
     for baseline in (
         sg.baselines.NoBaseline(),
         sg.baselines.LeaveOneOut(),
         sg.baselines.BatchMean(),
     ):
         objective = sg.merl(entropy_weight=0.5, baseline=baseline)
-        exact, found = gradient_of_j(table, objective).numpy(), expected_gradient(table, objective)
-        factor = np.sum(exact * found) / np.sum(exact**2)
+        exact = gradient_of_j(table, objective).numpy()
+        expected = expected_gradient(table, objective)
+
+        factor = np.sum(exact * expected) / np.sum(exact**2)
+        error = np.abs(expected - factor * exact).max()
         print(
-            f"MERL with {baseline}: expected gradient = {factor:.6f} × ∇J, apart by {np.abs(found - factor * exact).max():.1e}"
+            f"MERL with {baseline}: "
+            f"expected gradient = {factor:.6f} × ∇J, largest difference {error:.1e}"
         )
 
+
+def compare_optima() -> None:
+    """Prints how likely the best sequence becomes, and how far the policy is from π*."""
     for alpha in (0.1, 1.0):
         objective = sg.merl(entropy_weight=alpha)
-        policy, optimum = (
-            climb(objective),
-            tf.nn.softmax(objective.reward(LOGITS) / alpha).numpy(),
-        )  # exp(R/α) / Σ exp(R/α)
+        policy = maximize_j(objective)
+        optimum = tf.nn.softmax(objective.reward(LOGITS) / alpha).numpy()  # exp(R/α) / Σ exp(R/α)
+
+        error = np.abs(policy - optimum).max()
         print(
-            f"α = {alpha}: likeliest sequence {policy.max():.3f} of 1, apart from exp(R/α)/Z by {np.abs(policy - optimum).max():.1e}"
+            f"α = {alpha}: probability of the likeliest sequence {policy.max():.3f}, "
+            f"largest difference from exp(R/α)/Z {error:.1e}"
         )
 
 
 if __name__ == "__main__":
-    main()
+    compare_gradients()
+    compare_optima()

@@ -1,7 +1,10 @@
-"""Give a generator the beginning of a tune and let it go on, in several ways.
+"""Give a generator the beginning of a tune, and let it continue the tune in several ways.
 
-You learn the `prompt`: tokens that every sample begins with. A tune is encoded, its end cut off, and the rest is the generator's. With --model it
-uses a run of `tfseqgan train`; without one it trains a small generator first, for a minute or two on two cores (--quick: seconds).
+You learn the `prompt`: the tokens that every sample begins with. A tune is encoded, its end is cut
+off, and the generator writes the rest.
+
+With --model it uses a run of `tfseqgan train`. Without it, it first trains a small generator,
+which takes a minute or two on two cores (with --quick: seconds).
 
     python examples/06_continue_a_tune.py --model runs/first --tune my_tune.mid --out continued
 """
@@ -14,10 +17,15 @@ import keras
 import tfseqgan as sg
 from tfseqgan.runs.run_folder import load_model
 
+FULL = {"num_tunes": 200, "units": 160, "epochs": 10}
+QUICK = {"num_tunes": 40, "units": 32, "epochs": 2}
+NUM_NEW_TOKENS = 200
 
-def train_small(quick):
-    """Returns a small generator and its tokenizer."""
-    num_tunes, units, epochs = (40, 32, 2) if quick else (200, 160, 10)
+
+def train_small_generator(
+    num_tunes: int, units: int, epochs: int
+) -> tuple[sg.Generator, sg.Tokenizer]:
+    """Trains a small generator and returns it with its tokenizer."""
     keras.utils.set_random_seed(0)
     tunes = sg.synthetic_tunes(num_tunes=num_tunes).train
     tokenizer = sg.Tokenizer.fit(tunes)
@@ -28,67 +36,82 @@ def train_small(quick):
         units=units,
         dropout=0.2,
     )
+
     generator.compile(keras.optimizers.Adam(5e-3, global_clipnorm=5.0))
     generator.fit(tokenizer.windows(tunes, length=100), epochs=epochs, verbose=2)
+
     return generator, tokenizer
 
 
-def main():
+def parse_arguments() -> argparse.Namespace:
+    """Returns the options of the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", type=Path, help="a run's folder")
+    parser.add_argument("--model", type=Path, help="folder of a run of `tfseqgan train`")
+    parser.add_argument("--tune", type=Path, help="a MIDI file (default: a composed tune)")
     parser.add_argument(
-        "--tune", type=Path, help="a MIDI file; by default a tune that the package composes"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("continued"), help="folder for the MIDI files"
+        "--out",
+        type=Path,
+        default=Path("continued"),
+        help="folder for the MIDI files",
     )
     parser.add_argument(
         "--tokens",
         type=int,
         default=40,
-        help="how much of the tune to keep, its start token included",
+        help="how many tokens of the tune to keep, including its start token",
     )
-    parser.add_argument("--num", type=int, default=4, help="how many continuations")
-    parser.add_argument("--quick", action="store_true", help="small sizes: seconds")
-    args = parser.parse_args()
+    parser.add_argument("--num", type=int, default=4, help="number of continuations")
+    parser.add_argument("--quick", action="store_true", help="small sizes that take seconds")
+
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Writes the beginning of the tune and its continuations."""
+    args = parse_arguments()
 
     if args.model:
-        generator, tokenizer = (
-            load_model(args.model, "generator"),
-            sg.Tokenizer.load(args.model / "tokenizer.json"),
-        )
+        generator = load_model(args.model, "generator")
+        tokenizer = sg.Tokenizer.load(args.model / "tokenizer.json")
     else:
-        generator, tokenizer = train_small(args.quick)
-    tune = (
-        sg.read_midi(args.tune) if args.tune else sg.synthetic_tunes(seed=1, num_tunes=1).train[0]
-    )
-    prompt = tokenizer.encode(tune)[
-        : args.tokens
-    ]  # start token first; an event that the vocabulary lacks is replaced by the nearest
-    kept = tokenizer.decode(prompt)
+        generator, tokenizer = train_small_generator(**(QUICK if args.quick else FULL))
+
+    # The prompt: the first tokens of the tune. An event that is not in the vocabulary is replaced
+    # by the nearest event that is.
+    if args.tune:
+        tune = sg.read_midi(args.tune)
+    else:
+        tune = sg.synthetic_tunes(seed=1, num_tunes=1).train[0]
+    prompt = tokenizer.encode(tune)[: args.tokens]
     tokens = generator.generate(
-        args.num, length=len(prompt) + 200, prompt=prompt, temperature=0.8, seed=0
+        args.num,
+        length=len(prompt) + NUM_NEW_TOKENS,
+        prompt=prompt,
+        temperature=0.8,
+        seed=0,
     )
 
-    args.out.mkdir(parents=True, exist_ok=True)
+    # Tokens contain no key, time signature or tempo, so these are copied from the tune.
     labels = {
         "key": tune.key,
         "time_signature": tune.time_signature,
         "tempo_bpm": tune.tempo_bpm,
-    }  # tokens say nothing of these
-    sg.write_midi(
-        tokenizer.decode(prompt, name=f"{tune.name} (beginning)", **labels),
-        args.out / "beginning.mid",
-    )
-    for number, row in enumerate(tokens, 1):
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    beginning = tokenizer.decode(prompt, name=f"{tune.name} (beginning)", **labels)
+    sg.write_midi(beginning, args.out / "beginning.mid")
+
+    for number, row in enumerate(tokens, start=1):
         path = args.out / f"continued_{number}.mid"
-        score = tokenizer.decode(row, name=f"{tune.name} (continued {number})", **labels)
-        sg.write_midi(score, path)
-        print(
-            f"{path}: {len(kept.melody)} notes of {tune.name}, then {len(score.melody) - len(kept.melody)} of the generator's"
-        )
+        continued = tokenizer.decode(row, name=f"{tune.name} (continued {number})", **labels)
+        sg.write_midi(continued, path)
+
+        num_kept = len(beginning.melody)
+        num_new = len(continued.melody) - num_kept
+        print(f"{path}: {num_kept} notes of {tune.name}, then {num_new} by the generator")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""Maximum likelihood on the tokens of the paper (Lee et al. 2017): the validation NLL of the two generators.
+r"""Measure the validation NLL of the two generators on the paper's tokens (Lee et al. 2017).
 
-    python experiments/maximum_likelihood.py --data ../shared/data/nottingham-lee2017/tokens.npz --embedding parts
-    python experiments/maximum_likelihood.py --data ../shared/data/nottingham-lee2017/tokens.npz --embedding table
+    python experiments/maximum_likelihood.py --embedding parts \
+        --data ../shared/data/nottingham-lee2017/tokens.npz
+    python experiments/maximum_likelihood.py --embedding table \
+        --data ../shared/data/nottingham-lee2017/tokens.npz
 
-Each writes experiments/results/maximum_likelihood/<embedding>.json. A stopped run goes on from --checkpoints.
+Each command trains one generator and writes one file,
+experiments/results/maximum_likelihood/<embedding>.json. With --checkpoints, a run that was stopped
+resumes.
 
-The split is by window and not by tune: 42 % of the 8-grams of the validation sequences stand in the training sequences too, so that the figure says
-less about new tunes than about these.
+The published tokens are split by window and not by tune: 42 % of the 8-grams in the validation
+sequences also occur in the training sequences. The NLL therefore says less about new tunes than
+about these.
 """
 
 import argparse
@@ -15,6 +20,7 @@ import os
 import platform
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -27,9 +33,15 @@ from tfseqgan.files import write_json
 from tfseqgan.runs.settings import Settings
 from tfseqgan.runs.train_run import make_models
 
+RESULTS = Path(__file__).resolve().parent / "results" / "maximum_likelihood"
+
 SETTINGS = {
     "parts": Settings(
-        embedding_dim=128, units=512, dropout=0.3, epochs=22, pretraining_learning_rate=4e-3
+        embedding_dim=128,
+        units=512,
+        dropout=0.3,
+        epochs=22,
+        pretraining_learning_rate=4e-3,
     ),
     "table": Settings(
         embedding="table",
@@ -41,21 +53,63 @@ SETTINGS = {
     ),
 }
 
+# The settings that this experiment depends on. The result names these and no others.
+USED_SETTINGS = (
+    "seed",
+    "embedding",
+    "embedding_dim",
+    "units",
+    "dropout",
+    "epochs",
+    "pretraining_batch_size",
+    "pretraining_learning_rate",
+    "schedule",
+)
 
-def main():
+
+def make_optimizer(settings: Settings, num_windows: int) -> keras.optimizers.Optimizer:
+    """Returns Adam with a learning rate that falls to zero along a cosine."""
+    steps_per_epoch = -(-num_windows // settings.pretraining_batch_size)  # rounded up
+    learning_rate = keras.optimizers.schedules.CosineDecay(
+        settings.pretraining_learning_rate,
+        steps_per_epoch * settings.epochs,
+    )
+
+    return keras.optimizers.Adam(learning_rate, global_clipnorm=5.0)
+
+
+def library_versions() -> dict[str, str]:
+    """Returns the versions that the figures were computed with."""
+    return {
+        "tfseqgan": sg.__version__,
+        "python": platform.python_version(),
+        "tensorflow": version("tensorflow"),
+        "keras": version("keras"),
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Returns the options of the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", required=True, help="tokens.npz of Lee et al. (2017)")
     parser.add_argument("--embedding", choices=list(SETTINGS), default="parts")
-    parser.add_argument("--checkpoints", help="a folder, so that a stopped run can go on")
-    args = parser.parse_args()
+    parser.add_argument("--checkpoints", help="folder from which a stopped run can resume")
+
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Trains one generator, evaluates it and writes the result."""
+    args = parse_arguments()
     settings = SETTINGS[args.embedding]
-    data = load_windows(args.data, settings)
+    data = load_windows(args.data, **settings.window_options())
     generator, _ = make_models(data, settings)
-    steps = -(-len(data.train) // settings.pretraining_batch_size) * settings.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(settings.pretraining_learning_rate, steps)
-    generator.compile(keras.optimizers.Adam(schedule, global_clipnorm=5.0))
+    generator.compile(make_optimizer(settings, len(data.train)))
+
+    # Training.
     started = time.time()
     history = sg.pretrain(
         generator,
@@ -67,14 +121,10 @@ def main():
         seed=settings.seed,
     )
     seconds = time.time() - started
+
+    # Evaluation.
     columns = evaluate(generator, None, data.validation, seed=settings.seed)
-    path = os.path.join(
-        os.path.dirname(os.path.abspath(__file__)),
-        "results",
-        "maximum_likelihood",
-        f"{args.embedding}.json",
-    )
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    all_settings = dataclasses.asdict(settings)
     result = {
         "what": "validation NLL on the lee2017 split, nats per token",
         "nll": columns["nll"],
@@ -83,34 +133,17 @@ def main():
         "curve": history.history,
         "weights": generator.count_params(),
         "seconds": seconds,
-        "settings": {
-            name: value for name, value in dataclasses.asdict(settings).items() if name in _USED
-        },
+        "settings": {name: all_settings[name] for name in all_settings if name in USED_SETTINGS},
         "data": data.summary(),
-        "versions": {
-            "tfseqgan": sg.__version__,
-            "python": platform.python_version(),
-            "tensorflow": version("tensorflow"),
-            "keras": version("keras"),
-        },
+        "versions": library_versions(),
     }
+
+    path = RESULTS / f"{args.embedding}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, result)
-    print(
-        f"{args.embedding}: validation NLL {columns['nll']:.4f} ± {columns['nll_stderr']:.4f} nats per token, {path}"
-    )
+    nll = f"{columns['nll']:.4f} ± {columns['nll_stderr']:.4f}"
+    print(f"{args.embedding}: validation NLL {nll} nats per token, {path}")
 
-
-_USED = (
-    "seed",
-    "embedding",
-    "embedding_dim",
-    "units",
-    "dropout",
-    "epochs",
-    "pretraining_batch_size",
-    "pretraining_learning_rate",
-    "schedule",
-)
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,10 @@
-"""benchmarks/torch_peer.py computes what the library computes: the same weights give the same losses, logits and steps; its worker answers."""
+"""benchmarks/torch_peer.py computes what the library computes.
+
+The same weights give the same losses, logits and steps, and the worker answers its requests.
+
+In these tests, `ours` is a Keras model of the library and `peer` is its PyTorch counterpart. Pairs
+are (a weight of ours in PyTorch's layout, the same weight of the peer).
+"""
 
 import importlib.util
 import io
@@ -17,14 +23,21 @@ from tfseqgan.models.policy import Policy
 from tfseqgan.objectives.recipes import reinforce
 from tfseqgan.training.steps import gradient_step
 
-torch = pytest.importorskip("torch", reason="the peer of the benchmarks is the extra 'bench'")
+torch = pytest.importorskip("torch", reason='the PyTorch steps need the extra "bench"')
+
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "torch_peer.py"
 SPEC = importlib.util.spec_from_file_location("torch_peer", FILE)
-peer = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(peer)
+torch_peer = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(torch_peer)
 
-B, T, STEPS, RATE = 4, 6, 3, 1e-2
-EPSILON = 1e-3  # large, so that a gradient which is nothing but rounding moves no weight
+B = 4
+T = 6
+NUM_STEPS = 3
+LEARNING_RATE = 1e-2
+
+# Adam's epsilon is large here, so that a gradient that consists of rounding errors moves no weight.
+EPSILON = 1e-3
+
 CONFIGURATION = {
     "batch_size": B,
     "length": T,
@@ -39,6 +52,7 @@ CONFIGURATION = {
     "discriminator_embedding_dim": 3,
     "threads": 1,
 }
+
 both_generators = pytest.mark.parametrize("features", [None, FEATURES], ids=["table", "factored"])
 
 
@@ -51,63 +65,74 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-def shake(model):
-    """Gives every weight of a Keras model a value that is neither zero nor small, so that gradients are clipped."""
+# ---- pairs of models with the same weights
+
+
+def set_large_weights(model):
+    """Gives every weight of a Keras model a large random value, so that gradients are clipped."""
     rng = np.random.default_rng(7)
     for weight in model.trainable_weights:
         weight.assign(rng.normal(scale=0.8, size=weight.shape))
 
 
-def torch_order(weight):
-    """Returns a Keras kernel as PyTorch keeps it: dense and LSTM kernels [in, out] → [out, in], those of a convolution [W, D, F] → [F, D, W]."""
-    return np.array(weight).T
+def in_torch_layout(kernel):
+    """Returns a Keras kernel in PyTorch's layout, which has the axes in reverse order.
+
+    Dense and LSTM: [in, out] → [out, in]. Convolution: [W, D, F] → [F, D, W].
+    """
+    return np.array(kernel).T
 
 
-def generator_pairs(ours, twin):
-    """Returns (our weight as PyTorch keeps it, the twin's) for every weight; both order the gates as i, f, candidate, o."""
-    kernel, recurrent, bias = ours.lstm.trainable_weights
+def generator_pairs(ours, peer):
+    """Returns the pairs of all weights. Both have the gates in the order i, f, candidate, o."""
+    kernel, recurrent_kernel, bias = ours.lstm.trainable_weights
     pairs = [
-        (np.array(ours.embedding.own), twin.embedding.own.weight),
-        (torch_order(kernel), twin.lstm.weight_ih_l0),
-        (torch_order(recurrent), twin.lstm.weight_hh_l0),
-        (np.array(bias), twin.lstm.bias_ih_l0),
-        (torch_order(ours.projection.kernel), twin.projection.weight),
-        (np.array(ours.projection.bias), twin.projection.bias),
-        (np.array(ours.opening), twin.opening),
+        (np.array(ours.embedding.own), peer.embedding.own.weight),
+        (in_torch_layout(kernel), peer.lstm.weight_ih_l0),
+        (in_torch_layout(recurrent_kernel), peer.lstm.weight_hh_l0),
+        (np.array(bias), peer.lstm.bias_ih_l0),
+        (in_torch_layout(ours.projection.kernel), peer.projection.weight),
+        (np.array(ours.projection.bias), peer.projection.bias),
+        (np.array(ours.opening), peer.opening),
     ]
-    pairs += [
-        (np.array(part), other.weight)
-        for part, other in zip(ours.embedding.parts, twin.embedding.parts, strict=True)
-    ]
-    return pairs + ([] if twin.bias is None else [(np.array(ours.bias), twin.bias)])
+    for our_part, peer_part in zip(ours.embedding.parts, peer.embedding.parts, strict=True):
+        pairs.append((np.array(our_part), peer_part.weight))
+    if peer.bias is not None:
+        pairs.append((np.array(ours.bias), peer.bias))
 
-
-def discriminator_pairs(ours, twin):
-    """Returns (our weight as PyTorch keeps it, the twin's) for every weight."""
-    pairs = [(np.array(ours.embedding.own), twin.embedding.weight)]
-    layers = [*ours.convolutions, ours.highway.transform, ours.highway.gate, ours.output_layer]
-    for layer, other in zip(
-        layers, [*twin.convolutions, twin.transform, twin.gate, twin.output_layer], strict=True
-    ):
-        pairs += [(torch_order(layer.kernel), other.weight), (np.array(layer.bias), other.bias)]
     return pairs
 
 
-def copy(pairs):
-    """Sets the twin's weights to ours; every one of its trained weights is among the pairs."""
-    with torch.no_grad():
-        for ours, theirs in pairs:
-            assert ours.shape == tuple(theirs.shape)
-            theirs.copy_(torch.from_numpy(ours.copy()))
+def discriminator_pairs(ours, peer):
+    """Returns the pairs of all weights."""
+    our_layers = [*ours.convolutions, ours.highway.transform, ours.highway.gate, ours.output_layer]
+    peer_layers = [*peer.convolutions, peer.transform, peer.gate, peer.output_layer]
+
+    pairs = [(np.array(ours.embedding.own), peer.embedding.weight)]
+    for our_layer, peer_layer in zip(our_layers, peer_layers, strict=True):
+        pairs.append((in_torch_layout(our_layer.kernel), peer_layer.weight))
+        pairs.append((np.array(our_layer.bias), peer_layer.bias))
+
+    return pairs
 
 
-def trained(model):
+def trained_weights(peer):
     """Returns the weights of a PyTorch model that are trained."""
-    return [weight for weight in model.parameters() if weight.requires_grad]
+    return [weight for weight in peer.parameters() if weight.requires_grad]
 
 
-def generators(features, embedding_dim=4, units=6):
-    """Returns a generator and its twin of the same weights."""
+def copy_weights(ours, peer, pairs):
+    """Sets the peer's weights to ours, after a check that no weight is missing in the pairs."""
+    assert len(pairs) == len(trained_weights(peer)) == len(ours.trainable_weights)
+
+    with torch.no_grad():
+        for our_weight, peer_weight in pairs:
+            assert our_weight.shape == tuple(peer_weight.shape)
+            peer_weight.copy_(torch.from_numpy(our_weight.copy()))
+
+
+def make_generators(features, embedding_dim=4, units=6):
+    """Returns a generator and its peer with the same weights."""
     ours = make_generator(
         token_features=features,
         embedding_dim=embedding_dim,
@@ -115,18 +140,17 @@ def generators(features, embedding_dim=4, units=6):
         dropout=0.0,
         end_token_id=None,
     )
-    shake(ours)
-    twin = peer.Generator(
-        V, embedding_dim, units, None if features is None else torch.tensor(features)
-    )
-    pairs = generator_pairs(ours, twin)
-    assert len(pairs) == len(trained(twin)) == len(ours.trainable_weights)
-    copy(pairs)
-    return ours, twin
+    set_large_weights(ours)
+
+    parts = None if features is None else torch.tensor(features)
+    peer = torch_peer.Generator(V, embedding_dim, units, parts)
+    copy_weights(ours, peer, generator_pairs(ours, peer))
+
+    return ours, peer
 
 
-def discriminators(kernel_sizes=(3, 3, 2), filters=5, embedding_dim=4):
-    """Returns a discriminator and its twin of the same weights, dropout 0."""
+def make_discriminators(kernel_sizes=(3, 3, 2), filters=5, embedding_dim=4):
+    """Returns a discriminator and its peer with the same weights, without dropout."""
     ours = make_discriminator(
         token_features=None,
         embedding_dim=embedding_dim,
@@ -136,204 +160,255 @@ def discriminators(kernel_sizes=(3, 3, 2), filters=5, embedding_dim=4):
         l2_weight=0.2,
         end_token_id=None,
     )
-    shake(ours)
-    twin = peer.Discriminator(V, embedding_dim, filters, kernel_sizes, dropout=0.0)
-    pairs = discriminator_pairs(ours, twin)
-    assert len(pairs) == len(trained(twin)) == len(ours.trainable_weights)
-    copy(pairs)
-    return ours, twin
+    set_large_weights(ours)
+
+    peer = torch_peer.Discriminator(V, embedding_dim, filters, kernel_sizes, dropout=0.0)
+    copy_weights(ours, peer, discriminator_pairs(ours, peer))
+
+    return ours, peer
 
 
-def optimizers(ours, twin, clip_norm):
-    """Compiles a Keras model and returns the twin's optimizer."""
-    ours.compile(keras.optimizers.Adam(RATE, global_clipnorm=clip_norm))
-    return torch.optim.Adam(twin.parameters(), RATE, eps=EPSILON)
+# ---- steps of both
 
 
-def step_of_ours(model, number, loss_of, *data):
-    """Makes the step of this number, from 1, down a loss of the model on data; returns the loss and the gradient's norm before clipping."""
-    model.optimizer.epsilon = EPSILON * np.sqrt(
-        1 - 0.999**number
-    )  # Keras adds it before it corrects the bias, PyTorch afterwards
-    return tuple(map(float, gradient_step(model, lambda: (loss_of(model, *data), 1.0))))
+def compile_both(ours, peer, clip_norm):
+    """Compiles our model and returns the peer's optimizer."""
+    ours.compile(keras.optimizers.Adam(LEARNING_RATE, global_clipnorm=clip_norm))
+    return torch.optim.Adam(peer.parameters(), LEARNING_RATE, eps=EPSILON)
 
 
-def batches(rows=B, seed=0):
-    """Returns a batch of tokens for each step, int32 [STEPS, rows, T]."""
-    return np.random.default_rng(seed).integers(0, V, (STEPS, rows, T)).astype(np.int32)
+def our_step(model, number, loss, *data):
+    """Makes one step of a Keras model.
+
+    Args:
+        model: compiled.
+        number: of the step, from 1.
+        loss: function of the model and the data.
+        *data: NumPy arrays.
+
+    Returns:
+        The loss, and the norm of the gradient before it was clipped.
+    """
+    # Keras adds epsilon before it corrects the bias of the second moment, PyTorch adds it after.
+    model.optimizer.epsilon = EPSILON * np.sqrt(1 - 0.999**number)
+
+    value, norm = gradient_step(model, lambda: (loss(model, *data), 1.0))
+    return float(value), float(norm)
 
 
-def advantages():
-    """Returns advantages for each step, of which the first are so small that nothing is clipped: [STEPS, B, T]."""
+def make_batches(seed=0):
+    """Returns a batch of tokens for each step, int32 [NUM_STEPS, B, T]."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, V, (NUM_STEPS, B, T)).astype(np.int32)
+
+
+def make_advantages():
+    """Returns advantages for each step, float32 [NUM_STEPS, B, T].
+
+    The first are so small that the gradient is not clipped. The second are so large that it is.
+    """
+    rng = np.random.default_rng(1)
     scales = np.array([0.02, 3, 1])[:, None, None]
-    return (np.random.default_rng(1).normal(size=(STEPS, B, T)) * scales).astype(np.float32)
+    return (rng.normal(size=(NUM_STEPS, B, T)) * scales).astype(np.float32)
 
 
-def likelihood_loss(ours, tokens):
-    """Returns the library's loss of tokens in maximum likelihood."""
+def our_likelihood_loss(ours, tokens):
+    """Returns the library's maximum-likelihood loss."""
     return ours.nll(tokens, training=True)
 
 
-def policy_loss(ours, tokens, advantages):
-    """Returns the library's loss of tokens whose credit is the advantages: no baseline, no entropy."""
-    return (
-        reinforce()
-        .loss(Policy(ours).log_prob(tokens), tf.constant(advantages), tf.ones(tokens.shape))
-        .loss
-    )
+def our_policy_gradient_loss(ours, tokens, advantages):
+    """Returns the library's REINFORCE loss with the advantages as credit and no baseline."""
+    log_probs = Policy(ours).log_prob(tokens)
+    mask = tf.ones(tokens.shape)
+
+    return reinforce().loss(log_probs, tf.constant(advantages), mask).loss
 
 
-def discriminator_loss(ours, tokens):
-    """Returns the library's loss of B real sequences followed by as many generated ones."""
-    return ours.compute_loss(y=np.repeat([1.0, 0.0], B), y_pred=ours(tokens, training=True))
+def our_discriminator_loss(ours, tokens):
+    """Returns the library's loss of B real sequences followed by B generated ones."""
+    labels = np.repeat([1.0, 0.0], B)
+    return ours.compute_loss(y=labels, y_pred=ours(tokens, training=True))
 
 
-def as_torch(tokens):
-    """Returns tokens as PyTorch takes them, int64."""
+def to_torch(tokens):
+    """Returns tokens as a PyTorch tensor, int64."""
     return torch.from_numpy(tokens.astype(np.int64))
 
 
-def assert_weights_alike(pairs):
-    """The weights of pairs are equal to a thousandth of a step."""
-    for ours, theirs in pairs:
-        np.testing.assert_allclose(theirs.detach().numpy(), ours, atol=1e-5, rtol=0)
+def assert_same_weights(pairs):
+    """Asserts that the weights of all pairs differ by less than a thousandth of a step."""
+    for our_weight, peer_weight in pairs:
+        np.testing.assert_allclose(peer_weight.detach().numpy(), our_weight, atol=1e-5, rtol=0)
+
+
+# ---- the claims
 
 
 @both_generators
 def test_a_likelihood_step_has_the_same_loss_and_moves_the_weights_alike(features):
-    ours, twin = generators(features)
-    optimizer = optimizers(ours, twin, clip_norm=0.2)
-    before = [weight.detach().clone() for weight in trained(twin)]
-    for number, tokens in enumerate(batches(), 1):
-        loss, norm = step_of_ours(ours, number, likelihood_loss, tokens)
-        assert norm > 0.2
-        theirs = peer.gradient_step(
-            twin, optimizer, peer.likelihood_loss(twin, as_torch(tokens)), clip_norm=0.2
-        )
-        np.testing.assert_allclose(theirs, loss, rtol=1e-5)
-        assert_weights_alike(generator_pairs(ours, twin))
-    assert all((old - new).abs().max() > RATE for old, new in zip(before, trained(twin)))
+    ours, peer = make_generators(features)
+    optimizer = compile_both(ours, peer, clip_norm=0.2)
+    before = [weight.detach().clone() for weight in trained_weights(peer)]
+
+    for number, tokens in enumerate(make_batches(), start=1):
+        our_loss, norm = our_step(ours, number, our_likelihood_loss, tokens)
+        assert norm > 0.2  # it is clipped
+
+        loss = torch_peer.likelihood_loss(peer, to_torch(tokens))
+        peer_loss = torch_peer.gradient_step(peer, optimizer, loss, clip_norm=0.2)
+
+        np.testing.assert_allclose(peer_loss, our_loss, rtol=1e-5)
+        assert_same_weights(generator_pairs(ours, peer))
+
+    for old, new in zip(before, trained_weights(peer), strict=True):
+        assert (old - new).abs().max() > LEARNING_RATE
 
 
 @both_generators
 def test_a_policy_gradient_step_has_the_same_loss_and_moves_the_weights_alike(features):
-    ours, twin = generators(features)
-    optimizer = optimizers(ours, twin, clip_norm=5.0)
+    ours, peer = make_generators(features)
+    optimizer = compile_both(ours, peer, clip_norm=5.0)
     norms = []
-    for number, (tokens, weights) in enumerate(zip(batches(), advantages()), 1):
-        loss, norm = step_of_ours(ours, number, policy_loss, tokens, weights)
+
+    steps = zip(make_batches(), make_advantages(), strict=True)
+    for number, (tokens, advantages) in enumerate(steps, start=1):
+        our_loss, norm = our_step(ours, number, our_policy_gradient_loss, tokens, advantages)
         norms.append(norm)
-        theirs = peer.gradient_step(
-            twin,
-            optimizer,
-            peer.policy_gradient_loss(twin, as_torch(tokens), torch.from_numpy(weights)),
-            clip_norm=5.0,
-        )
-        np.testing.assert_allclose(theirs, loss, rtol=1e-5, atol=1e-5)
-        assert_weights_alike(generator_pairs(ours, twin))
-    assert norms[0] < 5 < norms[1]
+
+        loss = torch_peer.policy_gradient_loss(peer, to_torch(tokens), torch.from_numpy(advantages))
+        peer_loss = torch_peer.gradient_step(peer, optimizer, loss, clip_norm=5.0)
+
+        np.testing.assert_allclose(peer_loss, our_loss, rtol=1e-5, atol=1e-5)
+        assert_same_weights(generator_pairs(ours, peer))
+
+    assert norms[0] < 5 < norms[1]  # one step without clipping, one with
 
 
 def test_a_discriminator_has_the_same_logits_and_its_step_moves_the_weights_alike():
-    ours, twin = discriminators()
-    optimizer = optimizers(ours, twin, clip_norm=None)
-    for number, (real, generated) in enumerate(zip(batches(), batches(seed=1)), 1):
+    ours, peer = make_discriminators()
+    optimizer = compile_both(ours, peer, clip_norm=None)
+
+    steps = zip(make_batches(), make_batches(seed=1), strict=True)
+    for number, (real, generated) in enumerate(steps, start=1):
         both = np.concatenate([real, generated])
-        np.testing.assert_allclose(twin(as_torch(both)).detach(), ours(both), rtol=1e-5, atol=1e-5)
-        loss, _ = step_of_ours(ours, number, discriminator_loss, both)
-        theirs = peer.gradient_step(
-            twin, optimizer, peer.discriminator_loss(twin, as_torch(real), as_torch(generated))
-        )
-        np.testing.assert_allclose(theirs, loss, rtol=1e-5)
-        assert_weights_alike(discriminator_pairs(ours, twin))
+        peer_logits = peer(to_torch(both)).detach()
+        np.testing.assert_allclose(peer_logits, ours(both), rtol=1e-5, atol=1e-5)
+
+        our_loss, _ = our_step(ours, number, our_discriminator_loss, both)
+        loss = torch_peer.discriminator_loss(peer, to_torch(real), to_torch(generated))
+        peer_loss = torch_peer.gradient_step(peer, optimizer, loss)
+
+        np.testing.assert_allclose(peer_loss, our_loss, rtol=1e-5)
+        assert_same_weights(discriminator_pairs(ours, peer))
 
 
 @both_generators
-@pytest.mark.parametrize("draw", peer.DRAWS)
-def test_samples_are_tokens_with_the_log_probabilities_of_teacher_forcing(features, draw):
-    ours, twin = generators(features)
-    tokens, log_probs = peer.sample(twin, *peer.start(twin, 7), T, draw)
-    assert tokens.shape == log_probs.shape == (7, T) and 0 <= tokens.min() and tokens.max() < V
-    np.testing.assert_allclose(log_probs, twin.log_prob(tokens).detach(), atol=1e-5)
-    np.testing.assert_allclose(
-        log_probs, Policy(ours).log_prob(tokens.numpy().astype(np.int32)), atol=1e-5
-    )
+@pytest.mark.parametrize("draw", torch_peer.DRAWS)
+def test_samples_have_the_log_probabilities_of_teacher_forcing(features, draw):
+    ours, peer = make_generators(features)
+    vectors, state = torch_peer.start(peer, 7)
+
+    tokens, log_probs = torch_peer.sample(peer, vectors, state, T, draw)
+
+    assert tokens.shape == log_probs.shape == (7, T)
+    assert tokens.min() >= 0
+    assert tokens.max() < V
+    np.testing.assert_allclose(log_probs, peer.log_prob(tokens).detach(), atol=1e-5)
+    our_log_probs = Policy(ours).log_prob(tokens.numpy().astype(np.int32))
+    np.testing.assert_allclose(log_probs, our_log_probs, atol=1e-5)
 
 
-@pytest.mark.parametrize("draw", peer.DRAWS)
+@pytest.mark.parametrize("draw", torch_peer.DRAWS)
 def test_tokens_are_drawn_as_often_as_the_model_says(draw):
-    _, twin = generators(None)
-    count = 20_000
-    probabilities = (
-        torch.softmax(twin(torch.zeros(1, 1, dtype=torch.int64)), dim=1)[0].detach().numpy()
-    )
-    shares = (
-        np.bincount(peer.sample(twin, *peer.start(twin, count), 1, draw)[0][:, 0], minlength=V)
-        / count
-    )
-    assert (
-        np.abs(shares - probabilities)
-        < 4 * np.sqrt(probabilities * (1 - probabilities) / count) + 1e-9
-    ).all()  # nine tokens, one fixed seed
+    _, peer = make_generators(None)
+    num_samples = 20_000
+    vectors, state = torch_peer.start(peer, num_samples)
+
+    tokens, _ = torch_peer.sample(peer, vectors, state, 1, draw)
+
+    shares = np.bincount(tokens[:, 0], minlength=V) / num_samples
+    logits = peer(torch.zeros(1, 1, dtype=torch.int64))
+    probabilities = torch.softmax(logits, dim=1)[0].detach().numpy()
+    standard_errors = np.sqrt(probabilities * (1 - probabilities) / num_samples)
+    assert (np.abs(shares - probabilities) < 4 * standard_errors + 1e-9).all()
 
 
 @both_generators
-def test_a_completion_keeps_its_prefix_and_goes_on_from_the_state_behind_it(features):
-    _, twin = generators(features)
-    tokens = as_torch(batches()[0])
-    whole = peer.complete_one_by_one(twin, tokens, [2, 5], num_rollouts=3)
-    assert whole.shape == (3, 2, B, T)
-    for place, position in enumerate([2, 5]):
-        assert (whole[:, place, :, :position] == tokens[:, :position]).all()
-        _, log_probs = drawn = peer.sample(
-            twin, *peer.start_after(twin, tokens[:, :position]), T - position
-        )
-        forced = twin.log_prob(torch.cat([tokens[:, :position], drawn[0]], dim=1))[:, position:]
+def test_a_completion_keeps_its_prefix_and_continues_from_the_state_after_it(features):
+    _, peer = make_generators(features)
+    tokens = to_torch(make_batches()[0])
+    positions = [2, 5]
+
+    completed = torch_peer.complete_one_by_one(peer, tokens, positions, num_rollouts=3)
+
+    assert completed.shape == (3, 2, B, T)
+    assert (completed[0, 0] != completed[1, 0]).any()
+    for index, position in enumerate(positions):
+        prefix = tokens[:, :position]
+        assert (completed[:, index, :, :position] == prefix).all()
+
+        # The state after the prefix gives the log-probabilities of teacher forcing.
+        vectors, state = torch_peer.start_after(peer, prefix)
+        drawn, log_probs = torch_peer.sample(peer, vectors, state, T - position)
+        forced = peer.log_prob(torch.cat([prefix, drawn], dim=1))[:, position:]
         np.testing.assert_allclose(log_probs, forced.detach(), atol=1e-5)
-    assert (whole[0, 0] != whole[1, 0]).any()
 
 
-def test_the_worker_answers_each_line_with_one(monkeypatch, capsys):
-    generators = [
-        {"step": step, "generator": name}
-        for step in ("sample", "likelihood", "policy_gradient")
-        for name in ("table", "factored")
-    ]
+def test_the_worker_answers_each_line_with_one_line(monkeypatch, capsys):
     requests = [
         {"configure": CONFIGURATION},
-        *generators,
+        {"step": "sample", "generator": "table"},
+        {"step": "sample", "generator": "factored"},
+        {"step": "likelihood", "generator": "table"},
+        {"step": "likelihood", "generator": "factored"},
+        {"step": "policy_gradient", "generator": "table"},
+        {"step": "policy_gradient", "generator": "factored"},
         {"step": "sample", "draw": "inverse_cdf"},
         {"step": "discriminator"},
         {"step": "rollouts_one", "positions": [1, 4], "num_rollouts": 2},
         {"step": "matmul", "m": 8, "k": 4, "n": 5, "repeats": 3},
     ]
-    monkeypatch.setattr(
-        sys, "stdin", io.StringIO("".join(json.dumps(request) + "\n" for request in requests))
-    )
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+
     runpy.run_path(str(FILE), run_name="__main__")
-    ready, *replies = map(json.loads, capsys.readouterr().out.splitlines())
+
+    ready, *answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ready == {"ready": True, "torch": torch.__version__}
-    assert len(replies) == len(requests) - 1 and all(
-        reply.keys() == {"seconds"} and reply["seconds"] > 0 for reply in replies
-    )
+    assert len(answers) == len(requests) - 1
+    for answer in answers:
+        assert answer.keys() == {"seconds"}
+        assert answer["seconds"] > 0
 
 
 @pytest.mark.parametrize("fused_adam", [False, True])
-def test_the_steps_of_a_peer_train_its_models(fused_adam):
-    trainer = peer.Peer(**CONFIGURATION, fused_adam=fused_adam)
-    for step, options in [
+@pytest.mark.parametrize(
+    "step, options",
+    [
         ("likelihood", {"generator": "table"}),
         ("policy_gradient", {"generator": "factored"}),
         ("discriminator", {}),
-    ]:
-        model = trainer.models[options.get("generator", "discriminator")]
-        before = [weight.detach().clone() for weight in trained(model)]
-        trainer.seconds(step, **options)
-        assert all((old != new).any() for old, new in zip(before, trained(model))), step
+    ],
+)
+def test_a_step_of_the_worker_trains_its_model(step, options, fused_adam):
+    worker = torch_peer.Peer(**CONFIGURATION, fused_adam=fused_adam)
+    model = worker.models[options.get("generator", "discriminator")]
+    before = [weight.detach().clone() for weight in trained_weights(model)]
+
+    worker.seconds(step, **options)
+
+    for old, new in zip(before, trained_weights(model), strict=True):
+        assert (old != new).any()
 
 
-def test_a_request_that_makes_no_sense_is_refused():
+def test_a_request_before_the_models_are_configured_is_refused():
     with pytest.raises(ValueError, match="configure"):
-        peer.serve(['{"step": "sample"}'], print)
+        torch_peer.serve(['{"step": "sample"}'], print)
+
+
+def test_a_request_for_an_unknown_step_is_refused():
+    worker = torch_peer.Peer(**CONFIGURATION)
+
     with pytest.raises(ValueError, match="no step 'dream'"):
-        peer.Peer(**CONFIGURATION).seconds("dream")
+        worker.seconds("dream")

@@ -1,8 +1,10 @@
-"""Ask a TensorFlow Serving server for tunes over REST, and write them as MIDI files.
+r"""Ask a TensorFlow Serving server for tunes over REST, and write them as MIDI files.
 
-Nothing but the standard library speaks to the server; tfseqgan turns tokens into music, without TensorFlow.
+Only Python's standard library talks to the server. tfseqgan turns the tokens into music, and
+does not load TensorFlow for it.
 
-    python examples/serving/rest_client.py --tokenizer saved_models/nottingham/1/assets/tokenizer.json --num 4 --out tunes
+    python examples/serving/rest_client.py \
+        --tokenizer saved_models/nottingham/1/assets/tokenizer.json --num 4 --out tunes
 """
 
 import argparse
@@ -11,27 +13,36 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import tfseqgan as sg
 
 
-def predict(url, model, signature, inputs, timeout=60):
-    """Returns the outputs of a signature by name, each a list with an element a row.
+def predict(
+    url: str, model: str, signature: str, inputs: dict[str, list], timeout: float = 60
+) -> dict[str, list]:
+    """Calls a signature of a served model.
 
     Args:
         url: the server's address.
-        model: the model's name.
+        model: the model's name on the server.
         signature: the signature's name.
-        inputs: name → list with an element a row.
-        timeout: seconds.
+        inputs: for each name, a list with one element for each tune.
+        timeout: in seconds.
+
+    Returns:
+        For each output's name, a list with one element for each tune.
 
     Raises:
-        RuntimeError: with what the server says of a request that it refuses.
+        RuntimeError: if the server refuses the request; the message is the server's.
     """
-    body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+    body: dict[str, Any] = {"signature_name": signature, "inputs": inputs}
     request = urllib.request.Request(
-        f"{url}/v1/models/{model}:predict", body, {"Content-Type": "application/json"}
+        f"{url}/v1/models/{model}:predict",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
     )
+
     try:
         with urllib.request.urlopen(request, timeout=timeout) as response:
             return json.load(response)["outputs"]
@@ -40,42 +51,48 @@ def predict(url, model, signature, inputs, timeout=60):
             raise RuntimeError(json.load(error)["error"]) from error
 
 
-def main():
+def parse_arguments() -> argparse.Namespace:
+    """Returns the options of the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--url", default="http://localhost:8501", help="the server's REST address")
-    parser.add_argument("--model", default="nottingham", help="the model's name on the server")
-    parser.add_argument(
-        "--signature",
-        default="sample",
-        help="sample, or sample_best where the model has a discriminator",
-    )
-    parser.add_argument(
-        "--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the exported model"
-    )
-    parser.add_argument("--num", type=int, default=4, help="how many tunes")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same tunes")
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--top-k", type=int, default=0, help="0 for all tokens")
-    parser.add_argument("--top-p", type=float, default=1.0)
-    parser.add_argument("--out", type=Path, default=Path("tunes"), help="folder for the MIDI files")
-    args = parser.parse_args()
+    add = parser.add_argument
+    add("--url", default="http://localhost:8501", help="the server's REST address")
+    add("--model", default="nottingham", help="the model's name on the server")
+    add("--signature", default="sample", help="sample, or sample_best with a discriminator")
+    add("--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the saved model")
+    add("--num", type=int, default=4, help="number of tunes")
+    add("--seed", type=int, default=0, help="the same seed gives the same tunes")
+    add("--temperature", type=float, default=1.0)
+    add("--top-k", type=int, default=0, help="0 for all tokens")
+    add("--top-p", type=float, default=1.0)
+    add("--out", type=Path, default=Path("tunes"), help="folder for the MIDI files")
 
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Asks for the tunes and writes them."""
+    args = parse_arguments()
     tokenizer = sg.Tokenizer.load(args.tokenizer)
-    options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
-    inputs = {name: [value] * args.num for name, value in options.items()}
-    inputs["seed"] = [
-        [args.seed, row] for row in range(args.num)
-    ]  # the seeds of tfseqgan's own `generate`
+    inputs = {
+        "seed": [[args.seed, row] for row in range(args.num)],  # as `Generator.generate` does
+        "temperature": [args.temperature] * args.num,
+        "top_k": [args.top_k] * args.num,
+        "top_p": [args.top_p] * args.num,
+    }
     try:
         outputs = predict(args.url, args.model, args.signature, inputs)
     except RuntimeError as error:
         sys.exit(f"The server refused the request: {error}")
+
     args.out.mkdir(parents=True, exist_ok=True)
-    for number, (tokens, length) in enumerate(zip(outputs["tokens"], outputs["lengths"]), 1):
+    rows = zip(outputs["tokens"], outputs["lengths"], strict=True)
+    for number, (tokens, length) in enumerate(rows, start=1):
         path = args.out / f"tune_{number}.mid"
-        sg.write_midi(tokenizer.decode(tokens[:length], name=f"tune {number}"), path)
+        tune = tokenizer.decode(tokens[:length], name=f"tune {number}")
+        sg.write_midi(tune, path)
         print(f"{path}: {length} tokens")
 
 

@@ -1,4 +1,4 @@
-"""What several test modules stand on: random scores, and the real tunes where they are at hand."""
+"""What several test modules share: random scores, and the real tunes where they are present."""
 
 from pathlib import Path
 
@@ -9,27 +9,42 @@ from tfseqgan.music.midi import read_midi
 from tfseqgan.music.score import Chord, Note, Score
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+CORPUS_FIXTURES = {"nottingham_folder", "lee2017_file"}
 
 
-def _random_voice(rng, num_strikes, low, high, most_pitches):
+def pytest_collection_modifyitems(items):
+    """Marks the tests that read the real tunes with `corpus`."""
+    for item in items:
+        if CORPUS_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("corpus")
+
+
+def random_voice(rng, num_strikes, low, high, most_pitches):
     """Returns (start, duration, pitches) of a voice with short and very long rests."""
-    now, strikes = 0, []
+    now = 0
+    strikes = []
     for _ in range(num_strikes):
         now += int(rng.choice([0, 0, 0, 6, 24, 200]))
         duration = int(rng.choice([4, 6, 8, 12, 24, 36, 96]))
-        pitches = rng.choice(
-            np.arange(low, high), size=rng.integers(1, most_pitches + 1), replace=False
-        )
+        num_pitches = rng.integers(1, most_pitches + 1)
+        pitches = rng.choice(np.arange(low, high), size=num_pitches, replace=False)
+
         strikes.append((now, duration, tuple(sorted(pitches.tolist()))))
         now += duration
+
     return strikes
 
 
 def make_score(seed, num_notes=30, num_chords=10, **fields):
-    """Returns a random score: double stops, rests, chords of one to four pitches, parts that end apart."""
+    """Returns a random score.
+
+    It has double stops, rests, chords of one to four pitches, and parts that end at different
+    times.
+    """
     rng = np.random.default_rng(seed)
-    melody = _random_voice(rng, num_notes, 57, 90, 2)
-    chords = _random_voice(rng, num_chords, 36, 57, 4)
+    melody = random_voice(rng, num_notes, 57, 90, 2)
+    chords = random_voice(rng, num_chords, 36, 57, 4)
+
     return Score(
         melody=tuple(
             Note(start, duration, pitch) for start, duration, pitches in melody for pitch in pitches
@@ -42,13 +57,15 @@ def make_score(seed, num_notes=30, num_chords=10, **fields):
 @pytest.fixture(scope="session")
 def random_scores():
     """Thirty random scores; some lack one part."""
-    both = [make_score(seed, name=f"tune {seed}") for seed in range(26)]
-    return both + [
+    with_both_parts = [make_score(seed, name=f"tune {seed}") for seed in range(26)]
+    with_few_notes = [
         make_score(26, num_chords=0),
         make_score(27, num_notes=0),
         make_score(28, 1, 0),
         make_score(29, 1, 40),
     ]
+
+    return with_both_parts + with_few_notes
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +73,8 @@ def nottingham_folder():
     """The folder of the 1,034 Nottingham tunes."""
     folder = SHARED_DATA / "nottingham-midi"
     if not folder.is_dir():
-        pytest.skip(f"the Nottingham MIDI files are not at {folder}")
+        pytest.skip(f"the Nottingham MIDI files are not in {folder}")
+
     return folder
 
 
@@ -71,5 +89,6 @@ def lee2017_file():
     """The published tokens of Lee et al."""
     file = SHARED_DATA / "nottingham-lee2017" / "tokens.npz"
     if not file.is_file():
-        pytest.skip(f"the lee2017 tokens are not at {file}")
+        pytest.skip(f"the tokens of Lee et al. are not in {file}")
+
     return file

@@ -19,7 +19,7 @@ LAW = {
     "datasets": "files music",
     "models": "ops",
     "objectives": "models ops",
-    "evaluation": "datasets models ops",
+    "evaluation": "datasets models",
     "training": "evaluation files models objectives ops",
     "serving": "evaluation files models music ops",
     "runs": "datasets evaluation files models music objectives ops serving training",
@@ -34,6 +34,8 @@ WITHOUT_TENSORFLOW = (
     "evaluation.metrics",
     "evaluation.table",
     "runs.settings",
+    "training.schedule",
+    "objectives.names",
 )
 
 
@@ -181,7 +183,8 @@ def test_what_starts_without_tensorflow_imports_none(name):
 
 def test_reading_and_tokenizing_leave_tensorflow_unloaded():
     code = (
-        "import sys, tfseqgan as sg; sg.read_midi; sg.Tokenizer; sg.load_midi; sg.metrics; sg.format_table\n"
+        "import sys, tfseqgan as sg\n"
+        "sg.read_midi; sg.Tokenizer; sg.load_midi; sg.metrics; sg.format_table\n"
         "import tfseqgan.cli, tfseqgan.runs.settings, tfseqgan.datasets.windows\n"
         "print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"
     )
@@ -198,6 +201,38 @@ def test_reading_and_tokenizing_leave_tensorflow_unloaded():
 )
 def test_an_outside_package_is_imported_in_one_module_alone(package, home):
     assert [name for name in MODULES if package in outside_packages(name)] == [home]
+
+
+def test_tf_distribute_is_used_in_training_and_runs_alone():
+    users = {
+        name
+        for name in MODULES
+        if any(found.startswith("tf.distribute.") for found in attributes(name))
+    }
+    outside = {name for name in users if package_of(name) not in ("training", "runs")}
+    contexts = {
+        name for name in users if any("get_replica_context" in found for found in attributes(name))
+    }
+
+    assert not outside
+    assert contexts == {"training.distribute"}
+
+
+def test_devices_are_asked_for_in_one_module_alone():
+    asking = [name for name in MODULES if "tf.config.list_physical_devices" in attributes(name)]
+
+    assert asking == ["ops.devices"]
+
+
+def test_the_architecture_page_shows_the_law():
+    page = (FOLDER.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", page, re.MULTILINE)
+    shown = {package: allowed for package, allowed in rows if package in LAW}
+
+    assert shown == {
+        package: ", ".join(allowed.split()) or "nothing of tfseqgan"
+        for package, allowed in LAW.items()
+    }
 
 
 @pytest.mark.parametrize("name", MODULES)

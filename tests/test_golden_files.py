@@ -1,6 +1,10 @@
-"""Files that 0.1.0 wrote load in this version and give what they gave (tests/golden/make_golden.py made them)."""
+"""Files that 0.1.0 wrote load in this version and give the same results, bit for bit.
+
+tests/golden/make_golden.py made them.
+"""
 
 import csv
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -12,13 +16,15 @@ import pytest
 import tensorflow as tf
 
 import tfseqgan as sg
-from tfseqgan.ops.sampling import whole_rows
+from tfseqgan.ops.sampling import pad_rows
 from tfseqgan.runs.finished_run import evaluate_run
 from tfseqgan.runs.run_folder import load_model, read_config, read_json
 from tfseqgan.runs.train_run import train_run
+from tfseqgan.serving.pretrained import REGISTERED_CLASSES
 
 GOLDEN = Path(__file__).parent / "golden"
 RUN = GOLDEN / "run"
+NAMES = ("generator", "discriminator")
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +36,32 @@ def expected():
 @pytest.fixture(scope="module")
 def models():
     """Returns the saved generator and discriminator."""
-    return load_model(RUN, "generator"), load_model(RUN, "discriminator")
+    return tuple(load_model(RUN, name) for name in NAMES)
 
 
 def weights_of(expected, name):
-    """Returns the weights that 0.1.0 kept under a name, in order."""
+    """Returns the weights that 0.1.0 saved under a name, in order."""
     count = sum(key.startswith(f"{name}.") for key in expected.files)
 
     return [expected[f"{name}.{index}"] for index in range(count)]
 
 
-def test_saved_weights_load_unchanged(models, expected):
-    for name, model in zip(("generator", "discriminator"), models, strict=True):
-        loaded, saved = model.get_weights(), weights_of(expected, name)
-        assert len(loaded) == len(saved) > 0
-        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(loaded, saved, strict=True))
+def assert_weights(model, saved):
+    """Asserts that the weights of a model are those that 0.1.0 had, bit for bit."""
+    assert len(saved) > 0
+    for ours, theirs in zip(model.get_weights(), saved, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def read_rows(path):
+    """Returns the rows of a CSV file as dicts."""
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def test_saved_weights_are_loaded_unchanged(models, expected):
+    for name, model in zip(NAMES, models, strict=True):
+        assert_weights(model, weights_of(expected, name))
 
 
 def test_a_loaded_generator_samples_the_same_bits(models, expected):
@@ -52,7 +69,7 @@ def test_a_loaded_generator_samples_the_same_bits(models, expected):
     seeds = tf.constant([[5, row] for row in range(5)], tf.int32)
 
     generated = generator.generate(7, length=24, prompt=[1], temperature=0.8, top_p=0.95, seed=3)
-    tokens, log_probs = generator.sample(whole_rows(seeds), 24)
+    tokens, log_probs = generator.sample(pad_rows(seeds), 24)
 
     np.testing.assert_array_equal(generated, expected["generated"])
     np.testing.assert_array_equal(tokens[:5], expected["sampled"])
@@ -70,48 +87,35 @@ def test_loaded_models_score_the_same_bits(models, expected):
 
 
 def test_a_saved_sampler_draws_the_same_bits(expected):
-    sampler = sg.SavedSampler(GOLDEN / "sampler")
+    tokens = sg.SavedSampler(GOLDEN / "sampler").generate(5, seed=3, temperature=0.9)
 
-    np.testing.assert_array_equal(
-        sampler.generate(5, seed=3, temperature=0.9), expected["saved_sampler"]
-    )
+    np.testing.assert_array_equal(tokens, expected["saved_sampler"])
 
 
-def test_a_saved_tokenizer_is_the_one_it_was():
-    tokenizer = sg.Tokenizer.load(RUN / "tokenizer.json")
-    again = sg.Tokenizer.load(GOLDEN / "sampler" / "1" / "assets" / "tokenizer.json")
+def test_a_saved_tokenizer_is_loaded_unchanged():
+    of_run = sg.Tokenizer.load(RUN / "tokenizer.json")
+    of_sampler = sg.Tokenizer.load(GOLDEN / "sampler" / "1" / "assets" / "tokenizer.json")
+    data = read_json(RUN / "config.json")["data"]
 
-    assert tokenizer == again
-    assert (
-        tokenizer.vocabulary_size
-        == read_json(RUN / "config.json")["data"]["vocabulary_size"]
-        == 199
-    )
+    assert of_run == of_sampler
+    assert of_run.vocabulary_size == data["vocabulary_size"] == 199
 
 
-def test_a_run_is_evaluated_to_the_same_figures():
+def test_a_saved_run_is_evaluated_to_the_same_figures():
     assert evaluate_run(RUN) == read_json(RUN / "evaluation.json")
 
 
-def test_a_checkpoint_resumes_to_the_same_bits(tmp_path, expected):
+def test_a_saved_checkpoint_is_resumed_to_the_same_bits(tmp_path, expected):
     out = tmp_path / "run"
     shutil.copytree(RUN, out)
     settings, config = read_config(out)
 
-    train_run(
-        out, settings.__class__(**vars(settings) | {"rounds": 4}), resumed_config=config, verbose=0
-    )
+    longer = dataclasses.replace(settings, rounds=4)
+    train_run(out, longer, resumed_config=config, verbose=0)
 
-    with open(GOLDEN / "resumed_metrics.csv") as theirs, open(out / "metrics.csv") as ours:
-        assert list(csv.DictReader(ours)) == list(csv.DictReader(theirs))
-    for name in ("generator", "discriminator"):
-        resumed, saved = (
-            load_model(out, name).get_weights(),
-            weights_of(expected, f"resumed_{name}"),
-        )
-        assert all(
-            np.array_equal(ours, theirs) for ours, theirs in zip(resumed, saved, strict=True)
-        )
+    assert read_rows(out / "metrics.csv") == read_rows(GOLDEN / "resumed_metrics.csv")
+    for name in NAMES:
+        assert_weights(load_model(out, name), weights_of(expected, f"resumed_{name}"))
 
 
 LOAD_IN_A_FRESH_PROCESS = {
@@ -139,7 +143,7 @@ LOAD_IN_A_FRESH_PROCESS = {
 
 
 @pytest.mark.parametrize("code", LOAD_IN_A_FRESH_PROCESS.values(), ids=LOAD_IN_A_FRESH_PROCESS)
-def test_every_saved_kind_loads_in_a_fresh_process(code):
+def test_every_saved_kind_is_loaded_in_a_fresh_process(code):
     command = [sys.executable, "-c", code, str(RUN), str(GOLDEN / "sampler")]
 
     result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -147,8 +151,8 @@ def test_every_saved_kind_loads_in_a_fresh_process(code):
     assert result.returncode == 0, result.stderr[-2000:]
 
 
-def test_every_class_that_keras_can_save_is_registered_by_loading():
-    from tfseqgan.serving import pretrained
+def test_importing_pretrained_registers_every_class_that_keras_can_save():
+    registered = keras.saving.get_custom_objects()
+    names = {name for name in registered if name.startswith("tfseqgan>")}
 
-    names = {name for name in keras.saving.get_custom_objects() if name.startswith("tfseqgan>")}
-    assert {f"tfseqgan>{found.__name__}" for found in pretrained.REGISTERED_CLASSES} == names
+    assert names == {f"tfseqgan>{found.__name__}" for found in REGISTERED_CLASSES}

@@ -1,55 +1,59 @@
-"""The benchmark suite runs whole at tiny sizes, counts its operations rightly, and its table holds every row."""
+"""The benchmarks run at tiny sizes and count operations; the page shows their JSON."""
 
 import argparse
-import importlib.util
 import json
 import statistics
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SPEC = importlib.util.spec_from_file_location("benchmark_suite", ROOT / "benchmarks" / "suite.py")
-suite = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(suite)
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import page  # noqa: E402
+import products  # noqa: E402
+import suite  # noqa: E402
+import timing  # noqa: E402
+
+TINY = products.Sizes(
+    batch_size=4,
+    length=6,
+    units=8,
+    vocabulary_size=20,
+    table_dim=3,
+    factored_dim=5,
+    filters=10,
+    width=2,
+    pair=4,
+    part_sizes=(3, 4),
+)
 
 
-def operations(products):
-    return sum(2 * count * m * k * n for (m, k, n), count in products.items())
+@pytest.mark.parametrize("factored", [False, True])
+def test_gradients_take_twice_the_operations_of_the_forward_pass(factored):
+    forward = products.of_reading(TINY, factored)
+
+    assert products.gflop(products.with_gradients(forward)) == pytest.approx(
+        3 * products.gflop(forward)
+    )
 
 
-def test_gradients_take_twice_the_operations_of_the_forward_pass():
-    for factored in (False, True):
-        forward = suite.products_of_reading(factored)
-        assert operations(suite.with_gradients(forward)) == 3 * operations(forward)
+@pytest.mark.parametrize("factored", [False, True])
+def test_sampling_takes_the_operations_of_reading(factored):
+    of_sampling = products.gflop(products.of_sampling(TINY, factored))
+    of_reading = products.gflop(products.of_reading(TINY, factored))
+
+    assert of_sampling == pytest.approx(of_reading)
 
 
-def test_sampling_takes_the_operations_of_reading():
-    for factored in (False, True):
-        assert operations(suite.products_of_sampling(factored)) == operations(
-            suite.products_of_reading(factored)
-        )
-
-
-def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
-    sizes = {
-        "B": 4,
-        "T": 6,
-        "H": 8,
-        "V": 20,
-        "D": 3,
-        "E": 5,
-        "F": 10,
-        "W": 2,
-        "PAIR": 4,
-        "PARTS": [3, 4],
-    }
-    for name, value in sizes.items():
-        monkeypatch.setattr(suite, name, value)
-    monkeypatch.setattr(suite, "slopes", lambda bench: {})
-    monkeypatch.setattr(suite.Bench, "whole_round", lambda bench: None)
+@pytest.mark.slow
+def test_the_suite_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite.Bench, "time_round", lambda bench: None)
     out = tmp_path / "results" / "cpu.json"
-    suite.run(argparse.Namespace(no_peer=True, data=None, out=out))
+
+    suite.run(argparse.Namespace(no_peer=True, data=None, out=out), TINY)
+
     result = json.loads(out.read_text())
     assert {
         "sample, table",
@@ -59,40 +63,40 @@ def test_it_runs_whole_and_writes_every_row(tmp_path, monkeypatch):
         "generator step, prefix credit",
         "evaluation",
     } <= result["rows"].keys()
-    assert all(
-        row["seconds"] > 0 and row["torch_seconds"] is None for row in result["rows"].values()
-    )
-    lines = suite.table(result).splitlines()
-    assert len(lines) == 2 + len(result["rows"]) and all(line.count("|") == 11 for line in lines)
+    for row in result["rows"].values():
+        assert row["seconds"] > 0
+        assert row["torch_seconds"] is None
+    lines = page.steps_table(result).splitlines()
+    assert len(lines) == 2 + len(result["rows"])
+    assert all(line.count("|") == 7 for line in lines)
     assert list(result["memory_mb_by_round"]) == ["50", "100", "150", "200"]
 
 
-def test_the_products_alone_take_some_time():
-    assert suite.product_timer(8, 4, 2)() > 0
+def test_a_matrix_product_alone_takes_some_time():
+    assert timing.matmul_timer(8, 4, 2)() > 0
 
 
-@pytest.mark.parametrize(("repeats", "calls"), [(1, 1), (4, 1), (3, 2)])
-def test_the_three_are_called_in_turn(repeats, calls):
+@pytest.mark.parametrize("repeats, calls", [(1, 1), (4, 1), (3, 2)])
+def test_what_is_compared_is_called_in_turn_and_the_first_turn_is_not_counted(repeats, calls):
     called = []
-    peers = [
-        lambda: called.append("peer") or float(len(called)),
-        lambda: called.append("tuned") or 3.0,
-    ]
-    ours, theirs = suite.medians(lambda: called.append("ours"), peers, repeats, calls)
-    turn = ["ours"] * calls + ["peer"] * calls + ["tuned"] * calls
-    assert called == turn * (repeats + 1) and ours >= 0 and theirs[1] == 3.0
-    ends = [
-        [len(turn) * k + calls + i + 1 for i in range(calls)] for k in range(1, repeats + 1)
-    ]  # what the peer told, without the first turn
-    assert theirs[0] == statistics.median(statistics.mean(part) for part in ends)
+
+    def timer(name):
+        def call():
+            called.append(name)
+            return float(len(called))
+
+        return call
+
+    names = ["ours", "peer", "tuned"]
+    medians = timing.medians_in_turn([timer(name) for name in names], repeats, calls)
+
+    turn = [name for name in names for _ in range(calls)]
+    assert called == turn * (repeats + 1)
+    for index, median in enumerate(medians):
+        first = [len(turn) * k + index * calls + 1 for k in range(1, repeats + 1)]
+        means = [statistics.mean(range(start, start + calls)) for start in first]
+        assert median == statistics.median(means)
 
 
-def test_the_line_through_seconds_is_the_straight_one():
-    slope, intercept, error = suite.line_through({"50": 0.2, "100": 0.3, "200": 0.5, "400": 0.9})
-    assert (slope, intercept, error) == pytest.approx((0.002, 0.1, 0), abs=1e-9)
-    assert suite.line_through({"50": 0.1, "100": 0.4, "200": 1.6, "400": 6.4})[2] > 0.3
-
-
-def test_the_page_holds_the_figures_of_the_json():
-    page = suite.PAGE.read_text(encoding="utf-8")
-    assert page == suite.render(json.loads(suite.RESULT.read_text(encoding="utf-8")))
+def test_the_page_shows_the_figures_of_the_json_files():
+    assert page.PAGE.read_text(encoding="utf-8") == page.render()

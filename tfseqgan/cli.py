@@ -1,29 +1,32 @@
-"""The command line: tfseqgan train, sample, evaluate, export, download. TensorFlow is imported when a command needs it, so that --help answers at once."""
+"""The command line: tfseqgan train, sample, evaluate, export, download.
+
+TensorFlow and NumPy are imported only when a command needs them, so that `--help` answers at once.
+"""
 
 import argparse
 import dataclasses
 import errno
 import importlib
+import io
 import logging
 import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import app
 from absl import logging as absl_logging
 from absl.flags import argparse_flags
 
 from tfseqgan import __version__, files
-from tfseqgan.datasets import nottingham
 from tfseqgan.evaluation import table
 from tfseqgan.runs.settings import PRESETS, Settings, settings_from_preset
 
-_TYPES = {"int": int, "float": float, "str": str, "str | None": str, "float | None": float}
 
-
-def _widths(text):
+def _read_integers(text: str) -> tuple[int, ...]:
     """Reads a list of whole numbers such as 1,2,4."""
     try:
         return tuple(int(part) for part in text.split(","))
@@ -33,156 +36,201 @@ def _widths(text):
         ) from error
 
 
-def _add_settings(parser):
-    """Adds one flag for each field of `Settings`; one that is not given leaves the preset's value."""
+_FLAG_TYPES: dict[Any, tuple[Any, str]] = {
+    int: (int, "INT"),
+    float: (float, "FLOAT"),
+    float | None: (float, "FLOAT"),
+    str: (str, "STR"),
+    str | None: (str, "STR"),
+    tuple[int, ...]: (_read_integers, "INT,INT,…"),
+}
+"""How a flag is read and shown, by the type of its field in `Settings`."""
+
+
+def _show_default(default: Any) -> str:
+    """Returns a default value as --help shows it; an empty string for None."""
+    if default is None:
+        return ""
+    if isinstance(default, tuple):
+        default = ",".join(map(str, default))
+
+    return f" [{default}]"
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Adds a flag for each field of `Settings`; without it the preset's value is kept."""
     group = parser.add_argument_group(
         "settings", "each replaces the preset's; the values shown are those of --preset default"
     )
     for field in dataclasses.fields(Settings):
-        type_name = getattr(field.type, "__name__", str(field.type))
-        is_list, metavar = type_name == "tuple", type_name.removesuffix(" | None").upper()
-        shown = (
-            ""
-            if field.default is None
-            else f" [{','.join(map(str, field.default)) if is_list else field.default}]"
-        )
-        reader = _widths if is_list else _TYPES[type_name]
+        reader, metavar = _FLAG_TYPES[field.type]
         group.add_argument(
             f"--{field.name}",
             type=reader,
-            metavar="INT,INT,…" if is_list else metavar,
-            help=field.metadata["help"] + shown,
+            metavar=metavar,
+            help=field.metadata["help"] + _show_default(field.default),
         )
 
 
-def _add_train(commands):
+def _add_train(commands: Any) -> None:
+    """Adds the command `train`."""
     parser = commands.add_parser(
         "train",
         allow_abbrev=False,
         help="train a sequence GAN and write tunes",
-        usage="%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] [--overwrite | --resume] [--strategy {mirrored,multi_worker}] [--SETTING VALUE ...]",
-        description="Trains on a corpus, prints Table 1's columns, writes tunes.",
+        usage=(
+            "%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] "
+            "[--overwrite | --resume] [--strategy {mirrored,multi_worker}] [--SETTING VALUE ...]"
+        ),
+        description="Trains a sequence GAN, prints Table 1's columns, writes tunes.",
     )
     parser.add_argument(
         "--data",
-        help="a folder of MIDI files, or Lee et al.'s tokens.npz; the tunes that tfseqgan composes itself by default",
+        help="a folder of MIDI files, or the tokens.npz of Lee et al.; by default, the synthetic "
+        "tunes that tfseqgan composes itself",
     )
     parser.add_argument(
         "--out",
         required=True,
-        help="the run's folder; a new or empty one, but for --resume and --overwrite",
+        help="the run's folder: new or empty, except with --resume or --overwrite",
     )
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
-        help="quick: minutes on two cores; default: best known; paper: Bjare & Meredith's",
+        help="quick: minutes on two cores; default: the best known; paper: Bjare & Meredith's",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an earlier run in --out")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier run in the folder --out"
+    )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the stopped run in --out, with its settings",
+        help="resume the stopped run in the folder --out, with its own settings",
     )
     parser.add_argument(
         "--strategy",
         choices=["mirrored", "multi_worker"],
-        help="share the work among all GPUs of this machine, or among machines (TF_CONFIG)",
+        help="share the work among all GPUs of this machine (mirrored), or among several machines "
+        "(multi_worker, with TF_CONFIG)",
     )
     _add_settings(parser)
     parser.set_defaults(run=_train)
 
 
-def _add_sample(commands):
+def _add_sample(commands: Any) -> None:
+    """Adds the command `sample`."""
     parser = commands.add_parser(
         "sample",
         allow_abbrev=False,
         help="write tunes of a trained generator as MIDI",
-        description="Writes tunes of a trained generator as MIDI files.",
+        description="Samples tunes from a trained generator and writes them as MIDI files.",
     )
-    parser.add_argument("--model", required=True, help="a run's folder, or an exported sampler's")
+    parser.add_argument(
+        "--model", required=True, help="the folder of a run, or of an exported sampler"
+    )
     parser.add_argument("--out", required=True, help="the folder for the MIDI files")
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
-    stage = "the generator at the end of the run, or before adversarial training [generator]"
     parser.add_argument(
-        "--stage", choices=["generator", "pretrained"], default="generator", help=stage
+        "--stage",
+        choices=["generator", "pretrained"],
+        default="generator",
+        help="the generator at the end of the run (generator), or before adversarial training "
+        "(pretrained) [generator]",
     )
     parser.add_argument(
         "--length",
         type=int,
-        help="tokens a tune at the most [512, or an exported sampler's own length]",
+        help="the most tokens of a tune [512, or the length of an exported sampler]",
     )
     parser.add_argument(
-        "--temperature", type=float, default=1.0, help="below 1 is safer, above 1 bolder [1.0]"
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="lower for more likely tokens, higher for more varied ones [1.0]",
     )
-    parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens of each step")
+    parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens at each step")
     parser.add_argument(
-        "--top_p", type=float, help="keep only the likeliest tokens that hold this probability"
+        "--top_p",
+        type=float,
+        help="keep only the likeliest tokens whose probabilities add up to p",
     )
-    parser.add_argument("--seed", type=int, help="for the same tunes again")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same tunes again")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace tunes of the same names in --out"
+        "--overwrite",
+        action="store_true",
+        help="write into a folder that is not empty, and replace tunes of the same names",
     )
     parser.set_defaults(run=_sample)
 
 
-def _add_export(commands):
-    parser = commands.add_parser(
-        "export",
-        allow_abbrev=False,
-        help="write a run's sampler for TensorFlow Serving",
-        description="Writes a run's sampler as a SavedModel, in a numbered version.",
-    )
-    parser.add_argument("--model", required=True, help="a finished run's folder")
-    parser.add_argument("--out", required=True, help="the model's folder, which a server watches")
-    parser.add_argument(
-        "--version", type=int, default=1, help="the version's number, which must be new [1]"
-    )
-    parser.add_argument("--length", type=int, default=512, help="tokens of every sample [512]")
-    parser.add_argument(
-        "--num_candidates", type=int, default=8, help="draws of which sample_best keeps one [8]"
-    )
-    parser.set_defaults(run=_export)
-
-
-def _add_evaluate(commands):
+def _add_evaluate(commands: Any) -> None:
+    """Adds the command `evaluate`."""
     parser = commands.add_parser(
         "evaluate",
         allow_abbrev=False,
         help="print Table 1's columns of a run",
-        description="Prints Table 1's columns on held-out tunes.",
+        description="Prints Table 1's columns of a run, on held-out tunes.",
     )
-    parser.add_argument("--model", required=True, help="a run's folder, or an exported sampler's")
+    parser.add_argument(
+        "--model", required=True, help="the folder of a run, or of an exported sampler"
+    )
     parser.add_argument(
         "--data",
-        help="other data than the run's own; an exported sampler needs the folder of its tunes, or fetches Nottingham's",
+        help="other data than the run's own; an exported sampler needs the folder of its tunes, "
+        "except for the Nottingham tunes, which are downloaded, and the synthetic tunes",
     )
     parser.add_argument(
         "--num_samples",
         type=int,
-        help="sequences to sample; as many as there are held-out windows by default",
+        help="sequences to sample; by default as many as there are held-out windows",
     )
     parser.add_argument(
         "--seed",
         type=int,
-        help="of the samples; the run's own by default, which gives its evaluation.json again",
+        help="seed of the samples; by default the run's own, which gives the figures of its "
+        "evaluation.json again",
     )
     parser.add_argument("--out", help="a JSON file for the figures")
     parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
     parser.set_defaults(run=_evaluate)
 
 
-def _add_download(commands):
+def _add_export(commands: Any) -> None:
+    """Adds the command `export`."""
+    parser = commands.add_parser(
+        "export",
+        allow_abbrev=False,
+        help="write a run's sampler for TensorFlow Serving",
+        description="Writes a run's sampler as a SavedModel, in a numbered version.",
+    )
+    parser.add_argument("--model", required=True, help="the folder of a finished run")
+    parser.add_argument(
+        "--out", required=True, help="the folder of the exported model, which a server watches"
+    )
+    parser.add_argument("--version", type=int, default=1, help="a new version number [1]")
+    parser.add_argument("--length", type=int, default=512, help="tokens of every sample [512]")
+    parser.add_argument(
+        "--num_candidates",
+        type=int,
+        default=8,
+        help="samples that sample_best chooses one from [8]",
+    )
+    parser.set_defaults(run=_export)
+
+
+def _add_download(commands: Any) -> None:
+    """Adds the command `download`."""
     parser = commands.add_parser(
         "download",
-        help="fetch the Nottingham tunes as MIDI",
-        description="Fetches the Nottingham Music Database, 1,034 folk tunes (GPL-3.0).",
+        help="download the Nottingham tunes as MIDI",
+        description="Downloads the Nottingham Music Database, 1,034 folk tunes (GPL-3.0).",
     )
-    parser.add_argument("--out", required=True, help="the folder for the tunes; a new or empty one")
+    parser.add_argument("--out", required=True, help="the folder for the tunes: new or empty")
     parser.set_defaults(run=_download)
 
 
-def _parse(argv):
-    """Returns the parsed command line; exits with code 2 where it is wrong."""
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Returns the parsed command line; exits with code 2 if it is wrong."""
     parser = argparse_flags.ArgumentParser(
         prog="tfseqgan",
         description="Sequence GANs trained by reinforcement learning, for symbolic music.",
@@ -191,94 +239,140 @@ def _parse(argv):
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_sample, _add_evaluate, _add_export, _add_download):
-        add(commands)
+    for add_command in (_add_train, _add_sample, _add_evaluate, _add_export, _add_download):
+        add_command(commands)
+
     return parser.parse_args(argv[1:])
 
 
-def _overrides(args):
+def _given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Returns the settings that were given as flags."""
-    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)}
-    return {name: value for name, value in given.items() if value is not None}
+    values = {field.name: getattr(args, field.name) for field in dataclasses.fields(Settings)}
+
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _resumed(args, saved, config):
-    """Returns the settings of the run to go on with, of which only the number of rounds may be raised."""
-    given = _overrides(args)
+def _resumed_settings(
+    args: argparse.Namespace, saved: Settings, config: dict[str, Any]
+) -> Settings:
+    """Returns the settings of the run to resume, perhaps with more rounds.
+
+    Raises:
+        ValueError: if the flags ask for anything else than the run was started with.
+    """
+    given = _given_settings(args)
     changed = [
         f"--{name} (saved {getattr(saved, name)}, given {value})"
         for name, value in given.items()
-        if getattr(saved, name) != value
+        if name != "rounds" and value != getattr(saved, name)
     ]
-    changed = [flag for flag in changed if not flag.startswith("--rounds ")]
-    changed += ["--preset"] * (args.preset is not None)
-    changed += [f"--data (saved {config['data_path']})"] * (
-        args.data is not None and os.path.abspath(args.data) != config["data_path"]
-    )
+    if args.preset is not None:
+        changed.append("--preset")
+    if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
+        changed.append(f"--data (saved {config['data_path']})")
     if changed:
         raise ValueError(
-            f"A run goes on with its own settings: leave out {', '.join(changed)}. Only --rounds may be changed."
+            "A run can only be resumed with the settings it was started with: leave out "
+            f"{', '.join(changed)}. Only --rounds may be raised."
         )
+
     rounds = given.get("rounds", saved.rounds)
     if rounds < saved.rounds:
         raise ValueError(
-            f"--rounds is {rounds} and the run was begun with {saved.rounds}; expected as many or more. Leave out --rounds to finish it."
+            f"--rounds is {rounds} and the run was started with {saved.rounds}; expected "
+            f"{saved.rounds} or more. Leave out --rounds to finish the run as it was started."
         )
+
     return dataclasses.replace(saved, rounds=rounds)
 
 
-def _train(args):
+def _train(args: argparse.Namespace) -> None:
+    """Trains, prints the figures, and says what can be done next."""
     if args.resume and args.overwrite:
-        raise ValueError("--resume and --overwrite contradict each other: pass one of them.")
-    settings = settings_from_preset(
-        args.preset or "default", **_overrides(args)
-    )  # a wrong flag shows before TensorFlow's long start
-    run_folder, train_run = _import_run_module("run_folder"), _import_run_module("train_run")
-    out, data_path, config = Path(args.out), args.data, None
+        raise ValueError("--resume and --overwrite contradict each other; pass only one of them.")
+
+    # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
+    settings = settings_from_preset(args.preset or "default", **_given_settings(args))
+
+    run_folder = _import_run_module("run_folder")
+    train_run = _import_run_module("train_run")
+    data_path = args.data
+    config = None
     if args.resume:
-        saved, config = run_folder.read_config(run_folder.check_folder(out, resume=True))
-        settings, data_path = _resumed(args, saved, config), config["data_path"]
+        saved, config = run_folder.read_config(run_folder.check_folder(args.out, resume=True))
+        settings = _resumed_settings(args, saved, config)
+        data_path = config["data_path"]
+
     rows = train_run.train_run_with_strategy(
-        args.strategy, out, settings, data_path, overwrite=args.overwrite, resumed_config=config
+        args.strategy,
+        args.out,
+        settings,
+        data_path,
+        overwrite=args.overwrite,
+        resumed_config=config,
     )
-    if rows is None:
+    if rows is None:  # on every worker except the chief
         return
-    folder, more = shlex.quote(str(out)), max(settings.rounds, 10) * 2
-    print(f"""{table.format_table(rows)}
 
-Hear:   {out / "samples"} holds {settings.num_tunes} tunes that any MIDI player plays; more: tfseqgan sample --model {folder} --out more_tunes
-See:    {out / "metrics.csv"}, {out / "evaluation.json"}; curves: tensorboard --logdir {folder}
-Go on:  tfseqgan train --resume --out {folder} --rounds {more}""")
+    print(table.format_table(rows))
+    print()
+    print(_next_steps(Path(args.out), settings))
 
 
-def _sample(args):
+def _next_steps(out: Path, settings: Settings) -> str:
+    """Returns what can be done with a finished run, with the commands to do it."""
+    folder = shlex.quote(str(out))
+    more_rounds = max(settings.rounds, 10) * 2
+
+    return "\n".join(
+        [
+            f"Hear:      {out / 'samples'} holds {settings.num_tunes} tunes that any MIDI player "
+            f"plays; more: tfseqgan sample --model {folder} --out more_tunes",
+            f"See:       {out / 'metrics.csv'}, {out / 'evaluation.json'}; curves: "
+            f"tensorboard --logdir {folder}",
+            f"Continue:  tfseqgan train --resume --out {folder} --rounds {more_rounds}",
+        ]
+    )
+
+
+def _sample(args: argparse.Namespace) -> None:
+    """Writes sampled tunes and prints their paths."""
     if os.path.exists(args.out) and not os.path.isdir(args.out):
         raise ValueError(
             f"{args.out} is a file; expected a folder for the MIDI files. Choose another --out."
         )
     if os.path.isdir(args.out) and os.listdir(args.out) and not args.overwrite:
         raise ValueError(
-            f"{args.out} is not empty; expected a new folder, so that no tune is lost. Pass --overwrite or another --out."
+            f"{args.out} is not empty; expected a new or empty folder, so that no tune is lost. "
+            "Pass --overwrite, or choose another --out."
         )
-    run_folder, finished_run = _import_run_module("run_folder"), _import_run_module("finished_run")
-    sampling = {
-        name: getattr(args, name)
-        for name in ("stage", "length", "temperature", "top_k", "top_p", "seed")
-    }
-    print(
-        *run_folder.write_tunes(
-            finished_run.sample_tunes(args.model, args.num_tunes, **sampling), args.out
-        ),
-        sep="\n",
+
+    run_folder = _import_run_module("run_folder")
+    finished_run = _import_run_module("finished_run")
+    tunes = finished_run.sample_tunes(
+        args.model,
+        args.num_tunes,
+        stage=args.stage,
+        length=args.length,
+        temperature=args.temperature,
+        top_k=args.top_k,
+        top_p=args.top_p,
+        seed=args.seed,
     )
+    for path in run_folder.write_tunes(tunes, args.out):
+        print(path)
 
 
-def _evaluate(args):
+def _evaluate(args: argparse.Namespace) -> None:
+    """Prints the figures of a run, and writes them to a file if one is given."""
     if args.out and os.path.exists(args.out) and not args.overwrite:
         raise ValueError(
-            f"{args.out} exists; expected a new file, so that no figure is lost. Pass --overwrite or another --out."
+            f"{args.out} exists; expected a new file, so that no figures are lost. "
+            "Pass --overwrite, or choose another --out."
         )
-    rows = _import_run_module("finished_run").evaluate_run(
+
+    finished_run = _import_run_module("finished_run")
+    rows = finished_run.evaluate_run(
         args.model, args.data, num_samples=args.num_samples, seed=args.seed
     )
     print(table.format_table(rows))
@@ -286,31 +380,38 @@ def _evaluate(args):
         files.write_json(args.out, rows)
 
 
-def _export(args):
+def _export(args: argparse.Namespace) -> None:
+    """Exports a run and prints the folder of the new version."""
     finished_run = _import_run_module("finished_run")
-    print(
-        finished_run.export_run(
-            args.model,
-            args.out,
-            args.version,
-            length=args.length,
-            num_candidates=args.num_candidates,
-        )
+    folder = finished_run.export_run(
+        args.model,
+        args.out,
+        args.version,
+        length=args.length,
+        num_candidates=args.num_candidates,
     )
+    print(folder)
 
 
-def _download(args):
-    print(nottingham.download_nottingham(args.out))
+def _download(args: argparse.Namespace) -> None:
+    """Downloads the Nottingham tunes and prints their folder."""
+    from tfseqgan.datasets.nottingham import download_nottingham  # not at the top: needs NumPy
+
+    print(download_nottingham(args.out))
 
 
-def _import_run_module(name):
-    """Returns a module of `tfseqgan.runs`, and with it TensorFlow, whose notes on loading (no GPU here, oneDNN is on) would bury the command's own words."""
+def _import_run_module(name: str) -> Any:
+    """Imports a module of `tfseqgan.runs`, and TensorFlow with it, without TensorFlow's notes.
+
+    TensorFlow writes notes to stderr when it is loaded (no GPU was found, oneDNN is on), which
+    would hide what the command itself says. They are shown only if the import fails.
+    """
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            module = importlib.import_module(f"tfseqgan.runs.{name}")
+            return importlib.import_module(f"tfseqgan.runs.{name}")
         except ImportError:
             notes.seek(0)
             os.write(terminal, notes.read())
@@ -318,60 +419,77 @@ def _import_run_module(name):
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
-    return module
 
 
-def _explain(error):
-    """Returns what an error of the system means and what to do about it; one that says so itself has no number."""
+def _explain(error: OSError) -> str:
+    """Returns what an error of the system means and what to do about it.
+
+    An error without an errno was raised by tfseqgan or a library, and explains itself.
+    """
     if error.errno is None:
-        return str(error)
-    what = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        return f"{str(error).removesuffix('.')}."
+
+    what = error.strerror or str(error)
+    if error.filename:
+        what = f"{what}: {error.filename}"
+
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({what}); expected room for the next file. What was finished before is kept. Free some space"
+        return (
+            f"The disk is full ({what}); expected space for the next file. What was finished "
+            "before is kept. Free some space."
+        )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"A file cannot be used ({what}); expected leave to read and write it. Choose another folder, or change its rights"
+        return (
+            f"A file cannot be used ({what}); expected permission to read and write it. "
+            "Choose another folder, or change its permissions."
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-        return f"A path is not what it should be ({what}). Check the paths of the command"
-    return f"A file cannot be read or written ({what}). Check the disk and the paths of the command"
+        return f"A path is not as expected ({what}). Check the paths of the command."
+
+    return f"A file cannot be read or written ({what}). Check the disk and the paths."
 
 
-def _how_to_go_on(args):
-    """Returns the words on how to go on with a run that was stopped, empty where there is none."""
-    begun = args.run is _train and os.path.exists(os.path.join(args.out, "checkpoints"))
-    return (
-        f" Go on from the last checkpoint: tfseqgan train --resume --out {shlex.quote(args.out)}"
-        if begun
-        else ""
-    )
+def _how_to_resume(args: argparse.Namespace) -> str:
+    """Returns how to resume a run that was stopped; nothing if there is no checkpoint yet."""
+    if args.run is not _train or not os.path.exists(os.path.join(args.out, "checkpoints")):
+        return ""
+
+    command = f"tfseqgan train --resume --out {shlex.quote(args.out)}"
+
+    return f" Resume from the last checkpoint: {command}"
 
 
-def _main(args):
-    """Runs a command; what the user can mend is one clear message and exit code 2."""
+def _main(args: argparse.Namespace) -> int:
+    """Runs a command; returns 0, or 2 after one message for an error that the user can correct."""
     logging.getLogger("tfseqgan").setLevel(logging.INFO)
-    absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    absl_logging.set_verbosity(absl_logging.ERROR)
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
+
     try:
         args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"\ntfseqgan: Stopped.{_how_to_go_on(args)}", file=sys.stderr)
+        print(f"\ntfseqgan: Stopped.{_how_to_resume(args)}", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         if args.debug:
             raise
-        message = (
-            f"{_explain(error)}.{_how_to_go_on(args)}" if isinstance(error, OSError) else str(error)
-        )
+        message = str(error)
+        if isinstance(error, OSError):
+            message = _explain(error) + _how_to_resume(args)
         print(f"tfseqgan: {message}", file=sys.stderr)
         return 2
+
     return 0
 
 
-def run():
-    """The entry point of the command `tfseqgan`."""
+def run() -> None:
+    """Runs the command `tfseqgan`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stdout.reconfigure(
-        errors="replace"
-    )  # a terminal or a file that cannot show a bar or a Greek letter is no reason to stop
+
+    # A terminal or a file that cannot show a bar or a Greek letter shows a question mark.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
     app.run(_main, flags_parser=_parse)

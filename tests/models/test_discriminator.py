@@ -1,182 +1,204 @@
-"""The discriminator: the paper's network by its definition, and a mask that nothing gets past."""
+"""The discriminator: the paper's network by its definition, the mask, and logits of prefixes."""
+
+import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from reference_models import randomize, token_vectors
 from tiny_models import (
     END,
     FEATURES,
     V,
-    embedding_twin,
     lengths,
     make_discriminator,
     make_tokens,
     sigmoid,
 )
 
-from tfseqgan.models import discriminator as discriminator_module
-from tfseqgan.ops import sparse
-
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])
 
 
-def responses(vectors, kernel, bias):
-    """Returns what one branch of causal filters answers at every step: [T, D], [width, D, F] → [T, F]."""
-    padded = np.concatenate([np.zeros((len(kernel) - 1, vectors.shape[1])), vectors])
-    windows = [padded[t : t + len(kernel)] for t in range(len(vectors))]
-    return np.stack([np.einsum("wd,wdf->f", window, kernel) + bias for window in windows])
-
-
-def discriminator_twin(discriminator, tokens, branches):
-    """Returns the logits by the definition, one sequence after the other; branches are pairs of kernel and bias."""
-    table = (
-        embedding_twin(discriminator.embedding)
-        if discriminator.token_features is not None
-        else np.array(discriminator.embedding.own)
-    )
-    layers = (
-        discriminator.highway.transform,
-        discriminator.highway.gate,
-        discriminator.output_layer,
-    )
-    (w, b), (u, c), (v, d) = ([np.array(weight) for weight in layer.weights] for layer in layers)
-    logits = []
-    for row, length in zip(tokens, lengths(tokens)):
-        peaks = [responses(table[row], *branch)[:length].max(axis=0) for branch in branches]
-        features = np.maximum(np.concatenate(peaks), 0)
-        gate = sigmoid(features @ u + c)
-        logits.append(
-            (gate * np.maximum(features @ w + b, 0) + (1 - gate) * features) @ v[:, 0] + d[0]
-        )
-    return np.array(logits)
-
-
-def shaken(**options):
-    """Returns a discriminator none of whose weights is zero."""
-    discriminator, rng = make_discriminator(**options), np.random.default_rng(0)
-    for weight in discriminator.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape))
-    return discriminator
+@functools.cache
+def random_discriminator(**options):
+    """Returns a discriminator with random weights; the tests share it and do not change it."""
+    return randomize(make_discriminator(**options))
 
 
 def weights_of(convolution):
+    """Returns the kernel and the bias of a branch, NumPy."""
     return [np.array(weight) for weight in convolution.weights]
+
+
+def branches_of(discriminator):
+    """Returns the kernel and the bias of every convolution."""
+    return [weights_of(convolution) for convolution in discriminator.convolutions]
+
+
+def reference_responses(vectors, kernel, bias):
+    """Computes the response of one branch at every step: [T, D], [W, D, F] → [T, F]."""
+    width = len(kernel)
+    padded = np.concatenate([np.zeros((width - 1, vectors.shape[1])), vectors])
+    windows = [padded[t : t + width] for t in range(len(vectors))]
+
+    return np.stack([np.einsum("wd,wdf->f", window, kernel) + bias for window in windows])
+
+
+def reference_logits(discriminator, tokens, branches):
+    """Computes logits by the definition, one sequence after the other.
+
+    Args:
+        discriminator: offers the embedding, the highway and the output layer.
+        tokens: int [B, T].
+        branches: pairs of kernel and bias.
+    """
+    table = token_vectors(discriminator.embedding)
+    highway = discriminator.highway
+    transform, transform_bias = (np.array(weight) for weight in highway.transform.weights)
+    gate_kernel, gate_bias = (np.array(weight) for weight in highway.gate.weights)
+    output, output_bias = (np.array(weight) for weight in discriminator.output_layer.weights)
+
+    logits = []
+    for row, length in zip(tokens, lengths(tokens), strict=True):
+        responses = [reference_responses(table[row], *branch)[:length] for branch in branches]
+        peaks = np.concatenate([response.max(axis=0) for response in responses])
+        features = np.maximum(peaks, 0)
+        gate = sigmoid(features @ gate_kernel + gate_bias)
+        transformed = np.maximum(features @ transform + transform_bias, 0)
+        mixed = gate * transformed + (1 - gate) * features
+        logits.append(mixed @ output[:, 0] + output_bias[0])
+
+    return np.array(logits)
+
+
+def gradients_of(function, model):
+    """Returns the dense gradients of a scalar with respect to a model's weights."""
+    with tf.GradientTape() as tape:
+        value = function()
+    gradients = tape.gradient(value, model.trainable_variables)
+
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 @pytest.mark.parametrize("features", [FEATURES, None], ids=["parts", "table"])
 def test_it_equals_its_definition_in_numpy(features):
-    discriminator = shaken(token_features=features)
-    branches = [weights_of(convolution) for convolution in discriminator.convolutions]
-    np.testing.assert_allclose(
-        discriminator(TOKENS),
-        discriminator_twin(discriminator, TOKENS, branches),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    discriminator = randomize(make_discriminator(token_features=features))
+
+    found = discriminator(TOKENS)
+
+    expected = reference_logits(discriminator, TOKENS, branches_of(discriminator))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_branches_of_equal_width_computed_as_one_equal_separate_ones():
-    discriminator = shaken(kernel_sizes=(2, 3, 2))
-    (kernel, bias), narrow = (
-        weights_of(discriminator.convolutions[0]),
-        weights_of(discriminator.convolutions[1]),
-    )
-    count = discriminator.filters
-    assert len(discriminator.convolutions) == 2 and kernel.shape[-1] == 2 * count
-    branches = [(kernel[..., :count], bias[:count]), (kernel[..., count:], bias[count:]), narrow]
-    np.testing.assert_allclose(
-        discriminator(TOKENS),
-        discriminator_twin(discriminator, TOKENS, branches),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    discriminator = random_discriminator(kernel_sizes=(2, 3, 2))
+    filters = discriminator.filters
+    (kernel, bias), narrow = branches_of(discriminator)
+    assert kernel.shape[-1] == 2 * filters
+    first = (kernel[..., :filters], bias[:filters])
+    second = (kernel[..., filters:], bias[filters:])
+
+    found = discriminator(TOKENS)
+
+    expected = reference_logits(discriminator, TOKENS, [first, second, narrow])
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_branches_of_equal_width_start_apart_and_as_wide_as_separate_ones():
-    merged, alone = (
-        make_discriminator(filters=400, kernel_sizes=(3, 3)),
-        make_discriminator(filters=400, kernel_sizes=(3,)),
-    )
-    kernels = [np.array(discriminator.convolutions[0].kernel) for discriminator in (merged, alone)]
-    assert not np.allclose(kernels[0][..., :400], kernels[0][..., 400:])
-    np.testing.assert_allclose(
-        kernels[0].std(), kernels[1].std(), rtol=0.05
-    )  # 9,600 and 4,800 numbers: errors of about 1 %
+def test_branches_of_equal_width_start_with_different_weights_as_large_as_separate_ones():
+    merged = make_discriminator(filters=400, kernel_sizes=(3, 3)).convolutions[0]
+    alone = make_discriminator(filters=400, kernel_sizes=(3,)).convolutions[0]
+
+    of_merged = np.array(merged.kernel)
+    of_alone = np.array(alone.kernel)
+
+    assert not np.allclose(of_merged[..., :400], of_merged[..., 400:])
+    # 9,600 and 4,800 numbers: the standard errors are about 1 %.
+    np.testing.assert_allclose(of_merged.std(), of_alone.std(), rtol=0.05)
 
 
-def test_what_stands_behind_the_end_changes_nothing_whatever_its_ids():
-    discriminator, other = shaken(), TOKENS.copy()
-    for row, length in zip(other, lengths(TOKENS)):
+def test_tokens_after_the_end_token_change_nothing_whatever_their_ids():
+    discriminator = random_discriminator()
+    other = TOKENS.copy()
+    for row, length in zip(other, lengths(TOKENS), strict=True):
         row[length:] = (3 + np.arange(len(row) - length)) % V
     assert not np.array_equal(other, TOKENS)
-    assert np.array_equal(discriminator(TOKENS), discriminator(other))
+
+    np.testing.assert_array_equal(discriminator(TOKENS), discriminator(other))
+
     ended = TOKENS[np.array(lengths(TOKENS)) < TOKENS.shape[1]]
-    np.testing.assert_allclose(
-        discriminator(ended), discriminator(np.pad(ended, ((0, 0), (0, 3)))), rtol=1e-5
-    )
+    longer = np.pad(ended, ((0, 0), (0, 3)))
+    np.testing.assert_allclose(discriminator(ended), discriminator(longer), rtol=1e-5)
 
 
-def test_the_end_itself_is_heard():
-    discriminator = shaken()
-    with_end, without = np.array([[3, 4, END, 0]]), np.array([[3, 4, 5, 0]])
-    assert not np.allclose(discriminator(with_end), discriminator(without))
+def test_the_end_token_itself_counts():
+    discriminator = random_discriminator()
+    with_end = np.array([[3, 4, END, 0]])
+    without_end = np.array([[3, 4, 5, 0]])
+
+    assert not np.allclose(discriminator(with_end), discriminator(without_end))
 
 
-def test_the_largest_response_may_be_negative_and_then_the_feature_is_zero():
-    discriminator = shaken()
+def test_if_the_largest_response_is_negative_the_feature_is_zero():
+    discriminator = randomize(make_discriminator())
     for convolution in discriminator.convolutions:
         convolution.bias.assign(tf.fill(convolution.bias.shape, -1e3))
-    branches = [weights_of(convolution) for convolution in discriminator.convolutions]
-    np.testing.assert_allclose(
-        discriminator(TOKENS), discriminator_twin(discriminator, TOKENS, branches), rtol=1e-5
-    )
-    assert np.ptp(discriminator(TOKENS)) < 1e-6
+
+    found = discriminator(TOKENS)
+
+    expected = reference_logits(discriminator, TOKENS, branches_of(discriminator))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert np.ptp(found) < 1e-6
 
 
 @pytest.mark.parametrize("length", [1, 2])
-def test_sequences_shorter_than_the_widest_kernel_are_judged_too(length):
-    discriminator, tokens = shaken(kernel_sizes=(1, 4)), make_tokens(0, rows=3, length=length)
-    branches = [weights_of(convolution) for convolution in discriminator.convolutions]
-    np.testing.assert_allclose(
-        discriminator(tokens),
-        discriminator_twin(discriminator, tokens, branches),
-        rtol=1e-4,
-        atol=1e-5,
-    )
+def test_sequences_shorter_than_the_widest_filter_are_accepted(length):
+    discriminator = random_discriminator(kernel_sizes=(1, 4))
+    tokens = make_tokens(0, rows=3, length=length)
+
+    found = discriminator(tokens)
+
+    expected = reference_logits(discriminator, tokens, branches_of(discriminator))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_penalty_is_half_lambda_times_the_squared_output_weights_and_nothing_else():
-    discriminator = shaken(l2_weight=0.2)
+    discriminator = randomize(make_discriminator(l2_weight=0.2))
     discriminator.compile("adam")
-    logits = np.array(discriminator(TOKENS), np.float64)
-    cross_entropy = np.mean(np.log1p(np.exp(logits)) - LABELS * logits)
+    logits = discriminator(TOKENS)
+
+    loss = discriminator.compute_loss(y=LABELS, y_pred=logits)
+
+    exact = np.array(logits, np.float64)
+    cross_entropy = np.mean(np.log1p(np.exp(exact)) - LABELS * exact)
     penalty = 0.2 / 2 * np.sum(np.array(discriminator.output_layer.kernel) ** 2)
-    loss = discriminator.compute_loss(y=LABELS, y_pred=discriminator(TOKENS))
     np.testing.assert_allclose(loss, cross_entropy + penalty, rtol=1e-5)
 
 
-def test_the_weight_of_a_sequence_is_its_own():
-    discriminator = shaken(l2_weight=0.0)
-    discriminator.compile("adam")
+def test_a_sequence_of_weight_two_counts_twice_and_of_weight_zero_not_at_all():
+    discriminator = randomize(make_discriminator(l2_weight=0.0))
+    discriminator.compile("adam", run_eagerly=True)
     weights = np.array([2.0, 0, 1, 0, 0, 1])
-    whole = discriminator.evaluate(
-        TOKENS, LABELS, sample_weight=weights, return_dict=True, verbose=0
-    )
-    chosen = np.array([0, 0, 2, 5])
-    part = discriminator.evaluate(TOKENS[chosen], LABELS[chosen], return_dict=True, verbose=0)
-    np.testing.assert_allclose(
-        [whole["loss"], whole["accuracy"]], [part["loss"], part["accuracy"]], rtol=1e-5
-    )
+    rows = np.array([0, 0, 2, 5])
+    options = {"return_dict": True, "verbose": 0}
+
+    weighted = discriminator.evaluate(TOKENS, LABELS, sample_weight=weights, **options)
+    repeated = discriminator.evaluate(TOKENS[rows], LABELS[rows], **options)
+
+    np.testing.assert_allclose(weighted["loss"], repeated["loss"], rtol=1e-5)
+    np.testing.assert_allclose(weighted["accuracy"], repeated["accuracy"], rtol=1e-5)
 
 
-def test_dropout_is_off_but_in_training():
-    wild, tame = make_discriminator(dropout=0.9), make_discriminator(dropout=0.0)
-    wild.set_weights(tame.get_weights())
-    assert np.array_equal(wild(TOKENS), tame(TOKENS))
-    np.testing.assert_allclose(wild.predict(TOKENS, verbose=0), tame(TOKENS), rtol=1e-4)
-    assert not np.allclose(wild(TOKENS, training=True), tame(TOKENS))
+def test_dropout_is_off_except_in_training():
+    without_dropout = random_discriminator(dropout=0.0)
+    with_dropout = make_discriminator(dropout=0.9)
+    with_dropout.set_weights(without_dropout.get_weights())
+    expected = without_dropout(TOKENS)
+
+    np.testing.assert_array_equal(with_dropout(TOKENS), expected)
+    np.testing.assert_allclose(with_dropout.predict(TOKENS, verbose=0), expected, rtol=1e-4)
+    assert not np.allclose(with_dropout(TOKENS, training=True), expected)
 
 
 def test_dropout_repeats_from_a_seed():
@@ -186,137 +208,118 @@ def test_dropout_repeats_from_a_seed():
         discriminator.seed_dropout(seed)
         return np.array(discriminator(TOKENS, training=True))
 
-    assert np.array_equal(outputs((1, 2)), outputs((1, 2))) and not np.array_equal(
-        outputs((1, 2)), outputs((1, 3))
-    )
+    first = outputs((1, 2))
+    np.testing.assert_array_equal(first, outputs((1, 2)))
+    assert not np.array_equal(first, outputs((1, 3)))
 
 
-def test_fit_learns_to_tell_an_easy_set_apart():
-    tokens, labels = make_tokens(0, rows=80), np.arange(80) % 2
+@pytest.mark.slow
+def test_fit_learns_to_tell_two_easy_sets_apart():
+    tokens = make_tokens(0, rows=80)
+    labels = np.arange(80) % 2
     tokens[labels == 1, 0] = 4
     tokens[labels == 0, 0] = 5
     discriminator = make_discriminator(filters=6)
     discriminator.compile(keras.optimizers.Adam(0.03))
-    before = discriminator.evaluate(tokens, labels, return_dict=True, verbose=0)["accuracy"]
-    discriminator.fit(tokens[:60], labels[:60], epochs=15, batch_size=16, verbose=0)
-    after = discriminator.evaluate(tokens[60:], labels[60:], return_dict=True, verbose=0)[
-        "accuracy"
-    ]
-    np.testing.assert_allclose(
-        after, np.mean((np.array(discriminator(tokens[60:])) > 0) == labels[60:]), rtol=1e-6
-    )
-    assert before < 0.8 and after > 0.9
+    options = {"batch_size": 20, "return_dict": True, "verbose": 0}
+
+    before = discriminator.evaluate(tokens, labels, **options)["accuracy"]
+    discriminator.fit(tokens[:60], labels[:60], epochs=15, batch_size=20, verbose=0)
+    after = discriminator.evaluate(tokens[60:], labels[60:], **options)["accuracy"]
+
+    is_right = (np.array(discriminator(tokens[60:])) > 0) == labels[60:]
+    np.testing.assert_allclose(after, is_right.mean(), rtol=1e-6)
+    assert before < 0.8
+    assert after > 0.9
 
 
-@pytest.mark.parametrize("dtype,digits", [("float32", 1e-5), ("mixed_bfloat16", 2**-7)])
-@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
-def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(monkeypatch, many, dtype, digits):
-    monkeypatch.setattr(discriminator_module, "_MANY", many)
-    discriminator = shaken(kernel_sizes=(1, 3, 4), dtype=dtype)
+@pytest.mark.parametrize("dtype, precision", [("float32", 1e-5), ("mixed_bfloat16", 2**-7)])
+def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone(dtype, precision):
+    discriminator = random_discriminator(kernel_sizes=(1, 3, 4), dtype=dtype)
+
     found = discriminator.prefix_logits(TOKENS).numpy()
+
     assert found.shape == TOKENS.shape
-    for t in range(1, TOKENS.shape[1] + 1):
-        np.testing.assert_allclose(
-            found[:, t - 1], discriminator(TOKENS[:, :t]), rtol=digits, atol=digits
-        )
+    for length in range(1, TOKENS.shape[1] + 1):
+        alone = discriminator(TOKENS[:, :length])
+        np.testing.assert_allclose(found[:, length - 1], alone, rtol=precision, atol=precision)
 
 
-@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
-def test_prefixes_of_long_filters_are_judged_as_they_are_alone(monkeypatch, many):
-    monkeypatch.setattr(discriminator_module, "_MANY", many)
-    discriminator, tokens = shaken(kernel_sizes=(2, 16)), make_tokens(4, rows=6, length=19)
+def test_the_logit_of_a_prefix_is_that_of_the_prefix_alone_with_long_filters_too():
+    discriminator = random_discriminator(kernel_sizes=(2, 16))  # 16 is convolved by its spectrum
+    tokens = make_tokens(4, rows=6, length=19)
+
     found = discriminator.prefix_logits(tokens).numpy()
-    for t in (1, 15, 16, 17, 19):
-        np.testing.assert_allclose(
-            found[:, t - 1], discriminator(tokens[:, :t]), rtol=1e-5, atol=1e-5
-        )
+
+    for length in (1, 15, 16, 17, 19):
+        alone = discriminator(tokens[:, :length])
+        np.testing.assert_allclose(found[:, length - 1], alone, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("few", [0.0, 2.0], ids=["all multiplied", "changes added"])
-def test_prefixes_are_judged_alike_however_much_changes(monkeypatch, few):
-    discriminator, tokens = (
-        shaken(kernel_sizes=(1, 3, 4)),
-        make_tokens(4, rows=70, length=12),
-    )  # 70 rows are two loops, of 8 steps behind the opening
-    monkeypatch.setattr(sparse, "_FEW", few)
-    found = discriminator.prefix_logits(tokens).numpy()
-    for t in range(1, tokens.shape[1] + 1):
-        np.testing.assert_allclose(
-            found[:, t - 1], discriminator(tokens[:, :t]), rtol=1e-5, atol=1e-5
-        )
+@pytest.mark.parametrize("length", [2, 5], ids=["shorter than a filter", "longer"])
+def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(length):
+    discriminator = random_discriminator(kernel_sizes=(1, 2, 3))
+    weights = np.arange(1.0, 7.0, dtype=np.float32)
 
+    def of_all_prefixes():
+        return tf.reduce_sum(discriminator.prefix_logits(TOKENS)[:, length - 1] * weights)
 
-def test_where_there_is_a_gpu_all_prefixes_are_judged_at_once_and_the_same(monkeypatch):
-    discriminator = shaken(kernel_sizes=(1, 3, 4))
-    monkeypatch.setattr(discriminator_module, "_MANY", 1)
-    found = discriminator.prefix_logits(TOKENS, 2)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    monkeypatch.setattr(discriminator, "_judge_changes", None)
-    np.testing.assert_allclose(discriminator.prefix_logits(TOKENS, 2), found, rtol=1e-5, atol=1e-5)
+    def of_prefix_alone():
+        return tf.reduce_sum(discriminator(TOKENS[:, :length]) * weights)
 
+    found = gradients_of(of_all_prefixes, discriminator)
+    expected = gradients_of(of_prefix_alone, discriminator)
 
-@pytest.mark.parametrize("length", [2, 5])  # shorter and longer than the widest filter
-@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
-def test_the_gradient_of_the_logit_of_a_prefix_is_that_of_the_prefix_alone(
-    monkeypatch, many, length
-):
-    monkeypatch.setattr(discriminator_module, "_MANY", many)
-    discriminator = shaken(kernel_sizes=(1, 2, 3))
-    gradients = []
-    for logits in (
-        lambda: discriminator.prefix_logits(TOKENS)[:, length - 1],
-        lambda: discriminator(TOKENS[:, :length]),
-    ):
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(logits() * np.arange(1.0, 7.0, dtype=np.float32))
-        gradients.append(
-            [
-                tf.convert_to_tensor(part)
-                for part in tape.gradient(total, discriminator.trainable_variables)
-            ]
-        )
-    for one, other in zip(*gradients):
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@functools.cache
+def logits_of_prefixes_alone(kernel_sizes):
+    """Returns tokens int [6, 13] and the logit of each of their prefixes, scored alone."""
+    discriminator = random_discriminator(kernel_sizes=kernel_sizes)
+    tokens = make_tokens(4, rows=6, length=13)
+    logits = [discriminator(tokens[:, :length]) for length in range(1, 14)]
+
+    return tokens, np.stack(logits, axis=1)
+
+
 @pytest.mark.parametrize(
-    "kernel_sizes", [(1, 3), (2, 50)], ids=["short filters", "a filter wider than the sequence"]
+    "kernel_sizes",
+    [(1, 3), (2, 50)],
+    ids=["short filters", "a filter wider than the sequence"],
 )
-@pytest.mark.parametrize("many", [1, 64], ids=["by what changes", "at once"])
 @pytest.mark.parametrize("every", [2, 3, 4, 50])
-def test_the_logits_of_every_second_or_third_prefix_are_those_of_these_prefixes(
-    monkeypatch, every, many, kernel_sizes
-):
-    monkeypatch.setattr(discriminator_module, "_MANY", many)
-    discriminator, tokens = shaken(kernel_sizes=kernel_sizes), make_tokens(4, rows=6, length=13)
-    lengths = [*range(every, 13, every), 13]
-    alone = np.stack([discriminator(tokens[:, :length]) for length in lengths], axis=1)
-    np.testing.assert_allclose(
-        discriminator.prefix_logits(tokens, every), alone, rtol=1e-5, atol=1e-5
-    )
+def test_the_logits_of_every_so_many_tokens_are_those_of_these_prefixes(every, kernel_sizes):
+    tokens, alone = logits_of_prefixes_alone(kernel_sizes)
+
+    found = random_discriminator(kernel_sizes=kernel_sizes).prefix_logits(tokens, every)
+
+    prefix_lengths = [*range(every, 13, every), 13]
+    expected = alone[:, np.array(prefix_lengths) - 1]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_in_a_graph_the_logits_of_prefixes_and_their_gradients_are_the_same():
-    discriminator, tokens = (
-        shaken(kernel_sizes=(1, 3)),
-        tf.constant(make_tokens(4, rows=70, length=13)),
-    )
+    discriminator = random_discriminator(kernel_sizes=(1, 3))
+    tokens = tf.constant(make_tokens(4, rows=6, length=13))
 
-    def step():
-        with tf.GradientTape() as tape:
-            logits = discriminator.prefix_logits(tokens, 3)
-            total = tf.reduce_sum(logits**2)
-        return logits, [
-            tf.convert_to_tensor(part)
-            for part in tape.gradient(total, discriminator.trainable_variables)
-        ]
+    def sum_of_squares():
+        return tf.reduce_sum(discriminator.prefix_logits(tokens, 3) ** 2)
 
-    for one, other in zip(tf.nest.flatten(step()), tf.nest.flatten(tf.function(step)())):
+    def logits_and_gradients():
+        logits = discriminator.prefix_logits(tokens, 3)
+        return [logits, *gradients_of(sum_of_squares, discriminator)]
+
+    eager = logits_and_gradients()
+    compiled = tf.function(logits_and_gradients)()
+
+    for one, other in zip(eager, compiled, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
-def test_behind_the_end_the_logit_of_a_prefix_stays():
-    discriminator = shaken()
-    for row, logits in zip(TOKENS, discriminator.prefix_logits(TOKENS).numpy()):
-        length = lengths(row[None])[0]
+def test_after_the_end_token_the_logit_of_a_prefix_stays_the_same():
+    prefix_logits = random_discriminator().prefix_logits(TOKENS).numpy()
+
+    for logits, length in zip(prefix_logits, lengths(TOKENS), strict=True):
         np.testing.assert_allclose(logits[length - 1 :], logits[-1], rtol=1e-6)

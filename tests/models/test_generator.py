@@ -1,15 +1,17 @@
-"""The generator: a causal model, its masked likelihood, and sampling that repeats row by row."""
+"""The generator: a causal model, its masked likelihood, and samples that repeat row by row."""
+
+import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from reference_models import randomize, token_vectors
 from tiny_models import (
     END,
     FEATURES,
     PAD,
     V,
-    embedding_twin,
     lengths,
     log_softmax,
     make_generator,
@@ -22,303 +24,355 @@ from tfseqgan.evaluation.evaluate import mean_nll, sequence_nlls
 from tfseqgan.ops.sampling import row_seeds
 
 TOKENS = make_tokens(4, rows=6)
-both_embeddings = pytest.mark.parametrize("features", [FEATURES, None], ids=["parts", "table"])
+B, T = TOKENS.shape
+LENGTH = 6
+
+EMBEDDINGS = {"parts": FEATURES, "table": None}
+both_embeddings = pytest.mark.parametrize("embedding", EMBEDDINGS)
 
 
-def generator_twin(generator, tokens):
-    """Returns the logits by the definition, one step after the other, in float64."""
-    table = embedding_twin(generator.embedding)
-    kernel, recurrent, bias = (
-        np.array(weight, np.float64) for weight in generator.lstm.trainable_weights
-    )
-    h = c = np.zeros((len(tokens), generator.units))
-    vectors, logits = np.tile(np.array(generator.opening), (len(tokens), 1)), []
+def random_generator(embedding="parts", **options):
+    """Returns a generator none of whose weights is zero, far from uniform, without dropout."""
+    options = {"token_features": EMBEDDINGS[embedding], "dropout": 0.0} | options
+
+    return randomize(make_generator(**options), scale=0.8, seed=5)
+
+
+@functools.cache
+def shared_generator(embedding="parts", end_token_id=END):
+    """Returns a random generator that the tests share, so that it is compiled once for all."""
+    return random_generator(embedding, end_token_id=end_token_id)
+
+
+def reference_logits(generator, tokens):
+    """Computes the logits by the definition, one step after the other, in float64."""
+    table = token_vectors(generator.embedding)
+    lstm_weights = [np.array(weight, np.float64) for weight in generator.lstm.trainable_weights]
+    kernel, recurrent_kernel, bias = lstm_weights
+    hidden = cell = np.zeros((len(tokens), generator.units))
+    vectors = np.tile(np.array(generator.opening), (len(tokens), 1))
+
+    logits = []
     for t in range(tokens.shape[1]):
-        i, f, g, o = np.split(vectors @ kernel + h @ recurrent + bias, 4, axis=1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        projected = h @ np.array(generator.projection.kernel) + np.array(generator.projection.bias)
-        tied = generator.token_features is not None
-        logits.append(projected @ table.T + np.array(generator.bias) if tied else projected)
+        gates = vectors @ kernel + hidden @ recurrent_kernel + bias
+        i, f, g, o = np.split(gates, 4, axis=1)
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(cell)
+
+        projected = hidden @ np.array(generator.projection.kernel)
+        projected = projected + np.array(generator.projection.bias)
+        if generator.token_features is not None:
+            projected = projected @ table.T + np.array(generator.bias)
+
+        logits.append(projected)
         vectors = table[tokens[:, t]]
+
     return np.stack(logits, axis=1)
 
 
-def shaken(features=FEATURES, **options):
-    """Returns a generator none of whose weights is zero, and far from uniform."""
-    generator, rng = make_generator(token_features=features, **options), np.random.default_rng(5)
-    for weight in generator.trainable_weights:
-        weight.assign(rng.normal(scale=0.8, size=weight.shape))
-    return generator
+@both_embeddings
+def test_it_equals_its_definition_in_numpy(embedding):
+    generator = shared_generator(embedding)
+
+    expected = reference_logits(generator, TOKENS)
+
+    np.testing.assert_allclose(generator(TOKENS), expected, rtol=1e-4, atol=1e-5)
 
 
 @both_embeddings
-def test_it_equals_its_definition_in_numpy(features):
-    generator = shaken(features)
-    np.testing.assert_allclose(
-        generator(TOKENS), generator_twin(generator, TOKENS), rtol=1e-4, atol=1e-5
-    )
-
-
-@both_embeddings
-@pytest.mark.parametrize("t", range(TOKENS.shape[1]))
-def test_no_logit_depends_on_its_own_token_or_a_later_one(features, t):
-    generator, other = shaken(features), TOKENS.copy()
+@pytest.mark.parametrize("t", range(T))
+def test_no_logit_depends_on_its_own_token_or_a_later_one(embedding, t):
+    generator = shared_generator(embedding)
+    other = TOKENS.copy()
     other[:, t:] = (other[:, t:] + 1) % V
-    one, two = np.array(generator(TOKENS)), np.array(generator(other))
-    assert np.array_equal(one[:, : t + 1], two[:, : t + 1])
-    assert not np.isclose(one[:, t + 1 :], two[:, t + 1 :]).all() or t == TOKENS.shape[1] - 1
+
+    before = np.array(generator(TOKENS))
+    after = np.array(generator(other))
+
+    np.testing.assert_array_equal(before[:, : t + 1], after[:, : t + 1])
+    is_last = t == T - 1
+    assert is_last or not np.isclose(before[:, t + 1 :], after[:, t + 1 :]).all()
 
 
 @both_embeddings
-def test_the_probabilities_of_all_tokens_sum_to_one_and_of_all_sequences_too(features):
-    generator = shaken(features, end_token_id=None)
-    everything = np.stack(np.meshgrid(*[np.arange(V)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    np.testing.assert_allclose(np.exp(-sequence_nlls(generator, everything)).sum(), 1, rtol=1e-5)
+def test_the_probabilities_of_all_sequences_sum_to_1(embedding):
+    generator = shared_generator(embedding, end_token_id=None)
+    axes = np.meshgrid(*[np.arange(V)] * 3, indexing="ij")
+    everything = np.stack(axes, axis=-1).reshape(-1, 3)
+
+    probabilities = np.exp(-sequence_nlls(generator, everything, batch_size=V**3))
+
+    np.testing.assert_allclose(probabilities.sum(), 1, rtol=1e-5)
 
 
 def test_the_vectors_of_the_input_are_those_of_the_output():
-    generator, token = shaken(), 5
+    generator = random_generator()
+    token = 5
     before = np.array(generator(TOKENS))
+
     own = np.array(generator.embedding.own)
     own[token] += 1
     generator.embedding.own.assign(own)
-    changed = ~np.isclose(before, np.array(generator(TOKENS)))[
-        :, 0
-    ]  # the first step has read no token yet
-    assert changed[:, token].all() and changed.sum() == len(TOKENS)
+    after = np.array(generator(TOKENS))
 
-
-def test_tokens_that_share_a_part_share_its_gradient():
-    generator = shaken()
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(generator.embedding(np.array([[3]])))
-    part = tf.convert_to_tensor(tape.gradient(loss, generator.embedding.parts[0]))
-    assert np.array_equal(
-        part.numpy().sum(axis=1) != 0, np.arange(FEATURES[:, 0].max() + 1) == FEATURES[3, 0]
-    )
+    # At the first step no token has been read, so that only the output uses the vectors.
+    has_changed = ~np.isclose(before, after)[:, 0]  # [B, V]
+    assert has_changed[:, token].all()
+    assert has_changed.sum() == B
 
 
 @both_embeddings
-def test_the_loss_is_the_nll_a_token_that_counts(features):
-    generator = shaken(features)
-    log_p = log_softmax(generator_twin(generator, TOKENS))
-    nlls = [
-        -sum(log_p[row, t, TOKENS[row, t]] for t in range(length))
-        for row, length in enumerate(lengths(TOKENS))
-    ]
+def test_the_loss_is_the_nll_per_token_that_counts(embedding):
+    generator = shared_generator(embedding)
+    log_p = log_softmax(reference_logits(generator, TOKENS))
+    of_tokens = np.take_along_axis(log_p, TOKENS[..., None], axis=2)[..., 0]  # [B, T]
+    num_tokens = lengths(TOKENS)
+    rows = zip(of_tokens, num_tokens, strict=True)
+    nlls = [-row[:length].sum() for row, length in rows]
+
     loss = generator.nll(TOKENS)
-    np.testing.assert_allclose(loss, sum(nlls) / sum(lengths(TOKENS)), rtol=1e-5)
+
+    np.testing.assert_allclose(loss, sum(nlls) / sum(num_tokens), rtol=1e-5)
     np.testing.assert_allclose(sequence_nlls(generator, TOKENS), nlls, rtol=1e-5)
     np.testing.assert_allclose(mean_nll(generator, TOKENS, batch_size=4), loss, rtol=1e-5)
 
 
-def test_what_stands_behind_the_end_counts_for_nothing_whatever_its_ids():
-    generator, other = shaken(), TOKENS.copy()
-    for row, length in zip(other, lengths(TOKENS)):
+def test_tokens_after_the_end_token_count_for_nothing_whatever_their_ids():
+    generator = shared_generator()
+    other = TOKENS.copy()
+    for row, length in zip(other, lengths(TOKENS), strict=True):
         row[length:] = (3 + np.arange(len(row) - length)) % V
     assert not np.array_equal(other, TOKENS)
-    longer = np.pad(TOKENS, ((0, 0), (0, 2)))[np.array(lengths(TOKENS)) < TOKENS.shape[1]]
-    losses = [float(generator.nll(tokens)) for tokens in (TOKENS, other)]
-    assert losses[0] == losses[1]
-    np.testing.assert_allclose(
-        sequence_nlls(generator, longer), sequence_nlls(generator, longer[:, :-2]), rtol=1e-6
-    )
+
+    assert float(generator.nll(TOKENS)) == float(generator.nll(other))
+
+    ended = TOKENS[np.array(lengths(TOKENS)) < T]
+    longer = np.pad(ended, ((0, 0), (0, 2)))
+    of_longer = sequence_nlls(generator, longer)
+    np.testing.assert_allclose(of_longer, sequence_nlls(generator, ended), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_fit_lowers_the_nll_and_reports_it_over_tokens_not_over_batches():
-    generator, valid = make_generator(dropout=0.0), make_tokens(9, rows=5)
+    generator = make_generator(dropout=0.0)
+    valid = make_tokens(15, rows=6)
     generator.compile(keras.optimizers.Adam(0.05))
+
     history = generator.fit(
-        TOKENS, validation_data=(valid,), validation_batch_size=3, epochs=8, batch_size=4, verbose=0
+        TOKENS,
+        validation_data=(valid,),
+        validation_batch_size=3,
+        epochs=8,
+        batch_size=3,
+        verbose=0,
     ).history
+
+    nlls = sequence_nlls(generator, valid).reshape(2, 3)  # by batch
+    num_tokens = np.reshape(lengths(valid), (2, 3))
+    nll = nlls.sum() / num_tokens.sum()
+    mean_over_batches = np.mean(nlls.sum(axis=1) / num_tokens.sum(axis=1))
     assert history["nll"][-1] < history["nll"][0] - 0.3
-    np.testing.assert_allclose(history["val_nll"][-1], mean_nll(generator, valid), rtol=1e-6)
-    batches = np.mean([mean_nll(generator, valid[:3]), mean_nll(generator, valid[3:])])
-    assert (
-        abs(batches - mean_nll(generator, valid)) > 1e-3
-    )  # the mean over batches would be another number
+    np.testing.assert_allclose(history["val_nll"][-1], nll, rtol=1e-6)
+    assert abs(mean_over_batches - nll) > 1e-3
 
 
 def test_fit_weighs_batches_by_their_rows_and_takes_the_metrics_of_compile():
-    generator, tokens = shaken(end_token_id=None), make_tokens(9, rows=5)
-    generator.compile("adam", metrics=["sparse_categorical_accuracy"])
+    generator = random_generator(end_token_id=None)
+    tokens = make_tokens(9, rows=5)
+    generator.compile("adam", metrics=["sparse_categorical_accuracy"], run_eagerly=True)
+
     figures = generator.evaluate(tokens, tokens, batch_size=4, return_dict=True, verbose=0)
-    np.testing.assert_allclose(
-        [figures["loss"], figures["nll"]], mean_nll(generator, tokens), rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        figures["sparse_categorical_accuracy"],
-        np.mean(np.argmax(generator(tokens), axis=2) == tokens),
-        rtol=1e-6,
-    )
-    assert set(generator.fit(tokens, tokens, batch_size=4, verbose=0).history) == {
-        "loss",
-        "nll",
-        "sparse_categorical_accuracy",
-    }
+
+    nll = mean_nll(generator, tokens)
+    accuracy = np.mean(np.argmax(generator(tokens), axis=2) == tokens)
+    np.testing.assert_allclose(figures["loss"], nll, rtol=1e-6)
+    np.testing.assert_allclose(figures["nll"], nll, rtol=1e-6)
+    np.testing.assert_allclose(figures["sparse_categorical_accuracy"], accuracy, rtol=1e-6)
+
+    history = generator.fit(tokens, tokens, batch_size=4, verbose=0).history
+    assert set(history) == {"loss", "nll", "sparse_categorical_accuracy"}
 
 
-def test_a_loss_that_is_scaled_moves_the_weights_as_far():
-    weights = []
-    for scaled in (False, True):
-        generator, optimizer = shaken(dropout=0.0), keras.optimizers.SGD(0.1)
-        generator.compile(
-            keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0)
-            if scaled
-            else optimizer
-        )
-        generator.fit(TOKENS, batch_size=len(TOKENS), verbose=0)
-        weights.append(generator.get_weights())
-    for one, other in zip(*weights):
+def test_a_scaled_loss_moves_the_weights_as_far_as_an_unscaled_one():
+    def weights_after_a_step(optimizer):
+        generator = random_generator()
+        generator.compile(optimizer, run_eagerly=True)
+        generator.fit(TOKENS, batch_size=B, verbose=0)
+        return generator.get_weights()
+
+    plain = keras.optimizers.SGD(0.1)
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=64.0)
+
+    expected = weights_after_a_step(plain)
+    found = weights_after_a_step(scaled)
+
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 @both_embeddings
-@pytest.mark.parametrize("rows", [6, 70], ids=["one loop", "two loops"])
-def test_the_log_probabilities_of_tokens_are_those_of_the_logits_and_so_is_the_gradient(
-    features, rows
-):
-    generator, tokens = shaken(features, dropout=0.0), tf.constant(make_tokens(4, rows=rows))
-    weights, found = np.random.default_rng(0).normal(size=tokens.shape).astype(np.float32), []
-    by_logits = lambda: tf.gather(tf.nn.log_softmax(generator(tokens)), tokens, batch_dims=2)  # noqa: E731
-    for function in (tf.function(lambda: generator.token_log_probs(tokens)), by_logits):
+def test_token_log_probs_and_their_gradient_are_those_of_the_logits(embedding):
+    generator = shared_generator(embedding)
+    weights = np.random.default_rng(0).normal(size=(B, T)).astype(np.float32)
+
+    def by_logits(tokens):
+        return tf.gather(tf.nn.log_softmax(generator(tokens)), tokens, batch_dims=2)
+
+    def value_and_gradients(function):
         with tf.GradientTape() as tape:
-            log_probs = function()
+            log_probs = function(tf.constant(TOKENS))
             total = tf.reduce_sum(log_probs * weights)
-        found.append(
-            [
-                log_probs,
-                *map(tf.convert_to_tensor, tape.gradient(total, generator.trainable_variables)),
-            ]
-        )
-    for one, other in zip(*found):
+        gradients = tape.gradient(total, generator.trainable_variables)
+        return [tf.convert_to_tensor(part) for part in (log_probs, *gradients)]
+
+    found = value_and_gradients(tf.function(generator.token_log_probs))
+    expected = value_and_gradients(by_logits)
+
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=2e-4)
 
 
-def test_a_seed_repeats_and_another_differs():
-    generator = make_generator()
-    one = generator.generate(4, length=6, seed=7)
-    assert np.array_equal(one, generator.generate(4, length=6, seed=7))
-    assert not np.array_equal(one, generator.generate(4, length=6, seed=8))
-    assert not np.array_equal(generator.generate(4, length=6), generator.generate(4, length=6))
+def test_a_seed_repeats_a_sample_and_another_seed_gives_another():
+    generator = shared_generator()
+
+    first = generator.generate(4, LENGTH, seed=7)
+
+    np.testing.assert_array_equal(generator.generate(4, LENGTH, seed=7), first)
+    assert not np.array_equal(generator.generate(4, LENGTH, seed=8), first)
+    assert not np.array_equal(generator.generate(4, LENGTH), generator.generate(4, LENGTH))
 
 
 @both_embeddings
 @pytest.mark.parametrize(
-    "options", [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}], ids=["plain", "filtered"]
+    "options",
+    [{}, {"temperature": 0.7, "top_k": 4, "top_p": 0.9}],
+    ids=["plain", "filtered"],
 )
-def test_a_row_is_the_same_however_many_are_drawn_with_it(features, options):
-    generator = shaken(features)
-    rows = {
-        number: generator.generate(number, length=6, seed=3, **options)
-        for number in (1, 5, 70, 300)
-    }  # 70 are two loops
-    assert rows[300].shape == (300, 6) and rows[300].dtype == np.int32
-    assert all(np.array_equal(fewer, rows[300][: len(fewer)]) for fewer in rows.values())
+def test_a_row_is_the_same_however_many_are_drawn_with_it(embedding, options):
+    generator = shared_generator(embedding)
+
+    many = generator.generate(40, LENGTH, seed=3, **options)
+
+    assert many.shape == (40, LENGTH)
+    assert many.dtype == np.int32
+    for number in (1, 5, 17):
+        fewer = generator.generate(number, LENGTH, seed=3, **options)
+        np.testing.assert_array_equal(fewer, many[:number])
 
 
-def test_behind_the_end_comes_padding():
-    tokens = make_generator(pad_token_id=7).generate(200, length=6, seed=0)
-    ended = np.array(lengths(tokens)) < 6
-    assert 20 < ended.sum() < 200
-    for row, length in zip(tokens, lengths(tokens)):
-        assert (row[length:] == 7).all() and END not in row[: length - 1]
+def test_after_the_end_token_a_sample_is_padding():
+    tokens = make_generator(pad_token_id=7).generate(200, LENGTH, seed=0)
+
+    has_ended = np.array(lengths(tokens)) < LENGTH
+    assert 20 < has_ended.sum() < 200
+    for row, length in zip(tokens, lengths(tokens), strict=True):
+        assert (row[length:] == 7).all()
+        assert END not in row[: length - 1]
 
 
-def test_without_an_end_a_sequence_goes_on():
-    tokens = make_generator(end_token_id=None).generate(100, length=6, seed=0)
-    assert any(END in row[:-1] and (row[list(row).index(END) + 1 :] != PAD).any() for row in tokens)
+def test_without_an_end_token_a_sequence_continues():
+    tokens = shared_generator(end_token_id=None).generate(100, LENGTH, seed=0)
+
+    after_2 = [row[list(row).index(END) + 1 :] for row in tokens if END in row[:-1]]
+    assert after_2
+    assert any((rest != PAD).any() for rest in after_2)
 
 
 def test_a_prompt_is_kept_whole_and_what_follows_depends_on_it():
-    generator = shaken()
+    generator = shared_generator()
     prompts = np.array([[3, 4], [5, 6], [8, 3]])
-    tokens = generator.generate(3, length=6, prompt=prompts, seed=0)
-    assert np.array_equal(tokens[:, :2], prompts)
-    assert np.array_equal(generator.generate(3, length=6, prompt=[3, 4], seed=0)[0], tokens[0])
-    others = (
-        generator.generate(50, length=6, prompt=[5, 6], seed=0),
-        generator.generate(50, length=6, prompt=[3, 4], seed=0),
-    )
-    assert not np.array_equal(others[0][:, 2:], others[1][:, 2:])
-    assert np.array_equal(
-        generator.generate(3, length=6, prompt=[], seed=0), generator.generate(3, length=6, seed=0)
-    )
+
+    tokens = generator.generate(3, LENGTH, prompt=prompts, seed=0)
+    of_first_prompt = generator.generate(16, LENGTH, prompt=[3, 4], seed=0)
+    of_second_prompt = generator.generate(16, LENGTH, prompt=[5, 6], seed=0)
+
+    np.testing.assert_array_equal(tokens[:, :2], prompts)
+    np.testing.assert_array_equal(of_first_prompt[0], tokens[0])
+    assert not np.array_equal(of_first_prompt[:, 2:], of_second_prompt[:, 2:])
 
 
-def test_the_likeliest_token_alone_is_greedy():
-    generator = shaken(end_token_id=None)
-    tokens = generator.generate(2, length=6, top_k=1, seed=0)
-    assert (
-        np.array_equal(tokens, np.argmax(generator(tokens), axis=-1)) and len(np.unique(tokens)) > 1
-    )
+def test_an_empty_prompt_is_none():
+    generator = shared_generator()
+
+    of_empty = generator.generate(3, LENGTH, prompt=[], seed=0)
+
+    np.testing.assert_array_equal(of_empty, generator.generate(3, LENGTH, seed=0))
 
 
-def test_first_tokens_come_as_often_as_the_model_says():
-    generator, count = shaken(), 20_000
-    probabilities = np.exp(log_softmax(np.array(generator(TOKENS[:1]), np.float64)[0, 0]))
-    shares = np.bincount(generator.generate(count, length=1, seed=0)[:, 0], minlength=V) / count
-    errors = np.sqrt(probabilities * (1 - probabilities) / count)
-    assert (np.abs(shares - probabilities) < 4 * errors + 1e-9).all()  # nine tokens, one fixed seed
+def test_top_k_of_1_is_greedy():
+    generator = shared_generator(end_token_id=None)
+
+    tokens = generator.generate(2, LENGTH, top_k=1, seed=0)
+
+    np.testing.assert_array_equal(tokens, np.argmax(generator(tokens), axis=-1))
+    assert len(np.unique(tokens)) > 1
+
+
+def test_first_tokens_are_drawn_as_often_as_the_model_says():
+    generator = shared_generator()
+    num_samples = 20_000
+    logits = np.array(generator(TOKENS[:1]), np.float64)[0, 0]
+    probabilities = np.exp(log_softmax(logits))
+
+    drawn = generator.generate(num_samples, length=1, seed=0)[:, 0]
+
+    shares = np.bincount(drawn, minlength=V) / num_samples
+    standard_errors = np.sqrt(probabilities * (1 - probabilities) / num_samples)
+    assert (np.abs(shares - probabilities) < 4 * standard_errors + 1e-9).all()
 
 
 @both_embeddings
-def test_the_log_probabilities_of_samples_are_those_of_teacher_forcing(features):
-    generator = shaken(features)
-    tokens, log_probs = generator.sample(row_seeds(5, 60), 6)
-    forced = np.take_along_axis(
-        log_softmax(np.array(generator(tokens))), tokens.numpy()[..., None], axis=-1
-    )[..., 0]
-    counts = np.arange(6) < np.array(lengths(tokens.numpy()))[:, None]
+def test_the_log_probs_of_samples_are_those_of_teacher_forcing(embedding):
+    generator = shared_generator(embedding)
+
+    tokens, log_probs = generator.sample(row_seeds(5, 60), LENGTH)
+
+    log_p = log_softmax(np.array(generator(tokens)))
+    forced = np.take_along_axis(log_p, tokens.numpy()[..., None], axis=2)[..., 0]
+    num_tokens = np.array(lengths(tokens.numpy()))
+    counts = np.arange(LENGTH) < num_tokens[:, None]
     np.testing.assert_allclose(log_probs, np.where(counts, forced, 0), atol=1e-5)
-    assert counts.any(axis=1).all() and not counts.all()
+    assert counts.any(axis=1).all()
+    assert not counts.all()
 
 
-def test_dropout_is_never_on_when_sampling_and_always_in_training():
-    wild, tame = make_generator(dropout=0.9), make_generator(dropout=0.0)
-    wild.set_weights(tame.get_weights())
-    seeds = [np.array(variable) for variable in wild.non_trainable_variables]
-    assert np.array_equal(wild.generate(20, length=6, seed=0), tame.generate(20, length=6, seed=0))
-    assert np.array_equal(wild(TOKENS), tame(TOKENS))
-    assert all(np.array_equal(old, new) for old, new in zip(seeds, wild.non_trainable_variables))
-    assert not np.allclose(wild(TOKENS, training=True), tame(TOKENS))
+def test_dropout_is_off_when_sampling_and_on_in_training():
+    without_dropout = shared_generator()
+    with_dropout = make_generator(dropout=0.9)
+    with_dropout.set_weights(without_dropout.get_weights())
+    seeds_before = [np.array(variable) for variable in with_dropout.non_trainable_variables]
 
+    found = with_dropout.generate(20, LENGTH, seed=0)
 
-@both_embeddings
-def test_what_is_looked_up_in_training_is_what_is_computed_place_by_place(features):
-    looked_up, computed = (
-        shaken(features, dropout=0.0),
-        shaken(features, dropout=1e-9),
-    )  # which drops nothing
-    gradients = []
-    for generator in (looked_up, computed):
-        with tf.GradientTape() as tape:
-            loss = generator.nll(TOKENS, training=True)
-        gradients.append(
-            [loss, *map(tf.convert_to_tensor, tape.gradient(loss, generator.trainable_variables))]
-        )
-    for one, other in zip(*gradients):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found, without_dropout.generate(20, LENGTH, seed=0))
+    np.testing.assert_array_equal(with_dropout(TOKENS), without_dropout(TOKENS))
+    seeds_after = with_dropout.non_trainable_variables
+    assert seeds_before
+    for before, after in zip(seeds_before, seeds_after, strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert not np.allclose(with_dropout(TOKENS, training=True), without_dropout(TOKENS))
 
 
 def test_dropout_repeats_from_a_seed():
-    generator = make_generator()
+    generator = make_generator(dropout=0.3)
 
     def outputs(seed):
         generator.seed_dropout(seed)
         return np.array(generator(TOKENS, training=True))
 
-    assert np.array_equal(outputs((1, 2)), outputs((1, 2))) and not np.array_equal(
-        outputs((1, 2)), outputs((1, 3))
-    )
+    first = outputs((1, 2))
+    np.testing.assert_array_equal(first, outputs((1, 2)))
+    assert not np.array_equal(first, outputs((1, 3)))
 
 
 def test_sampling_changes_no_weight():
-    generator = make_generator()
-    before = snapshot(generator)
-    generator.generate(3, length=4)
-    assert all(np.array_equal(old, new) for old, new in zip(before, snapshot(generator)))
+    generator = shared_generator()
+    weights_before = snapshot(generator)
+
+    generator.generate(3, LENGTH)
+
+    for before, after in zip(weights_before, snapshot(generator), strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(
@@ -336,11 +390,13 @@ def test_sampling_changes_no_weight():
         ("prompt", {"prompt": [-1]}),
         ("prompt", {"prompt": [0.5]}),
         ("prompt", {"prompt": 3}),
-        ("prompt", {"prompt": [3] * 7}),
+        ("prompt", {"prompt": [3] * (LENGTH + 1)}),
         ("prompt", {"prompt": np.ones((3, 2), int)}),
         ("prompt", {"prompt": np.ones((1, 2, 2), int)}),
     ],
 )
 def test_an_argument_out_of_range_is_named(name, options):
+    arguments = {"num_sequences": 2, "length": LENGTH} | options
+
     with pytest.raises(ValueError, match=rf"\b{name}\b"):
-        make_generator().generate(**{"num_sequences": 2, "length": 6} | options)
+        shared_generator().generate(**arguments)

@@ -1,44 +1,53 @@
-"""Log-probabilities equal their definition and their gradient TensorFlow's, however unlikely a token is."""
+"""Log-probabilities of tokens: their definition, their gradient, and tokens that are unlikely."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.ops import log_probs as likelihood
 from tfseqgan.ops.log_probs import log_probs_at, token_log_probs
 
 B, T, D, V = 3, 4, 5, 7
 
 
-def factors(seed=0, scale=3.0, dtype=np.float64):
-    """Returns outputs [B, T, D], a kernel [D, V] and a bias [V]."""
-    random = np.random.default_rng(seed)
-    outputs, kernel, bias = (
-        random.normal(size=(B, T, D)),
-        random.normal(size=(D, V)) / np.sqrt(D),
-        random.normal(size=V),
-    )
-    return [tf.constant(part, dtype) for part in (outputs, scale * kernel, scale * bias)]
+def reference_log_probs(logits, tokens):
+    """Computes `token_log_probs` with TensorFlow's own operations."""
+    return tf.gather(tf.nn.log_softmax(logits), tokens, batch_dims=2)
 
 
-def tokens_of(seed=1):
-    return (
-        np.random.default_rng(seed).integers(0, V - 1, (B, T)).astype(np.int32)
-    )  # the last one never occurs, others twice
+def random_logits(scale=3.0):
+    """Returns float64 [B, T, V]."""
+    return tf.constant(scale * np.random.default_rng(0).normal(size=(B, T, V)))
+
+
+def random_tokens():
+    """Returns int32 [B, T]; the last token of the vocabulary never occurs, others occur twice."""
+    tokens = np.random.default_rng(1).integers(0, V - 1, (B, T))
+    assert len(np.unique(tokens)) < B * T
+
+    return tf.constant(tokens, tf.int32)
+
+
+def value_and_gradients(function, variables):
+    """Returns log-probabilities [B, T] and the gradients of a weighted sum of them."""
+    with tf.GradientTape() as tape:
+        tape.watch(variables)
+        log_probs = function(*variables)
+        weights = np.random.default_rng(2).normal(size=log_probs.shape)
+        total = tf.reduce_sum(log_probs * tf.constant(weights, log_probs.dtype))
+
+    return [log_probs, *tape.gradient(total, variables)]
 
 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 200.0])
 def test_they_equal_their_definition(scale):
-    (outputs, kernel, bias), tokens = factors(scale=scale), tokens_of()
-    logits = outputs.numpy() @ kernel.numpy() + bias.numpy()
-    largest = logits.max(axis=-1, keepdims=True)
-    log_sum = largest[..., 0] + np.log(np.exp(logits - largest).sum(axis=-1))
-    expected = np.take_along_axis(logits, tokens[..., None], axis=-1)[..., 0] - log_sum
-    found = token_log_probs(
-        *(tf.cast(part, tf.float32) for part in (outputs, kernel, bias)), tokens
-    )
-    assert found.dtype == tf.float32 and found.shape == (B, T)
-    np.testing.assert_allclose(found, expected, rtol=4e-6, atol=4e-6)
+    logits = random_logits(scale)
+    tokens = random_tokens()
+
+    found = token_log_probs(tf.cast(logits, tf.float32), tokens)
+
+    assert found.dtype == tf.float32
+    assert found.shape == (B, T)
+    np.testing.assert_allclose(found, reference_log_probs(logits, tokens), rtol=4e-6, atol=4e-6)
 
 
 def test_one_unlikely_token_among_others_is_exact():
@@ -46,93 +55,91 @@ def test_one_unlikely_token_among_others_is_exact():
     logits[1, 3] = -300
     probs = tf.nn.softmax(logits)
     assert float(probs[1, 3]) == 0
-    np.testing.assert_allclose(
-        log_probs_at(lambda: tf.constant(logits), probs, tf.constant([0, 3])),
-        [-np.log(7), -300 - np.log(6)],
-        rtol=1e-6,
-    )
+
+    found = log_probs_at(tf.constant(logits), probs, tf.constant([0, 3]))
+
+    np.testing.assert_allclose(found, [-np.log(V), -300 - np.log(V - 1)], rtol=1e-6)
 
 
-def test_a_row_does_not_depend_on_the_others_bit_for_bit():
+def test_a_row_does_not_depend_on_the_others_to_the_bit():
     logits = np.random.default_rng(0).normal(size=(16, V)).astype(np.float32)
-    tokens = np.arange(16) % V
-    alone = log_probs_at(lambda: tf.constant(logits), tf.nn.softmax(logits), tokens).numpy()
+    tokens = tf.range(16) % V
+    without = log_probs_at(tf.constant(logits), tf.nn.softmax(logits), tokens).numpy()
+
     logits[3, tokens[3]] = -300
-    together = log_probs_at(lambda: tf.constant(logits), tf.nn.softmax(logits), tokens).numpy()
-    assert together[3] < -290 and np.delete(together, 3).tobytes() == np.delete(alone, 3).tobytes()
+    with_unlikely = log_probs_at(tf.constant(logits), tf.nn.softmax(logits), tokens).numpy()
 
-
-def by_tensorflow(outputs, kernel, bias, tokens):
-    """Returns the log-probabilities that TensorFlow's own operations give."""
-    return tf.gather(tf.nn.log_softmax(outputs @ kernel + bias), tokens, batch_dims=2)
-
-
-def gradients(function, parts, tokens, upstream):
-    """Returns the log-probabilities and the gradients of their sum, weighted, of outputs, kernel and bias."""
-    with tf.GradientTape() as tape:
-        tape.watch(parts)
-        log_probs = function(*parts, tokens)
-        loss = tf.reduce_sum(log_probs * tf.cast(upstream, log_probs.dtype))
-    return [log_probs, *tape.gradient(loss, parts)]
+    assert with_unlikely[3] < -290
+    others = np.arange(16) != 3
+    assert with_unlikely[others].tobytes() == without[others].tobytes()
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_their_gradient_is_that_of_the_log_softmax(compiled):
-    parts, tokens, upstream = factors(), tokens_of(), np.random.default_rng(2).normal(size=(B, T))
-    assert len(np.unique(tokens)) < B * T and V - 1 not in tokens
+    logits = random_logits()
+    tokens = random_tokens()
     ours = tf.function(token_log_probs) if compiled else token_log_probs
-    for one, other in zip(
-        gradients(ours, parts, tokens, upstream), gradients(by_tensorflow, parts, tokens, upstream)
-    ):
+
+    found = value_and_gradients(lambda logits: ours(logits, tokens), [logits])
+
+    expected = value_and_gradients(lambda logits: reference_log_probs(logits, tokens), [logits])
+    for one, other in zip(found, expected, strict=True):
         assert np.abs(other).max() > 1e-3
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_their_gradient_is_what_finite_differences_say():
-    (outputs, kernel, bias), tokens, step = factors(), tokens_of(), 1e-6
-    found = gradients(token_log_probs, [outputs, kernel, bias], tokens, np.ones((B, T)))[2].numpy()
-    for place in [(0, 0), (2, 3), (D - 1, V - 1)]:
-        moved = np.zeros((D, V))
-        moved[place] = step
-        up, down = (
-            np.sum(token_log_probs(outputs, kernel + sign * moved, bias, tokens))
-            for sign in (1, -1)
-        )
-        np.testing.assert_allclose(found[place], (up - down) / (2 * step), rtol=1e-6, atol=1e-8)
+def test_their_gradient_is_that_of_finite_differences():
+    logits = random_logits()
+    tokens = random_tokens()
+    step = 1e-6
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        total = tf.reduce_sum(token_log_probs(logits, tokens))
+    gradient = tape.gradient(total, logits).numpy()
+
+    is_token = (0, 0, int(tokens[0, 0]))
+    never_occurs = (B - 1, T - 1, V - 1)
+    for index in (is_token, (2, 3, 0), never_occurs):
+        moved = np.zeros((B, T, V))
+        moved[index] = step
+        above = np.sum(token_log_probs(logits + moved, tokens))
+        below = np.sum(token_log_probs(logits - moved, tokens))
+        slope = (above - below) / (2 * step)
+        np.testing.assert_allclose(gradient[index], slope, rtol=1e-6, atol=1e-8)
 
 
-def test_in_half_precision_the_gradient_of_an_almost_certain_token_keeps_its_digits():
-    outputs, kernel, bias = (
-        tf.cast(part, tf.bfloat16)
-        for part in (tf.ones([1, 1, D]), tf.zeros([D, V]), [12.0] + [0.0] * (V - 1))
-    )
-    exact = [tf.cast(part, tf.float64) for part in (outputs, kernel, bias)]
-    found = gradients(token_log_probs, [outputs, kernel, bias], [[0]], [[1.0]])
-    expected = gradients(by_tensorflow, exact, [[0]], [[1.0]])
-    assert found[0].dtype == tf.float32 and {part.dtype for part in found[1:]} == {tf.bfloat16}
-    assert 1e-6 < float(expected[3][0]) < 1e-4  # 1 − p, of which p in bfloat16 would leave nothing
-    for one, other in zip(found[2:], expected[2:]):
+def test_after_a_layer_in_half_precision_an_almost_certain_token_keeps_a_gradient():
+    outputs = tf.ones([1, D], tf.bfloat16)
+    kernel = tf.zeros([D, V], tf.bfloat16)
+    bias = tf.constant([12.0] + [0.0] * (V - 1), tf.bfloat16)
+    tokens = tf.constant([[0]])
+
+    def of_half_precision(kernel, bias):
+        logits = tf.cast(outputs @ kernel + bias, tf.float32)  # as `Generator.logits` casts them
+        return token_log_probs(logits[:, None], tokens)
+
+    def of_full_precision(kernel, bias):
+        logits = tf.cast(outputs, tf.float64) @ kernel + bias
+        return reference_log_probs(logits[:, None], tokens)
+
+    found = value_and_gradients(of_half_precision, [kernel, bias])
+    exact = [tf.cast(part, tf.float64) for part in (kernel, bias)]
+    expected = value_and_gradients(of_full_precision, exact)
+
+    assert [part.dtype for part in found] == [tf.float32, tf.bfloat16, tf.bfloat16]
+    error_of_token = np.abs(expected[2][0])  # 1 − p, which p in bfloat16 would round to 0
+    assert 1e-6 < error_of_token < 1e-4
+    for one, other in zip(found[1:], expected[1:], strict=True):
         np.testing.assert_allclose(tf.cast(one, tf.float64), other, rtol=0.01)
 
 
-@pytest.mark.parametrize("devices,ours", [([], "_from_sums"), (["a GPU"], "_from_errors")])
-def test_both_ways_to_the_gradient_are_the_same_and_a_gpu_which_rounds_takes_the_one_that_cannot_cancel(
-    monkeypatch, devices, ours
-):
-    parts, tokens, upstream = factors(), tokens_of(), np.random.default_rng(2).normal(size=(B, T))
-    expected = gradients(by_tensorflow, parts, tokens, upstream)
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
-    monkeypatch.setattr(
-        likelihood, {"_from_sums": "_from_errors", "_from_errors": "_from_sums"}[ours], None
-    )
-    for one, other in zip(gradients(token_log_probs, parts, tokens, upstream), expected):
-        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+def test_a_token_that_occurs_twice_gets_both_its_gradients():
+    bias = tf.zeros([V])
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        logits = tf.zeros([1, 2, V]) + bias
+        total = tf.reduce_sum(token_log_probs(logits, tf.constant([[3, 3]])))
 
+    gradient = tape.gradient(total, bias)
 
-def test_a_token_that_comes_twice_gets_both_its_gradients():
-    parts = [tf.zeros([1, 2, D]), tf.zeros([D, V]), tf.zeros([V])]
-    np.testing.assert_allclose(
-        gradients(token_log_probs, parts, [[3, 3]], tf.ones([1, 2]))[3][3],
-        2 * (1 - 1 / V),
-        rtol=1e-6,
-    )
+    np.testing.assert_allclose(gradient[3], 2 * (1 - 1 / V), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Claims about tfseqgan.sampling."""
+"""Sampling: seeds and uniform numbers of rows, padding, filters, and the inverse CDF."""
 
 import math
 
@@ -8,31 +8,39 @@ import tensorflow as tf
 from enumeration import chi_square_p
 
 from tfseqgan.ops.sampling import (
+    ROWS_PER_BLOCK,
     check_sampling,
+    inverse_cdf,
     keep_top_k,
     keep_top_p,
     next_tokens,
+    pad_rows,
     row_seeds,
     row_uniforms,
 )
 
-LAST_UNIFORM = np.nextafter(np.float32(1), np.float32(0))
+LARGEST_UNIFORM = np.nextafter(np.float32(1), np.float32(0))
 
 
-def random_log_p(num_rows, vocabulary_size, seed=0, ties=False):
+def random_log_p(num_rows, vocabulary_size, ties=False):
     """Returns log-probabilities float32 [B, V]; with ties, of weights 1, 2 and 3."""
-    rng = np.random.default_rng(seed)
-    weights = (
-        rng.integers(1, 4, size=(num_rows, vocabulary_size))
-        if ties
-        else np.exp(2 * rng.normal(size=(num_rows, vocabulary_size)))
-    )
+    rng = np.random.default_rng(0)
+    shape = (num_rows, vocabulary_size)
+    weights = rng.integers(1, 4, size=shape) if ties else np.exp(2 * rng.normal(size=shape))
+
     return np.log(weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def uniforms_of(num_rows, seed=0):
+def random_uniforms(num_rows):
     """Returns one uniform number a row, float32 [B]."""
-    return np.random.default_rng(seed).random(num_rows, np.float32)
+    return np.random.default_rng(0).random(num_rows, np.float32)
+
+
+def reference_inverse_cdf(weights, uniforms):
+    """Computes the inverse of the cumulative distribution of each row, in float64."""
+    cumulative = np.cumsum(weights.astype(np.float64), axis=1)
+    pairs = zip(cumulative, uniforms * cumulative[:, -1], strict=True)
+    return [int(np.searchsorted(row, target, side="right")) for row, target in pairs]
 
 
 def draw(log_p, uniforms, **settings):
@@ -40,76 +48,116 @@ def draw(log_p, uniforms, **settings):
     return next_tokens(tf.constant(log_p), tf.constant(uniforms), **settings).numpy()
 
 
-def kept(filtered):
-    """Returns the sets of tokens that a filter leaves, one a row."""
+def kept_tokens(filtered):
+    """Returns the sets of tokens that a filter keeps, one a row."""
     return [set(np.flatnonzero(np.isfinite(row))) for row in filtered.numpy()]
 
 
 @pytest.mark.parametrize(
-    "seed, first", [(7, 7), (np.int64(7), 7), (2**32 + 7, 7), (-1, -1), (2**31, -(2**31))]
+    "seed, first",
+    [(7, 7), (np.int64(7), 7), (2**32 + 7, 7), (-1, -1), (2**31, -(2**31))],
 )
 def test_every_row_has_a_seed_of_its_own(seed, first):
     seeds = row_seeds(seed, 3)
-    assert seeds.dtype == tf.int32 and seeds.numpy().tolist() == [
-        [first, 0],
-        [first, 1],
-        [first, 2],
-    ]
+
+    assert seeds.dtype == tf.int32
+    assert seeds.numpy().tolist() == [[first, 0], [first, 1], [first, 2]]
 
 
-def test_a_pair_of_seeds_counts_on_and_wraps():
-    assert row_seeds((7, 5), 2).numpy().tolist() == row_seeds(7, 7).numpy()[5:].tolist()
-    assert row_seeds((7, 2**32 - 1), 2).numpy().tolist() == [[7, -1], [7, 0]]
+def test_the_second_seed_of_a_pair_is_counted_up_and_wraps():
+    from_the_fifth = row_seeds((7, 5), 2).numpy().tolist()
+    at_the_largest = row_seeds((7, 2**32 - 1), 2).numpy().tolist()
+
+    assert from_the_fifth == row_seeds(7, 7).numpy()[5:].tolist()
+    assert at_the_largest == [[7, -1], [7, 0]]
 
 
-def test_no_seed_is_another_one_each_time():
+def test_without_a_seed_every_call_has_another():
     assert row_seeds(None, 1).numpy().tolist() != row_seeds(None, 1).numpy().tolist()
 
 
-def test_a_rows_uniform_numbers_do_not_depend_on_its_batch_bit_for_bit():
-    seeds, length = row_seeds(3, 40), 7
-    together = row_uniforms(seeds, length).numpy()
-    alone = [row_uniforms(seeds[row : row + 1], length).numpy()[:, 0] for row in (0, 17, 39)]
-    assert together.shape == (7, 40) and together.dtype == np.float32
-    assert together[:, [0, 17, 39]].T.tobytes() == np.array(alone).tobytes()
+def test_the_uniform_numbers_of_a_row_do_not_depend_on_its_batch_to_the_bit():
+    seeds = row_seeds(3, 40)
+    rows = [0, 17, 39]
+
+    together = row_uniforms(seeds, 7).numpy()
+    alone = [row_uniforms(seeds[row : row + 1], 7).numpy()[:, 0] for row in rows]
+
+    assert together.shape == (7, 40)
+    assert together.dtype == np.float32
+    assert together[:, rows].T.tobytes() == np.array(alone).tobytes()
 
 
 def test_uniform_numbers_are_uniform_and_their_rows_differ():
-    uniforms = row_uniforms(row_seeds(3, 200), 100).numpy()
-    assert uniforms.min() >= 0 and uniforms.max() < 1 and len(np.unique(uniforms[0])) == 200
-    assert (
-        chi_square_p(np.bincount((uniforms.ravel() * 16).astype(int)), np.full(16, 1 / 16)) > 1e-4
-    )
+    uniforms = row_uniforms(row_seeds(3, 40), 500).numpy()
+
+    assert uniforms.min() >= 0
+    assert uniforms.max() < 1
+    assert len(np.unique(uniforms[0])) == 40
+    counts = np.bincount((uniforms.ravel() * 16).astype(int))
+    assert chi_square_p(counts, np.full(16, 1 / 16)) > 1e-4
 
 
-def test_the_next_token_is_the_inverse_of_the_cumulative_distribution():
-    log_p, uniforms = random_log_p(500, 11), uniforms_of(500)
-    expected = []
-    for row, u in zip(np.exp(log_p.astype(np.float64)), uniforms):
-        expected.append(next(v for v in range(11) if row[: v + 1].sum() > u * row.sum()))
-    assert draw(log_p, uniforms).tolist() == expected
-    assert set(expected) == set(range(11))
+@pytest.mark.parametrize("num_rows", [1, 15, 16, 17])
+def test_rows_are_padded_with_the_last_one_to_whole_blocks(num_rows):
+    values = np.random.default_rng(0).normal(size=(num_rows, 3))
+
+    padded = pad_rows(tf.constant(values)).numpy()
+
+    assert len(padded) == math.ceil(num_rows / ROWS_PER_BLOCK) * ROWS_PER_BLOCK
+    np.testing.assert_array_equal(padded[:num_rows], values)
+    assert (padded[num_rows:] == values[-1]).all()
+
+
+@pytest.mark.parametrize("vocabulary_size", [11, 64, 150])  # a part of a block, one, and three
+def test_the_drawn_token_is_the_inverse_of_the_cumulative_distribution(vocabulary_size):
+    weights = np.exp(random_log_p(500, vocabulary_size))
+    uniforms = random_uniforms(500)
+
+    drawn = inverse_cdf(tf.constant(weights), tf.constant(uniforms)).numpy()
+
+    assert drawn.tolist() == reference_inverse_cdf(weights, uniforms)
+    assert len(set(drawn)) > 0.8 * vocabulary_size
+
+
+def test_logits_are_drawn_by_the_inverse_cdf_of_their_softmax():
+    log_p = random_log_p(500, 11)
+    uniforms = random_uniforms(500)
+
+    drawn = draw(log_p, uniforms)
+
+    assert drawn.tolist() == reference_inverse_cdf(np.exp(log_p), uniforms)
+    assert set(drawn) == set(range(11))
 
 
 @pytest.mark.parametrize("shift", [-1024, 128])
 def test_log_probabilities_need_not_be_normalised(shift):
-    log_p, uniforms = random_log_p(500, 11).round(2), uniforms_of(500)
-    assert draw(log_p + np.float32(shift), uniforms).tolist() == draw(log_p, uniforms).tolist()
+    log_p = random_log_p(500, 11).round(2)
+    uniforms = random_uniforms(500)
+
+    shifted = draw(log_p + np.float32(shift), uniforms)
+
+    assert shifted.tolist() == draw(log_p, uniforms).tolist()
 
 
-@pytest.mark.parametrize("uniform", [0.0, 1e-30, 0.5, LAST_UNIFORM])
-def test_a_token_of_probability_zero_is_never_drawn(uniform):
-    possible = np.random.default_rng(0).random((300, 9)) < 0.3
-    possible[np.arange(300), np.random.default_rng(1).integers(9, size=300)] = True
-    log_p = np.where(possible, random_log_p(300, 9), -np.inf).astype(np.float32)
+@pytest.mark.parametrize("uniform", [0.0, 1e-30, 0.5, LARGEST_UNIFORM])
+@pytest.mark.parametrize("vocabulary_size", [9, 150])
+def test_a_token_of_probability_zero_is_never_drawn(uniform, vocabulary_size):
+    rows = np.arange(300)
+    is_possible = np.random.default_rng(0).random((300, vocabulary_size)) < 0.3
+    is_possible[rows, np.random.default_rng(1).integers(vocabulary_size, size=300)] = True
+    log_p = np.where(is_possible, random_log_p(300, vocabulary_size), np.float32(-np.inf))
+
     drawn = draw(log_p, np.full(300, uniform, np.float32))
-    assert possible[np.arange(300), drawn].all()
+
+    assert is_possible[rows, drawn].all()
 
 
 def test_the_first_and_the_last_possible_token_are_drawn_at_the_ends():
     log_p = np.array([[-np.inf, -np.inf, -1.6, -0.7, -1.2, -np.inf]], np.float32)
+
     assert draw(log_p, np.zeros(1, np.float32)).tolist() == [2]
-    assert draw(log_p, np.full(1, LAST_UNIFORM)).tolist() == [4]
+    assert draw(log_p, np.full(1, LARGEST_UNIFORM)).tolist() == [4]
 
 
 def test_even_a_uniform_number_of_1_gives_a_token_of_the_vocabulary():
@@ -119,104 +167,114 @@ def test_even_a_uniform_number_of_1_gives_a_token_of_the_vocabulary():
 def test_20000_draws_follow_the_softmax():
     logits = np.random.default_rng(4).normal(size=6).astype(np.float32)
     uniforms = row_uniforms(row_seeds(0, 1), 20_000).numpy()[:, 0]
+
     drawn = draw(np.tile(logits, (20_000, 1)), uniforms)
-    assert (
-        chi_square_p(np.bincount(drawn, minlength=6), np.exp(logits) / np.exp(logits).sum()) > 1e-4
-    )
+
+    softmax = np.exp(logits) / np.exp(logits).sum()
+    assert chi_square_p(np.bincount(drawn, minlength=6), softmax) > 1e-4
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_temperature_divides_the_log_probabilities(temperature):
-    log_p, uniforms = random_log_p(500, 11), uniforms_of(500)
-    weights = np.exp(log_p.astype(np.float64)) ** (1 / temperature)
-    expected = [
-        int(np.searchsorted(np.cumsum(row), u * row.sum(), side="right"))
-        for row, u in zip(weights, uniforms)
-    ]
-    assert draw(log_p, uniforms, temperature=tf.constant(temperature)).tolist() == expected
+    log_p = random_log_p(500, 11)
+    uniforms = random_uniforms(500)
+
+    drawn = draw(log_p, uniforms, temperature=tf.constant(temperature))
+
+    weights = np.exp(log_p.astype(np.float64) / temperature)
+    assert drawn.tolist() == reference_inverse_cdf(weights, uniforms)
 
 
-def test_a_low_temperature_is_the_likeliest_token():
+def test_a_low_temperature_gives_the_likeliest_token():
     log_p = random_log_p(50, 11)
-    assert (
-        draw(log_p, uniforms_of(50), temperature=tf.constant(1e-4)).tolist()
-        == log_p.argmax(axis=1).tolist()
-    )
+
+    drawn = draw(log_p, random_uniforms(50), temperature=tf.constant(1e-4))
+
+    assert drawn.tolist() == log_p.argmax(axis=1).tolist()
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("top_k", [1, 2, 5, 7, 100])
 def test_top_k_keeps_the_k_likeliest_and_what_ties_with_the_last(top_k, ties):
-    log_p = random_log_p(30, 7, ties=ties)
-    expected = [
-        {v for v in range(7) if sum(other > row[v] for other in row) < top_k} for row in log_p
-    ]
-    assert kept(keep_top_k(tf.constant(log_p), top_k)) == expected
-    assert any(len(tokens) > top_k for tokens in expected) == (ties and top_k < 7)
+    log_p = random_log_p(30, 7, ties)
+
+    found = kept_tokens(keep_top_k(tf.constant(log_p), top_k))
+
+    num_likelier = (log_p[:, None, :] > log_p[:, :, None]).sum(axis=2)  # [B, V]
+    expected = [set(np.flatnonzero(row < top_k)) for row in num_likelier]
+    assert found == expected
+    keeps_more = any(len(tokens) > top_k for tokens in expected)
+    assert keeps_more == (ties and top_k < 7)
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("top_p", [1e-6, 0.31, 0.77, 1.0])
 def test_top_p_keeps_the_fewest_that_reach_p_and_what_ties_with_the_last(top_p, ties):
-    log_p, expected = random_log_p(30, 7, ties=ties), []
-    for row in log_p:
-        falling, reached = sorted(np.exp(row.astype(np.float64)), reverse=True), 0.0
+    log_p = random_log_p(30, 7, ties)
+
+    found = kept_tokens(keep_top_p(tf.constant(log_p), top_p))
+
+    for tokens, row in zip(found, np.exp(log_p.astype(np.float64)), strict=True):
+        falling = sorted(row, reverse=True)
+        reached = 0.0
         while reached < top_p and falling:
             smallest = falling.pop(0)
             reached += smallest
-        expected.append({v for v in range(7) if math.exp(row[v]) >= smallest * (1 - 1e-6)})
-    assert kept(keep_top_p(tf.constant(log_p), top_p)) == expected
+        assert tokens == set(np.flatnonzero(row >= smallest * (1 - 1e-6)))
 
 
-def test_a_filter_leaves_the_log_probabilities_that_it_keeps():
+def test_a_filter_does_not_change_the_log_probabilities_that_it_keeps():
     log_p = random_log_p(30, 7)
-    for filtered in (keep_top_k(tf.constant(log_p), 3), keep_top_p(tf.constant(log_p), 0.6)):
-        left = np.isfinite(filtered.numpy())
-        assert (filtered.numpy()[left] == log_p[left]).all() and not left.all()
+    of_top_k = keep_top_k(tf.constant(log_p), 3).numpy()
+    of_top_p = keep_top_p(tf.constant(log_p), 0.6).numpy()
+
+    for filtered in (of_top_k, of_top_p):
+        is_kept = np.isfinite(filtered)
+        assert not is_kept.all()
+        assert (filtered[is_kept] == log_p[is_kept]).all()
 
 
 def test_only_what_the_filters_keep_is_drawn():
-    log_p, rows = random_log_p(400, 7), np.arange(400)
-    kept_by_k, kept_by_p = (
-        kept(keep_top_k(tf.constant(log_p), 2)),
-        kept(keep_top_p(tf.constant(log_p), 0.5)),
-    )
-    assert all(v in kept_by_k[b] for b, v in zip(rows, draw(log_p, uniforms_of(400), top_k=2)))
-    assert all(v in kept_by_p[b] for b, v in zip(rows, draw(log_p, uniforms_of(400), top_p=0.5)))
-    assert (
-        draw(log_p, uniforms_of(400), top_k=1, top_p=0.5).tolist() == log_p.argmax(axis=1).tolist()
-    )
+    log_p = random_log_p(400, 7)
+    uniforms = random_uniforms(400)
+    kept_by_k = kept_tokens(keep_top_k(tf.constant(log_p), 2))
+    kept_by_p = kept_tokens(keep_top_p(tf.constant(log_p), 0.5))
+
+    by_k = draw(log_p, uniforms, top_k=2)
+    by_p = draw(log_p, uniforms, top_p=0.5)
+    by_both = draw(log_p, uniforms, top_k=1, top_p=0.5)
+
+    assert all(token in kept for token, kept in zip(by_k, kept_by_k, strict=True))
+    assert all(token in kept for token, kept in zip(by_p, kept_by_p, strict=True))
+    assert by_both.tolist() == log_p.argmax(axis=1).tolist()
 
 
-def test_temperature_comes_before_the_filters():
+def test_temperature_is_applied_before_the_filters():
     log_p = np.log(np.array([[0.6, 0.3, 0.1]], np.float32))
-    last = np.full(1, LAST_UNIFORM)
-    assert draw(log_p, last, top_p=0.5).tolist() == [0]
-    assert draw(log_p, last, top_p=0.5, temperature=tf.constant(10.0)).tolist() == [1]
+    uniforms = np.full(1, LARGEST_UNIFORM)
+
+    assert draw(log_p, uniforms, top_p=0.5).tolist() == [0]
+    assert draw(log_p, uniforms, top_p=0.5, temperature=tf.constant(10.0)).tolist() == [1]
 
 
 def test_every_row_may_have_settings_of_its_own():
-    log_p, uniforms = random_log_p(60, 7), uniforms_of(60)
+    log_p = random_log_p(60, 7)
+    uniforms = random_uniforms(60)
     settings = {
-        "temperature": np.resize(np.array([0.5, 1, 2], np.float32), 60),
-        "top_k": np.resize(np.array([0, 1, 2, 5, 9], np.int32), 60),
-        "top_p": np.resize(np.array([0.3, 0.8, 1, 1], np.float32), 60),
+        "temperature": tf.constant(np.resize([0.5, 1, 2], 60), tf.float32),
+        "top_k": tf.constant(np.resize([0, 1, 2, 5, 9], 60), tf.int32),
+        "top_p": tf.constant(np.resize([0.3, 0.8, 1, 1], 60), tf.float32),
     }
-    together = draw(
-        log_p, uniforms, **{name: tf.constant(values) for name, values in settings.items()}
-    )
-    rows = [slice(row, row + 1) for row in range(60)]
-    alone = [
-        draw(
-            log_p[row],
-            uniforms[row],
-            **{name: tf.constant(values[row]) for name, values in settings.items()},
-        )[0]
-        for row in rows
-    ]
-    assert together.tolist() == alone
-    assert kept(keep_top_k(tf.constant(log_p), tf.constant(settings["top_k"])))[0] == set(range(7))
-    assert kept(keep_top_p(tf.constant(log_p), tf.constant(settings["top_p"])))[2] == set(range(7))
+
+    together = draw(log_p, uniforms, **settings)
+
+    for row in range(60):
+        settings_of_row = {name: values[row] for name, values in settings.items()}
+        alone = draw(log_p[row : row + 1], uniforms[row : row + 1], **settings_of_row)
+        assert alone[0] == together[row]
+    of_top_k_0 = kept_tokens(keep_top_k(tf.constant(log_p), settings["top_k"]))[0]
+    of_top_p_1 = kept_tokens(keep_top_p(tf.constant(log_p), settings["top_p"]))[2]
+    assert of_top_k_0 == of_top_p_1 == set(range(7))
 
 
 @pytest.mark.parametrize(
@@ -234,7 +292,7 @@ def test_every_row_may_have_settings_of_its_own():
         ({"top_p": math.nan}, "top_p"),
     ],
 )
-def test_an_argument_out_of_range_is_refused_by_name(arguments, message):
+def test_an_argument_out_of_range_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         check_sampling(**({"num_sequences": 2, "length": 3} | arguments))
 

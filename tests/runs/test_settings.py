@@ -1,4 +1,4 @@
-"""Claims about tfseqgan.presets: what the paper fixes, and what a setting may be."""
+"""What the paper fixes, what a setting may be, and that the names are those that exist."""
 
 import dataclasses
 import json
@@ -8,9 +8,11 @@ import pytest
 
 from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
+from tfseqgan.objectives.names import BASELINE_NAMES, CREDIT_NAMES, RECIPE_NAMES, REWARD_NAMES
 from tfseqgan.objectives.recipes import RECIPES
 from tfseqgan.objectives.rewards import REWARDS
 from tfseqgan.runs.settings import PRESETS, Settings, settings_from_preset
+from tfseqgan.training.schedule import Schedule
 
 PAPER = {
     "length": 100,
@@ -49,33 +51,65 @@ def test_the_paper_preset_has_the_papers_setting(name):
     assert getattr(PRESETS["paper"], name) == PAPER[name]
 
 
-def test_the_papers_maximum_likelihood_never_stops_early():
+def test_maximum_likelihood_of_the_paper_preset_never_stops_early():
     assert PRESETS["paper"].patience >= PRESETS["paper"].epochs
 
 
-def test_the_papers_discriminator_sees_its_samples_three_times_a_round():
-    paper = PRESETS["paper"]
-    assert paper.discriminator_steps == math.ceil(
-        3 * paper.discriminator_samples / (paper.discriminator_batch_size // 2)
-    )
+def test_the_discriminator_of_the_paper_preset_sees_its_samples_three_times_a_round():
+    schedule = PRESETS["paper"].round_schedule()
+
+    steps = math.ceil(3 * schedule.discriminator_samples / schedule.half_batch)
+
+    assert schedule.discriminator_steps == steps
 
 
-def test_the_default_preset_is_the_defaults_and_quick_is_smaller():
+def test_the_default_preset_has_the_default_settings():
     assert PRESETS["default"] == Settings()
-    assert PRESETS["quick"].rounds < Settings().rounds and PRESETS["quick"].units < Settings().units
 
 
-def test_a_setting_replaces_the_presets_and_none_keeps_it():
-    assert settings_from_preset("paper", rounds=3, epochs=None) == dataclasses.replace(
-        PRESETS["paper"], rounds=3
+def test_the_quick_preset_is_smaller_than_the_default():
+    quick = PRESETS["quick"]
+
+    assert quick.rounds < Settings().rounds
+    assert quick.units < Settings().units
+
+
+def test_the_round_schedule_has_the_settings_of_the_same_names():
+    settings = Settings(
+        generator_steps=2,
+        discriminator_steps=3,
+        batch_size=4,
+        discriminator_batch_size=6,
+        discriminator_samples=7,
+        discriminator_pretraining_rounds=8,
+        validation_freq=9,
+    )
+
+    assert settings.round_schedule() == Schedule(
+        generator_steps=2,
+        discriminator_steps=3,
+        batch_size=4,
+        discriminator_batch_size=6,
+        discriminator_samples=7,
+        discriminator_pretraining_rounds=8,
+        validation_freq=9,
     )
 
 
-def test_zero_is_a_setting_and_not_a_missing_one():
-    assert settings_from_preset("quick", rounds=0, dropout=0).rounds == 0
+def test_an_override_replaces_the_presets_setting_and_none_keeps_it():
+    settings = settings_from_preset("paper", rounds=3, epochs=None)
+
+    assert settings == dataclasses.replace(PRESETS["paper"], rounds=3)
 
 
-def test_an_unknown_preset_is_told_the_known_ones():
+def test_zero_overrides_a_setting():
+    settings = settings_from_preset("quick", rounds=0, dropout=0)
+
+    assert settings.rounds == 0
+    assert settings.dropout == 0
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'best'; expected one of quick, default, paper"):
         settings_from_preset("best")
 
@@ -110,6 +144,7 @@ def test_an_unknown_preset_is_told_the_known_ones():
         ("objective", "seqgun"),
         ("reward", "d"),
         ("baseline", "mean"),
+        ("credit", "token"),
         ("entropy_weight", -0.1),
         ("entropy_weight", math.inf),
         ("kl_weight", math.nan),
@@ -119,23 +154,47 @@ def test_an_unknown_preset_is_told_the_known_ones():
         ("discriminator_pretraining_rounds", -1),
     ],
 )
-def test_a_setting_out_of_range_is_named_with_what_was_expected(name, value):
+def test_a_setting_out_of_range_is_refused_by_name_with_what_was_expected(name, value):
     with pytest.raises(ValueError) as caught:
         Settings(**{name: value})
+
     assert str(caught.value).startswith(f"{name} is {value!r}; expected ")
 
 
 @pytest.mark.parametrize(
-    "name, table",
-    [("objective", RECIPES), ("reward", REWARDS), ("baseline", BASELINES), ("credit", CREDITS)],
+    "table, names",
+    [
+        (RECIPES, RECIPE_NAMES),
+        (REWARDS, REWARD_NAMES),
+        (BASELINES, BASELINE_NAMES),
+        (CREDITS, CREDIT_NAMES),
+    ],
 )
-def test_the_names_to_choose_from_are_those_that_exist(name, table):
-    (field,) = (field for field in dataclasses.fields(Settings) if field.name == name)
-    assert field.metadata["expected"] == tuple(table)
-    assert all(choice in field.metadata["help"] for choice in table)
+def test_the_tables_of_parts_have_exactly_the_names_of_objectives_names(table, names):
+    assert tuple(table) == names
+
+
+@pytest.mark.parametrize(
+    "name, names",
+    [
+        ("objective", RECIPE_NAMES),
+        ("reward", REWARD_NAMES),
+        ("baseline", BASELINE_NAMES),
+        ("credit", CREDIT_NAMES),
+    ],
+)
+def test_a_setting_that_names_a_part_allows_and_lists_exactly_the_names_that_exist(name, names):
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    metadata = fields[name].metadata
+
+    assert metadata["expected"] == names
+    assert all(choice in metadata["help"] for choice in names)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_presets_settings_survive_json(preset):
+def test_the_settings_of_a_preset_survive_json(preset):
     saved = json.loads(json.dumps(dataclasses.asdict(PRESETS[preset])))
-    assert Settings(**saved | {"kernel_sizes": tuple(saved["kernel_sizes"])}) == PRESETS[preset]
+
+    restored = Settings(**saved | {"kernel_sizes": tuple(saved["kernel_sizes"])})
+
+    assert restored == PRESETS[preset]

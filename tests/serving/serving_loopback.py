@@ -1,7 +1,8 @@
-"""TensorFlow Serving's wire contract on the loopback device: PredictionService over gRPC, and the REST predict call.
+"""A stand-in for TensorFlow Serving's binary on the loopback device, for tests.
 
-It stands for a server's binary in tests: the messages are those of the official stubs, the model is the loaded SavedModel, the requests that wait
-at the same time are run as one batch, as `BatchingSession` does, and so share its errors.
+It answers PredictionService over gRPC, with the official messages, and the REST predict call. The
+model is the loaded SavedModel. Requests that wait at the same time are run as one batch, as
+TensorFlow Serving's `BatchingSession` does, and so share its errors.
 """
 
 import concurrent.futures
@@ -18,13 +19,21 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+REQUEST_ERRORS = (ValueError, tf.errors.InvalidArgumentError)
+
 
 class Server(NamedTuple):
-    """Where a server listens, and the sizes of the batches that it ran, or None where it does not tell."""
+    """Where a server listens.
+
+    Attributes:
+        grpc_address: the address for gRPC.
+        rest_url: the address for REST.
+        batches: the number of requests of every batch so far, or None if that is not known.
+    """
 
     grpc_address: str
     rest_url: str
-    batches: list | None
+    batches: list[int] | None
 
 
 class Task(NamedTuple):
@@ -34,8 +43,8 @@ class Task(NamedTuple):
     future: concurrent.futures.Future
 
 
-def split(outputs, sizes):
-    """Yields the rows of each request out of a batch's outputs."""
+def split_rows(outputs, sizes):
+    """Yields the rows of each request from the outputs of a batch."""
     start = 0
     for size in sizes:
         yield {name: value[start : start + size] for name, value in outputs.items()}
@@ -43,55 +52,57 @@ def split(outputs, sizes):
 
 
 class Batcher:
-    """Runs the requests to one signature that wait at the same time as one batch.
+    """Runs requests to one signature that wait at the same time as one batch.
 
     Args:
         signature: a signature of a loaded SavedModel.
-        batches: a list that the number of requests of every batch is added to.
+        batches: a list to which the number of requests of every batch is appended.
         timeout: seconds that the first request of a batch waits for others.
     """
 
     def __init__(self, signature, batches, timeout=0.05):
-        self.signature, self.batches, self.timeout, self.tasks = (
-            signature,
-            batches,
-            timeout,
-            queue.Queue(),
-        )
+        self.signature = signature
+        self.batches = batches
+        self.timeout = timeout
+        self.tasks = queue.Queue()
         threading.Thread(target=self._work, daemon=True).start()
 
     def predict(self, inputs):
         """Returns the outputs of a request, NumPy by name, or raises the error of its batch."""
         task = Task(inputs, concurrent.futures.Future())
         self.tasks.put(task)
+
         return task.future.result(timeout=60)
 
-    def _wait(self):
+    def _next_batch(self):
+        """Waits for a request, and returns it with those that follow soon."""
         tasks = [self.tasks.get()]
         with contextlib.suppress(queue.Empty):
             while True:
                 tasks.append(self.tasks.get(timeout=self.timeout))
+
         return tasks
 
+    def _run(self, tasks):
+        """Calls the signature once for all requests, and gives each its rows."""
+        inputs = {
+            name: np.concatenate([task.inputs[name] for task in tasks]) for name in tasks[0].inputs
+        }
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        outputs = {name: value.numpy() for name, value in self.signature(**tensors).items()}
+
+        sizes = [len(task.inputs["seed"]) for task in tasks]
+        for task, rows in zip(tasks, split_rows(outputs, sizes), strict=True):
+            task.future.set_result(rows)
+
     def _work(self):
+        """Runs batch after batch."""
         while True:
-            tasks = self._wait()
+            tasks = self._next_batch()
             self.batches.append(len(tasks))
             try:
-                inputs = {
-                    name: np.concatenate([task.inputs[name] for task in tasks])
-                    for name in tasks[0].inputs
-                }
-                outputs = self.signature(
-                    **{name: tf.constant(value) for name, value in inputs.items()}
-                )
-                parts = split(
-                    {name: value.numpy() for name, value in outputs.items()},
-                    [len(task.inputs["seed"]) for task in tasks],
-                )
-                for task, part in zip(tasks, parts, strict=True):
-                    task.future.set_result(part)
-            except Exception as error:  # every request of the batch learns of it
+                self._run(tasks)
+            except Exception as error:  # every request of the batch gets it
                 for task in tasks:
                     task.future.set_exception(error)
 
@@ -100,44 +111,43 @@ class Model:
     """The signatures of a SavedModel behind batchers, by the names and types of TensorFlow Serving.
 
     Args:
-        signatures: of the loaded SavedModel.
-        batches: a list that the number of requests of every batch is added to.
+        signatures: those of the loaded SavedModel.
+        batches: a list to which the number of requests of every batch is appended.
     """
 
     def __init__(self, signatures, batches):
-        self.batchers = {
-            name: Batcher(signature, batches) for name, signature in signatures.items()
-        }
-        self.specs = {
-            name: signature.structured_input_signature[1] for name, signature in signatures.items()
-        }
+        self.batchers = {}
+        self.specs = {}
+        for name, signature in signatures.items():
+            self.batchers[name] = Batcher(signature, batches)
+            _, self.specs[name] = signature.structured_input_signature
 
     def predict(self, name, inputs):
         """Returns the outputs of a signature; inputs are NumPy arrays or lists by name."""
         if name not in self.specs:
             raise LookupError(f'Serving signature key "{name}" not found.')
-        missing, extra = (
-            self.specs[name].keys() - inputs.keys(),
-            inputs.keys() - self.specs[name].keys(),
-        )
+        specs = self.specs[name]
+        missing = sorted(specs.keys() - inputs.keys())
+        extra = sorted(inputs.keys() - specs.keys())
         if missing or extra:
             raise ValueError(
-                f"input size does not match signature. Sent extra: {sorted(extra)}. Missing but required: {sorted(missing)}."
+                "input size does not match signature. "
+                f"Sent extra: {extra}. Missing but required: {missing}."
             )
-        return self.batchers[name].predict(
-            {key: self._array(key, inputs[key], spec) for key, spec in self.specs[name].items()}
-        )
+        arrays = {key: self._to_array(key, inputs[key], spec) for key, spec in specs.items()}
 
-    def _array(self, key, value, spec):
+        return self.batchers[name].predict(arrays)
+
+    def _to_array(self, key, value, spec):
+        """Returns an input as an array of the type of its signature, or refuses it."""
         array = np.asarray(value)
-        if (
-            isinstance(value, np.ndarray)
-            and array.dtype != spec.dtype.as_numpy_dtype
-            or spec.dtype == tf.int32
-            and array.dtype.kind == "f"
-        ):
+        expected = spec.dtype.as_numpy_dtype
+        is_other_array = isinstance(value, np.ndarray) and array.dtype != expected
+        is_fraction = spec.dtype == tf.int32 and array.dtype.kind == "f"
+        if is_other_array or is_fraction:
             raise ValueError(f"{key}: {array.dtype} is not of expected type: {spec.dtype.name}")
-        return array.astype(spec.dtype.as_numpy_dtype)
+
+        return array.astype(expected)
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -145,51 +155,56 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         model: a `Model`.
-        name: the name that it is served under.
+        name: the name under which it is served.
     """
 
     def __init__(self, model, name):
-        self.model, self.name = model, name
+        self.model = model
+        self.name = name
 
     def Predict(self, request, context):
-        """Answers a PredictRequest with a PredictResponse, or with the status that says why not."""
-        if request.model_spec.name != self.name:
-            context.abort(
-                grpc.StatusCode.NOT_FOUND,
-                f"Servable not found for request: Latest({request.model_spec.name})",
-            )
+        """Answers a PredictRequest with a PredictResponse, or with the status of its error."""
+        name = request.model_spec.name
+        if name != self.name:
+            message = f"Servable not found for request: Latest({name})"
+            context.abort(grpc.StatusCode.NOT_FOUND, message)
         signature = request.model_spec.signature_name or "serving_default"
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+
         try:
-            outputs = self.model.predict(
-                signature, {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            )
+            outputs = self.model.predict(signature, inputs)
         except LookupError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
+        except REQUEST_ERRORS as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
         response = predict_pb2.PredictResponse()
-        response.model_spec.name, response.model_spec.signature_name = self.name, signature
+        response.model_spec.name = self.name
+        response.model_spec.signature_name = signature
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+
         return response
 
 
 def answer_json(model, body):
-    """Returns the answer to the body of a REST predict call, in the format of the question: rows (`instances`) or columns (`inputs`)."""
+    """Returns the answer to the body of a REST predict call.
+
+    A request in rows (`instances`) is answered in rows, one in columns (`inputs`) in columns.
+    """
     name = body.get("signature_name", "serving_default")
     if "instances" not in body:
-        return {
-            "outputs": {
-                key: value.tolist() for key, value in model.predict(name, body["inputs"]).items()
-            }
-        }
+        outputs = model.predict(name, body["inputs"])
+        return {"outputs": {key: value.tolist() for key, value in outputs.items()}}
+
     rows = body["instances"]
-    outputs = model.predict(name, {key: [row[key] for row in rows] for key in rows[0]})
-    return {
-        "predictions": [
-            {key: value[row].tolist() for key, value in outputs.items()} for row in range(len(rows))
-        ]
-    }
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    outputs = model.predict(name, columns)
+    predictions = [
+        {key: value[row].tolist() for key, value in outputs.items()} for row in range(len(rows))
+    ]
+
+    return {"predictions": predictions}
 
 
 def make_handler(model, name):
@@ -202,13 +217,12 @@ def make_handler(model, name):
             """Answers one call with JSON: the outputs, or the error."""
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             try:
-                if not re.fullmatch(rf"/v1/models/{name}(/versions/1)?:predict", self.path):
-                    raise LookupError(f"Servable not found for request: {self.path}")
-                status, answer = 200, answer_json(model, body)
+                status, answer = 200, self._answer(body)
             except LookupError as error:
                 status, answer = 404, {"error": str(error)}
-            except (ValueError, tf.errors.InvalidArgumentError) as error:
+            except REQUEST_ERRORS as error:
                 status, answer = 400, {"error": str(error)}
+
             data = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -216,8 +230,14 @@ def make_handler(model, name):
             self.end_headers()
             self.wfile.write(data)
 
+        def _answer(self, body):
+            if not re.fullmatch(rf"/v1/models/{name}(/versions/1)?:predict", self.path):
+                raise LookupError(f"Servable not found for request: {self.path}")
+
+            return answer_json(model, body)
+
         def log_message(self, *_):
-            """Says nothing."""
+            """Logs nothing."""
 
     return Handler
 
@@ -225,17 +245,22 @@ def make_handler(model, name):
 @contextlib.contextmanager
 def serve(signatures, name):
     """Serves a loaded SavedModel on free ports of the loopback device while the context lasts."""
-    model = Model(signatures, batches := [])
+    batches = []
+    model = Model(signatures, batches)
+
     grpc_server = grpc.server(concurrent.futures.ThreadPoolExecutor(16))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(model, name), grpc_server
     )
-    port = grpc_server.add_insecure_port("127.0.0.1:0")
+    grpc_port = grpc_server.add_insecure_port("127.0.0.1:0")
+    grpc_server.start()
+
     rest_server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), make_handler(model, name))
     threading.Thread(target=rest_server.serve_forever, daemon=True).start()
-    grpc_server.start()
+
+    rest_url = f"http://127.0.0.1:{rest_server.server_port}"
     try:
-        yield Server(f"127.0.0.1:{port}", f"http://127.0.0.1:{rest_server.server_port}", batches)
+        yield Server(f"127.0.0.1:{grpc_port}", rest_url, batches)
     finally:
         grpc_server.stop(None).wait()
         rest_server.shutdown()

@@ -1,7 +1,8 @@
-"""Runs signatures of a SavedModel where Keras, TensorFlow Probability and tfseqgan cannot be imported.
+"""Calls signatures where Keras, TensorFlow Probability and tfseqgan cannot be imported.
 
-It reads one JSON object from standard input: `model`, a folder, and `requests`, pairs of a signature's name and its inputs (name → [dtype, nested
-list]). It writes a JSON list: for each request the outputs in the order of their names, each [dtype, nested list].
+It reads one JSON object from standard input: `model`, a folder, and `requests`, pairs of a
+signature's name and its inputs (name → [dtype, nested list]). It writes a JSON list to standard
+output: for each request its outputs in the order of their names, each as [dtype, nested list].
 """
 
 import importlib.machinery
@@ -12,40 +13,58 @@ FORBIDDEN = {"keras", "tf_keras", "tensorflow_probability", "tfseqgan"}
 
 
 class Refusal:
-    """A finder and loader that finds the forbidden packages, as TensorFlow does when it looks for Keras, and refuses to load them."""
+    """Finds the forbidden packages, as TensorFlow expects of Keras, and refuses to load them."""
 
     def find_spec(self, name, path=None, target=None):
         """Returns a specification of a forbidden package, and None for the others."""
-        return (
-            importlib.machinery.ModuleSpec(name, self) if name.split(".")[0] in FORBIDDEN else None
-        )
+        if name.split(".")[0] not in FORBIDDEN:
+            return None
+
+        return importlib.machinery.ModuleSpec(name, self)
 
     def create_module(self, spec):
         """Raises ImportError."""
         raise ImportError(f"{spec.name} is refused here")
 
     def exec_module(self, module):
-        """Is never reached."""
+        """Is never called, since no module is created."""
 
 
-sys.meta_path.insert(0, Refusal())
-for package in FORBIDDEN:
-    try:
-        importlib.import_module(package)
-    except ImportError:
-        continue
-    raise AssertionError(f"{package} can be imported")
+def check_refusal():
+    """Raises AssertionError if a forbidden package can be imported."""
+    for package in FORBIDDEN:
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            continue
+        raise AssertionError(f"{package} can be imported")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
 
-task = json.load(sys.stdin)
-signatures, answers = tf.saved_model.load(task["model"]).signatures, []
-for name, inputs in task["requests"]:
-    outputs = signatures[name](
-        **{key: tf.constant(np.array(values, dtype)) for key, (dtype, values) in inputs.items()}
-    )
-    answers.append(
-        [[outputs[key].dtype.name, outputs[key].numpy().tolist()] for key in sorted(outputs)]
-    )
-json.dump(answers, sys.stdout)
+def answer(signature, inputs):
+    """Returns the outputs of a signature as JSON takes them."""
+    import numpy as np
+    import tensorflow as tf
+
+    tensors = {
+        name: tf.constant(np.array(values, dtype)) for name, (dtype, values) in inputs.items()
+    }
+    outputs = signature(**tensors)
+
+    return [[outputs[name].dtype.name, outputs[name].numpy().tolist()] for name in sorted(outputs)]
+
+
+def main():
+    """Answers the requests of standard input."""
+    sys.meta_path.insert(0, Refusal())
+    check_refusal()
+
+    import tensorflow as tf
+
+    task = json.load(sys.stdin)
+    signatures = tf.saved_model.load(task["model"]).signatures
+    answers = [answer(signatures[name], inputs) for name, inputs in task["requests"]]
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,9 @@
-"""Claims about tfseqgan.pretrained: trained models come back bit for bit, or not at all."""
+"""Trained models in a folder are loaded bit for bit, or not at all."""
 
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -14,167 +15,216 @@ import pytest
 from serving_models import make_models
 
 import tfseqgan as sg
+from tfseqgan.serving.pretrained import save_model
 
-FILES = {"generator.keras", "discriminator.keras", "tokenizer.json", "manifest.json"}
+HASHED_FILES = {"generator.keras", "discriminator.keras", "tokenizer.json"}
+FILES = HASHED_FILES | {"manifest.json"}
 
 
 @pytest.fixture(scope="module")
-def players():
-    """A generator, a discriminator and their tokenizer."""
+def models():
+    """Returns a generator, a discriminator and their tokenizer."""
     return make_models(6)
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory, players):
-    """A folder of all three, which no test may change."""
-    generator, discriminator, tokenizer = players
+def saved(tmp_path_factory, models):
+    """Returns a folder of all three, which no test may change."""
+    generator, discriminator, tokenizer = models
     folder = tmp_path_factory.mktemp("pretrained") / "new" / "folder"
     sg.save_pretrained(folder, generator, tokenizer, discriminator)
+
     return folder
 
 
 @pytest.fixture
 def copy(tmp_path, saved):
-    """A copy of the folder to maltreat."""
+    """Returns a copy of the folder, to damage."""
     return Path(shutil.copytree(saved, tmp_path / "copy"))
 
 
-def digest(*models):
+def hash_weights(*models):
     """Returns one hash of all weights."""
-    return hashlib.sha256(
-        b"".join(np.asarray(weight).tobytes() for model in models for weight in model.get_weights())
-    ).hexdigest()
+    weights = [weight for model in models for weight in model.get_weights()]
+
+    return hashlib.sha256(b"".join(np.asarray(weight).tobytes() for weight in weights)).hexdigest()
 
 
-def test_models_and_tokenizer_come_back_bit_for_bit(saved, players):
-    generator, discriminator, tokenizer = players
-    found = sg.from_pretrained(saved)
-    assert (
-        digest(found.generator, found.discriminator) == digest(generator, discriminator)
-        and found.tokenizer == tokenizer
-    )
-    assert (
-        found.generator.get_config() == generator.get_config()
-        and found.discriminator.get_config() == discriminator.get_config()
-    )
+def list_names(folder):
+    """Returns the names of the files in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def test_models_and_tokenizer_are_loaded_bit_for_bit(saved, models):
+    generator, discriminator, tokenizer = models
+
+    loaded = sg.from_pretrained(saved)
+
+    assert hash_weights(loaded.generator) == hash_weights(generator)
+    assert hash_weights(loaded.discriminator) == hash_weights(discriminator)
+    assert loaded.tokenizer == tokenizer
+    assert loaded.generator.get_config() == generator.get_config()
+    assert loaded.discriminator.get_config() == discriminator.get_config()
+
+
+def test_loaded_models_give_what_the_saved_ones_gave(saved, models):
+    generator, discriminator, _ = models
     tokens = generator.generate(5, 9, seed=3)
-    assert found.generator.generate(5, 9, seed=3).tolist() == tokens.tolist()
-    assert (
-        np.array(found.discriminator(tokens)).tobytes() == np.array(discriminator(tokens)).tobytes()
-    )
+
+    loaded = sg.from_pretrained(saved)
+
+    assert loaded.generator.generate(5, 9, seed=3).tolist() == tokens.tolist()
+    logits = np.array(loaded.discriminator(tokens))
+    assert logits.tobytes() == np.array(discriminator(tokens)).tobytes()
 
 
-def test_they_come_back_in_a_process_that_imports_tfseqgan_alone(saved, players):
-    generator, discriminator, tokenizer = players
+def test_models_are_loaded_in_a_process_that_imports_tfseqgan_alone(saved, models):
+    generator, discriminator, tokenizer = models
     code = """
 import hashlib, sys, tfseqgan
-found = tfseqgan.from_pretrained(sys.argv[1])
-weights = [weight for model in found[::2] for weight in model.get_weights()]
+generator, tokenizer, discriminator = tfseqgan.from_pretrained(sys.argv[1])
+weights = generator.get_weights() + discriminator.get_weights()
 print(hashlib.sha256(b"".join(weight.tobytes() for weight in weights)).hexdigest())
-print(found.generator.generate(2, 9, seed=3).tolist(), found.tokenizer.vocabulary_size)
+print(generator.generate(2, 9, seed=3).tolist(), tokenizer.vocabulary_size)
 """
-    root = Path(sg.__file__).parents[1]
     result = subprocess.run(
         [sys.executable, "-c", code, str(saved)],
-        cwd=root,
+        cwd=Path(sg.__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,
     )
+
     assert result.returncode == 0, result.stderr[-2000:]
-    expected = f"{generator.generate(2, 9, seed=3).tolist()} {tokenizer.vocabulary_size}"
-    assert result.stdout.splitlines() == [digest(generator, discriminator), expected]
+    assert result.stdout.splitlines() == [
+        hash_weights(generator, discriminator),
+        f"{generator.generate(2, 9, seed=3).tolist()} {tokenizer.vocabulary_size}",
+    ]
 
 
-def test_a_generator_without_an_end_comes_back_without_one(tmp_path):
+def test_a_generator_without_an_end_token_is_loaded_without_one(tmp_path):
     generator, discriminator, tokenizer = make_models(6, end_token_id=None)
     sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)
-    found = sg.from_pretrained(tmp_path)
-    assert found.generator.end_token_id is None and found.discriminator.end_token_id is None
-    assert (
-        found.generator.generate(3, 9, seed=1).tolist() == generator.generate(3, 9, seed=1).tolist()
-    )
+
+    loaded = sg.from_pretrained(tmp_path)
+
+    assert loaded.generator.end_token_id is None
+    assert loaded.discriminator.end_token_id is None
+    tokens = loaded.generator.generate(3, 9, seed=1)
+    assert tokens.tolist() == generator.generate(3, 9, seed=1).tolist()
 
 
-def test_a_discriminator_is_optional_and_one_of_an_earlier_save_is_not_taken_for_it(copy, players):
+def test_a_save_without_a_discriminator_does_not_load_the_one_of_an_earlier_save(copy, models):
+    earlier, _, _ = models
     generator, _, tokenizer = make_models(6, seed=9)
     sg.save_pretrained(copy, generator, tokenizer)
-    found = sg.from_pretrained(copy)
-    assert found.discriminator is None and digest(found.generator) == digest(generator) != digest(
-        players[0]
-    )
+
+    loaded = sg.from_pretrained(copy)
+
+    assert loaded.discriminator is None
+    assert hash_weights(loaded.generator) == hash_weights(generator)
+    assert hash_weights(loaded.generator) != hash_weights(earlier)
 
 
-def test_a_later_save_replaces_the_earlier_one_whole(copy, players):
+def test_a_later_save_replaces_the_earlier_one_completely(copy, models):
+    _, _, earlier_tokenizer = models
     generator, discriminator, tokenizer = make_models(7, seed=9)
     sg.save_pretrained(copy, generator, tokenizer, discriminator)
-    found = sg.from_pretrained(copy)
-    assert (
-        digest(found.generator, found.discriminator) == digest(generator, discriminator)
-        and found.tokenizer == tokenizer != players[2]
-    )
-    assert {path.name for path in copy.iterdir()} == FILES
+
+    loaded = sg.from_pretrained(copy)
+
+    assert hash_weights(loaded.generator) == hash_weights(generator)
+    assert hash_weights(loaded.discriminator) == hash_weights(discriminator)
+    assert loaded.tokenizer == tokenizer != earlier_tokenizer
+    assert list_names(copy) == FILES
 
 
-def test_nothing_is_pickled(saved, players, tmp_path, monkeypatch):
+def test_a_save_that_fails_keeps_the_earlier_model_and_leaves_no_part(copy, models, monkeypatch):
+    generator, _, _ = models
+    path = copy / "generator.keras"
+    before = path.read_bytes()
+
+    def fail(partial):
+        partial.write_bytes(b"half a model")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(generator, "save", fail)
+    with pytest.raises(OSError, match=re.escape(str(path))):
+        save_model(generator, path)
+
+    assert path.read_bytes() == before
+    assert list_names(copy) == FILES
+
+
+def test_nothing_is_pickled(saved, models, tmp_path, monkeypatch):
     def refuse(*_, **__):
         pytest.fail("something was pickled")
 
     for name in ("dump", "dumps", "load", "loads", "Pickler", "Unpickler"):
         monkeypatch.setattr(pickle, name, refuse)
-    generator, discriminator, tokenizer = players
+    generator, discriminator, tokenizer = models
+
     sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)
     sg.from_pretrained(tmp_path)
-    assert {path.name for path in saved.iterdir()} == FILES
+
+    assert list_names(saved) == FILES
     for name in ("generator.keras", "discriminator.keras"):
         with zipfile.ZipFile(saved / name) as archive:
-            assert set(archive.namelist()) == {"metadata.json", "config.json", "model.weights.h5"}
+            names = set(archive.namelist())
+        assert names == {"metadata.json", "config.json", "model.weights.h5"}
 
 
-def test_the_manifest_is_what_sha256sum_says(saved):
+def test_the_manifest_holds_what_sha256sum_prints(saved):
     manifest = json.loads((saved / "manifest.json").read_text())
+
     assert manifest == {
-        name: hashlib.sha256((saved / name).read_bytes()).hexdigest()
-        for name in FILES - {"manifest.json"}
+        name: hashlib.sha256((saved / name).read_bytes()).hexdigest() for name in HASHED_FILES
     }
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
-@pytest.mark.parametrize(
-    "damage",
-    [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b" ")],
-    ids=["missing", "changed"],
-)
-def test_a_file_that_is_missing_or_changed_is_named(copy, name, damage):
+def append_a_blank(path):
+    """Changes a file."""
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize("name", sorted(HASHED_FILES))
+@pytest.mark.parametrize("damage", [Path.unlink, append_a_blank], ids=["missing", "changed"])
+def test_the_error_names_a_file_that_is_missing_or_changed(copy, name, damage):
     damage(copy / name)
-    with pytest.raises(
-        ValueError,
-        match=f"copy/{name} is missing or changed; expected sha256 [0-9a-f]{{64}}. Fetch the folder again",
-    ):
+
+    message = (
+        f"copy/{name} is missing or changed; expected sha256 [0-9a-f]{{64}}. Fetch the folder again"
+    )
+    with pytest.raises(ValueError, match=message):
         sg.from_pretrained(copy)
 
 
 @pytest.mark.parametrize(
     "content", [None, "", '{"generator', "[]", "3", "{}", '{"generator.keras": ""}']
 )
-def test_without_a_whole_manifest_nothing_is_loaded(copy, content):
+def test_without_a_complete_manifest_nothing_is_loaded(copy, content):
     (copy / "manifest.json").unlink()
     if content is not None:
         (copy / "manifest.json").write_text(content)
-    with pytest.raises(
-        ValueError,
-        match="copy holds no trained models .*; expected a folder written by save_pretrained or a finished run",
-    ):
+
+    message = (
+        "copy holds no trained models .*; expected a folder written by save_pretrained "
+        "or a finished run"
+    )
+    with pytest.raises(ValueError, match=message):
         sg.from_pretrained(copy)
 
 
-def test_parts_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path, players):
-    generator, _, tokenizer = players
-    _, foreign, other = make_models(7)
-    with pytest.raises(ValueError, match="The tokenizer knows 10 tokens and the generator 9"):
-        sg.save_pretrained(tmp_path / "new", generator, other)
-    with pytest.raises(
-        ValueError, match="generator's vocabulary_size is 9 and the discriminator's 10"
-    ):
-        sg.save_pretrained(tmp_path / "new", generator, tokenizer, foreign)
+def test_models_and_a_tokenizer_that_do_not_fit_are_refused_and_nothing_is_written(
+    tmp_path, models
+):
+    generator, _, tokenizer = models
+    _, other_discriminator, other_tokenizer = make_models(7)
+
+    with pytest.raises(ValueError, match="The tokenizer has 10 tokens and the generator 9"):
+        sg.save_pretrained(tmp_path / "new", generator, other_tokenizer)
+    message = "generator's vocabulary_size is 9 and the discriminator's 10"
+    with pytest.raises(ValueError, match=message):
+        sg.save_pretrained(tmp_path / "new", generator, tokenizer, other_discriminator)
+
     assert not any(tmp_path.iterdir())

@@ -1,4 +1,10 @@
-"""Rounds: seeds that are a matter of the place alone, fair row numbers, and books that survive a stop."""
+"""Claims about tfseqgan.training.loop and seeding.
+
+Seeds depend on their path alone, every row is drawn equally often, and the state of a run survives
+a stop.
+"""
+
+import itertools
 
 import keras
 import numpy as np
@@ -10,143 +16,177 @@ from tfseqgan.training.loop import run_rounds
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 
 
-def run(folder, last=4, callbacks=(), every=1, first=-1, played=None, finished=None):
-    """Plays rounds that do nothing but give their number; `played` collects them."""
-    journal = RunState({"kind": "test"}, first)
+def run(folder, last=4, callbacks=(), every=1, indices=None, is_finished=None):
+    """Runs rounds from −1 that do nothing but return figures of their index.
 
-    def play(number):
-        if played is not None:
-            played.append(number)
-        return {"twice": 2.0 * number, "third": number / 3, "nothing": np.nan}
+    Args:
+        folder: of the checkpoints, or None.
+        last: the round to end before.
+        callbacks: Keras callbacks.
+        every: rounds from one checkpoint to the next.
+        indices: a list that collects the rounds that ran, or None.
+        is_finished: from the `RunState` to whether the run is over, or None.
+    """
+    run_state = RunState({"kind": "test"}, -1)
 
-    options = {} if finished is None else {"finished": lambda: finished(journal)}
+    def run_round(index):
+        if indices is not None:
+            indices.append(index)
+        return {"twice": 2.0 * index, "third": index / 3, "nothing": np.nan}
+
+    options = {}
+    if is_finished is not None:
+        options["is_finished"] = lambda: is_finished(run_state)
+
     return run_rounds(
-        play,
+        run_round,
         last,
         model=keras.Model(),
-        journal=journal,
-        checkpoints=Checkpoints(folder, journal),
+        run_state=run_state,
+        checkpoints=Checkpoints(folder, run_state),
         checkpoint_every=every,
         callbacks=callbacks,
         **options,
     )
 
 
-def test_a_seed_depends_on_every_part_of_the_place_and_on_nothing_else():
-    places = [
-        (seed, purpose, number, step)
-        for seed in range(3)
-        for purpose in range(3)
-        for number in range(4)
-        for step in range(2)
-    ]
-    seeds = {derive_seed(*place) for place in places}
-    assert len(seeds) == len(places)
+def test_a_seed_depends_on_every_part_of_its_path():
+    paths = list(itertools.product(range(3), range(3), range(4), range(2)))
+
+    seeds = {derive_seed(*path) for path in paths}
+
+    assert len(seeds) == len(paths)
+    assert all(0 <= word < 2**32 for seed in seeds for word in seed)
     assert derive_seed(2**40, 1) != derive_seed(0, 1)
-    assert derive_seed(5, 1, 2) == derive_seed(5, 1, 2) and all(
-        0 <= word < 2**32 for seed in seeds for word in seed
-    )
+
+
+def test_a_seed_depends_on_nothing_except_its_path():
+    first = derive_seed(5, 1, 2)
+    derive_seed(6, 1, 2)
+
+    assert derive_seed(5, 1, 2) == first
 
 
 @pytest.mark.parametrize("count, size", [(3, 7), (7, 7), (20, 7), (1, 1)])
-def test_every_row_comes_equally_often_but_for_one(count, size):
+def test_every_row_is_drawn_equally_often_or_one_more_time(count, size):
     rows = shuffled_indices(count, size, 0)
+
     assert len(rows) == count
     assert np.ptp(np.bincount(rows, minlength=size)) <= 1
 
 
-def test_each_pass_is_complete_and_in_an_order_of_its_own():
+def test_each_pass_over_the_rows_is_complete_and_has_its_own_order():
     passes = shuffled_indices(30, 10, 4).reshape(3, 10)
+
     assert (np.sort(passes, axis=1) == np.arange(10)).all()
     assert len({tuple(order) for order in passes}) == 3
-    assert not np.array_equal(shuffled_indices(10, 10, 4, 1), shuffled_indices(10, 10, 4, 2))
-    assert np.array_equal(shuffled_indices(10, 10, 4, 1), shuffled_indices(10, 10, 4, 1))
 
 
-def test_a_seed_is_taken_as_it_is_and_none_is_a_new_one():
-    assert resolve_seed(0) == 0 and resolve_seed(7) == 7
+def test_the_order_of_rows_depends_on_the_path_of_its_seed_alone():
+    first = shuffled_indices(10, 10, 4, 1)
+
+    assert np.array_equal(first, shuffled_indices(10, 10, 4, 1))
+    assert not np.array_equal(first, shuffled_indices(10, 10, 4, 2))
+
+
+def test_a_given_seed_is_used_as_it_is():
+    assert resolve_seed(0) == 0
+    assert resolve_seed(7) == 7
+
+
+def test_without_a_seed_every_run_draws_another_one():
     assert resolve_seed(None) != resolve_seed(None)
-    for seed in (-1, 0.5, "7"):
-        with pytest.raises(ValueError, match="seed must be a whole number of 0 or more"):
-            resolve_seed(seed)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "7"])
+def test_a_seed_that_is_not_a_whole_number_of_0_or_more_is_refused(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of 0 or more"):
+        resolve_seed(seed)
 
 
 def test_the_history_has_a_figure_for_every_round():
     history = run(None)
+
     assert history.epoch == [-1, 0, 1, 2, 3]
-    assert (
-        history.history["twice"] == [-2, 0, 2, 4, 6] and np.isnan(history.history["nothing"]).all()
-    )
+    assert history.history["twice"] == [-2, 0, 2, 4, 6]
+    assert np.isnan(history.history["nothing"]).all()
 
 
-@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("every", [1, 2, 3])
-@pytest.mark.parametrize("number", range(-1, 4))
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number, every, where):
-    whole, played = run(None), []
+@pytest.mark.parametrize("index", range(-1, 4))
+def test_an_interrupted_run_resumes_after_its_last_checkpoint(tmp_path, index, every, where):
+    whole = run(None)
+    indices = []
+
     with pytest.raises(Interrupted):
-        run(tmp_path, callbacks=[Interruption(number, where)], every=every)
-    resumed = run(tmp_path, every=every, played=played)
+        run(tmp_path, callbacks=[Interruption(index, where)], every=every)
+    resumed = run(tmp_path, every=every, indices=indices)
+
+    saved = [earlier for earlier in range(-1, index) if (earlier + 1) % every == 0]
+    next_round = max(saved, default=-2) + 1
+    assert indices == list(range(next_round, 4))
     assert resumed.epoch == whole.epoch
-    assert (
-        resumed.history["third"] == whole.history["third"]
-        and resumed.history.keys() == whole.history.keys()
-    )
-    kept = [round_number for round_number in range(-1, number) if (round_number + 1) % every == 0]
-    assert played == list(range(max(kept, default=-2) + 1, 4))
+    assert resumed.history.keys() == whole.history.keys()
+    assert resumed.history["third"] == whole.history["third"]
 
 
-def test_more_rounds_extend_a_run_and_fewer_leave_it(tmp_path):
-    assert run(tmp_path, last=2, every=9).epoch == [-1, 0, 1]
-    played = []
-    assert run(tmp_path, last=4, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [
-        2,
-        3,
-    ]
-    assert run(tmp_path, last=1, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [
-        2,
-        3,
-    ]
+def test_more_rounds_extend_a_run_and_fewer_rounds_leave_it_as_it_is(tmp_path):
+    indices = []
+
+    first = run(tmp_path, last=2, every=9)
+    longer = run(tmp_path, last=4, every=9, indices=indices)
+    shorter = run(tmp_path, last=1, every=9, indices=indices)
+
+    assert first.epoch == [-1, 0, 1]
+    assert longer.epoch == shorter.epoch == [-1, 0, 1, 2, 3]
+    assert indices == [2, 3]
 
 
-def test_a_callback_that_stops_the_training_ends_it_behind_its_round_and_that_round_is_kept(
+def test_a_callback_that_stops_training_ends_the_run_after_its_round_and_that_round_is_saved(
     tmp_path,
 ):
     class Stop(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = epoch == 1
 
-    assert run(tmp_path, callbacks=[Stop()], every=9).epoch == [-1, 0, 1]
-    played = []
-    assert run(tmp_path, every=9, played=played).epoch == [-1, 0, 1, 2, 3] and played == [2, 3]
+    indices = []
+    stopped = run(tmp_path, callbacks=[Stop()], every=9)
+    resumed = run(tmp_path, every=9, indices=indices)
+
+    assert stopped.epoch == [-1, 0, 1]
+    assert resumed.epoch == [-1, 0, 1, 2, 3]
+    assert indices == [2, 3]
 
 
-def test_a_run_whose_books_say_that_it_is_finished_stays_so(tmp_path):
-    def finished(journal):
-        return journal.next_round == 2
+def test_a_run_whose_state_says_that_it_is_finished_runs_no_further_round(tmp_path):
+    def is_finished(run_state):
+        return run_state.next_round == 2
 
-    assert run(tmp_path, every=9, finished=finished).epoch == [-1, 0, 1]
-    played = []
-    assert (
-        run(tmp_path, every=9, finished=finished, played=played).epoch == [-1, 0, 1] and not played
-    )
+    indices = []
+    first = run(tmp_path, every=9, is_finished=is_finished)
+    again = run(tmp_path, every=9, is_finished=is_finished, indices=indices)
+
+    assert first.epoch == again.epoch == [-1, 0, 1]
+    assert not indices
 
 
-def test_callbacks_hear_of_every_round_in_order():
-    heard = []
+def test_callbacks_are_called_for_every_round_in_order():
+    calls = []
 
-    class Ear(keras.callbacks.Callback):
+    class Record(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            heard.append("begin")
+            calls.append("begin")
 
         def on_epoch_begin(self, epoch, logs=None):
-            heard.append(epoch)
+            calls.append(epoch)
 
         def on_epoch_end(self, epoch, logs=None):
-            heard.append(logs["twice"])
+            calls.append(logs["twice"])
 
         def on_train_end(self, logs=None):
-            heard.append("end")
+            calls.append("end")
 
-    run(None, last=1, callbacks=[Ear()])
-    assert heard == ["begin", -1, -2.0, 0, 0.0, "end"]
+    run(None, last=1, callbacks=[Record()])
+
+    assert calls == ["begin", -1, -2.0, 0, 0.0, "end"]

@@ -1,4 +1,8 @@
-"""Maximum likelihood by `pretrain`: it repeats, goes on after a stop, keeps its best epoch, and ends when patience does."""
+"""Claims about tfseqgan.training.pretraining: maximum likelihood by `pretrain`.
+
+A run repeats, resumes after a stop, keeps the weights of its best epoch, and ends when patience
+does.
+"""
 
 import keras
 import numpy as np
@@ -6,6 +10,7 @@ import pytest
 from tiny_models import (
     Interrupted,
     Interruption,
+    V,
     assert_same,
     make_generator,
     make_tokens,
@@ -15,153 +20,196 @@ from tiny_models import (
 import tfseqgan as sg
 from tfseqgan.evaluation.evaluate import mean_nll
 
-TRAIN, VALID = make_tokens(0, 7), make_tokens(1, 5)
+TRAIN = make_tokens(0, 7)
+VALID = make_tokens(1, 5)
 
 
-def train(folder=None, interruption=None, *, weights_seed=1, learning_rate=None, **options):
-    """Trains a fresh generator, by a falling learning rate unless one is given; returns all that it holds and the figures."""
+def train(folder=None, callback=None, *, weights_seed=1, learning_rate=None, **options):
+    """Trains a fresh generator, with a falling learning rate unless one is given.
+
+    Returns:
+        Its snapshot and the figures.
+    """
+    if learning_rate is None:
+        learning_rate = keras.optimizers.schedules.CosineDecay(0.1, 15)
     generator = make_generator(weights_seed)
-    generator.compile(
-        keras.optimizers.Adam(learning_rate or keras.optimizers.schedules.CosineDecay(0.1, 15))
-    )
-    options = {"epochs": 5, "validation_data": VALID, "seed": 3} | options
+    generator.compile(keras.optimizers.Adam(learning_rate))
+    defaults = {"epochs": 5, "validation_data": VALID, "seed": 3}
+
     history = sg.pretrain(
         generator,
         TRAIN,
         batch_size=3,
         checkpoint_dir=folder,
-        callbacks=[interruption] if interruption else [],
+        callbacks=[] if callback is None else [callback],
         verbose=0,
-        **options,
+        **defaults | options,
     )
+
     return snapshot(generator), {"epoch": history.epoch} | history.history
 
 
+def assert_runs_equal(first, second):
+    """Asserts that weights and figures agree to the last bit."""
+    assert_same(first[0], second[0])
+    assert_same(first[1], second[1])
+
+
 @pytest.fixture(scope="module")
-def whole():
-    """The run that nothing interrupted."""
+def whole_run():
+    """A run that nothing interrupts."""
     return train()
 
 
-def test_a_seed_repeats_bit_for_bit_and_another_differs(whole):
-    again, other = train(), train(seed=4)
-    assert_same(whole[0], again[0]), assert_same(whole[1], again[1])
-    assert whole[1]["nll"] != other[1]["nll"]
+def test_a_seed_repeats_bit_for_bit_and_another_seed_differs(whole_run):
+    assert_runs_equal(whole_run, train())
+    assert whole_run[1]["nll"] != train(seed=4)[1]["nll"]
 
 
 @pytest.mark.parametrize("every, epochs", [(1, range(5)), (2, [2, 3])])
-def test_a_run_interrupted_at_every_epoch_goes_on_bit_for_bit(tmp_path, every, epochs, whole):
+def test_a_run_interrupted_in_every_epoch_resumes_bit_for_bit(tmp_path, every, epochs, whole_run):
+    resumes = False
     for epoch in epochs:
-        resumes = any(
-            tmp_path.glob("*.index")
-        )  # a generator that goes on has weights of its own, which the checkpoint must replace
-        interruption = Interruption(epoch, "behind" if epoch % 2 else "before")
+        # The generator of a resumed run has other weights, which the checkpoint must replace.
+        resumes = any(tmp_path.glob("*.index"))
+        interruption = Interruption(epoch, "after" if epoch % 2 else "before")
         with pytest.raises(Interrupted):
-            train(tmp_path, interruption, weights_seed=20 if resumes else 1, checkpoint_every=every)
+            train(
+                tmp_path,
+                interruption,
+                weights_seed=20 if resumes else 1,
+                checkpoint_every=every,
+            )
     assert resumes
-    weights, figures = train(tmp_path, weights_seed=30, checkpoint_every=every)
-    assert_same(whole[0], weights), assert_same(whole[1], figures)
+
+    resumed = train(tmp_path, weights_seed=30, checkpoint_every=every)
+
+    assert_runs_equal(whole_run, resumed)
 
 
-def test_more_epochs_extend_a_run(tmp_path, whole):
+def test_more_epochs_extend_a_run(tmp_path, whole_run):
     train(tmp_path, epochs=2)
-    weights, figures = train(tmp_path, weights_seed=9)
-    assert_same(whole[0], weights), assert_same(whole[1], figures)
+
+    assert_runs_equal(whole_run, train(tmp_path, weights_seed=9))
 
 
-def test_it_lowers_the_nll_and_reports_that_of_the_validation_data_exactly():
+def test_training_lowers_the_nll_and_reports_that_of_the_validation_data_exactly():
     generator = make_generator(dropout=0.0)
     generator.compile(keras.optimizers.Adam(0.05))
     before = mean_nll(generator, TRAIN)
+
     history = sg.pretrain(
         generator, TRAIN, epochs=6, batch_size=3, validation_data=TRAIN, seed=0, verbose=0
-    ).history
-    assert mean_nll(generator, TRAIN) < before - 0.3
-    np.testing.assert_allclose(min(history["val_nll"]), mean_nll(generator, TRAIN), rtol=1e-6)
+    )
+
+    after = mean_nll(generator, TRAIN)
+    assert after < before - 0.3
+    np.testing.assert_allclose(min(history.history["val_nll"]), after, rtol=1e-6)
 
 
 def overfit(folder=None, patience=None, interruption=None):
-    """Trains with so large a rate that the validation NLL turns up soon; returns the generator's own NLL too."""
+    """Trains with a learning rate so large that the validation NLL soon rises.
+
+    Returns:
+        The snapshot of the generator, the history, and the generator's own validation NLL.
+    """
     generator = make_generator(dropout=0.0)
     generator.compile(keras.optimizers.Adam(0.3))
-    callbacks = [interruption] if interruption else []
-    options = {"patience": patience, "epochs": 12, "checkpoint_dir": folder, "callbacks": callbacks}
+
     history = sg.pretrain(
-        generator, TRAIN, batch_size=3, validation_data=VALID, seed=0, verbose=0, **options
+        generator,
+        TRAIN,
+        epochs=12,
+        batch_size=3,
+        validation_data=VALID,
+        patience=patience,
+        checkpoint_dir=folder,
+        callbacks=[] if interruption is None else [interruption],
+        seed=0,
+        verbose=0,
     )
+
     return snapshot(generator), history, mean_nll(generator, VALID)
 
 
 @pytest.fixture(scope="module")
-def overfitted():
-    """The run with so large a rate, without patience."""
+def overfitted_run():
+    """A run with a large learning rate, without patience."""
     return overfit()
 
 
-def test_it_ends_with_the_weights_of_its_best_epoch(overfitted):
-    _, history, nll = overfitted
+def test_a_run_ends_with_the_weights_of_its_best_epoch(overfitted_run):
+    _, history, nll = overfitted_run
     nlls = history.history["val_nll"]
+
     assert np.argmin(nlls) < len(nlls) - 1
     np.testing.assert_allclose(nll, min(nlls), rtol=1e-6)
 
 
-def test_without_validation_data_it_ends_with_its_last_weights():
+def test_without_validation_data_a_run_ends_with_its_last_weights():
     weights, figures = train(validation_data=None)
+    shorter_weights, _ = train(validation_data=None, epochs=4)
+
     assert figures.keys() == {"epoch", "nll"}
-    again, _ = train(validation_data=None, epochs=4)
-    assert not np.array_equal(weights[0], again[0])
+    assert not np.array_equal(weights[0], shorter_weights[0])
 
 
-def test_patience_ends_it_so_many_epochs_behind_the_best(overfitted):
-    nlls = overfitted[1].history["val_nll"]
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_ends_a_run_so_many_epochs_after_the_best(overfitted_run, patience):
+    nlls = overfitted_run[1].history["val_nll"]
     best = [int(np.argmin(nlls[: epoch + 1])) for epoch in range(len(nlls))]
-    for patience in (1, 3):
-        ends = next(
-            (epoch for epoch in range(len(nlls)) if epoch - best[epoch] >= patience), len(nlls) - 1
-        )
-        history = overfit(patience=patience)[1]
-        assert history.epoch[-1] == ends < 11 and history.history["val_nll"] == nlls[: ends + 1]
+    last = next(epoch for epoch in range(len(nlls)) if epoch - best[epoch] >= patience)
+
+    _, history, _ = overfit(patience=patience)
+
+    assert history.epoch[-1] == last < 11
+    assert history.history["val_nll"] == nlls[: last + 1]
 
 
-def test_patience_counts_over_an_interruption_and_what_it_ended_stays_ended(tmp_path):
+def test_patience_counts_over_an_interruption_and_a_run_that_it_ended_stays_ended(tmp_path):
     weights, history, _ = overfit(patience=2)
     assert len(history.epoch) < 12
+
     with pytest.raises(Interrupted):
         overfit(tmp_path, patience=2, interruption=Interruption(history.epoch[-1]))
+
     for _ in range(2):
-        again, resumed, _ = overfit(tmp_path, patience=2)
+        resumed_weights, resumed, _ = overfit(tmp_path, patience=2)
         assert resumed.epoch == history.epoch
-        assert_same(weights, again)
+        assert_same(weights, resumed_weights)
 
 
-def test_the_last_batch_of_an_epoch_takes_what_is_left_and_every_sequence_is_used_once():
+def test_every_sequence_is_used_once_an_epoch_and_the_last_batch_takes_those_that_are_left():
     generator = make_generator(dropout=0.0)
-    generator.compile(keras.optimizers.SGD(0.0))
-    nll = sg.pretrain(generator, TRAIN, epochs=1, batch_size=3, seed=0, verbose=0).history["nll"][0]
-    generator.compile(keras.optimizers.SGD(0.0))
-    alone = sg.pretrain(generator, TRAIN, epochs=1, batch_size=1, seed=0, verbose=0).history["nll"][
-        0
-    ]
-    np.testing.assert_allclose(
-        alone, np.mean([mean_nll(generator, row[None]) for row in TRAIN]), rtol=1e-5
-    )
-    assert np.isfinite(nll)
+    expected = {
+        1: np.mean([mean_nll(generator, row[None]) for row in TRAIN]),
+        7: mean_nll(generator, TRAIN),
+    }
+
+    def nll_of_an_epoch(batch_size):
+        generator.compile(keras.optimizers.SGD(0.0))
+        history = sg.pretrain(generator, TRAIN, epochs=1, batch_size=batch_size, seed=0, verbose=0)
+        return history.history["nll"][0]
+
+    for batch_size, nll in expected.items():
+        np.testing.assert_allclose(nll_of_an_epoch(batch_size), nll, rtol=1e-5)
+    assert np.isfinite(nll_of_an_epoch(3))
 
 
-def test_divergence_stops_it_before_a_checkpoint_is_spoilt(tmp_path):
-    class Blow(keras.callbacks.Callback):
+def test_divergence_stops_a_run_and_its_last_checkpoint_is_finite(tmp_path):
+    class Diverge(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
                 self.model.optimizer.learning_rate.assign(np.inf)
 
-    with pytest.raises(
-        FloatingPointError, match="Training diverged in epoch 2.*last checkpoint is intact"
-    ):
-        train(tmp_path, Blow(), learning_rate=0.05)
+    message = "Training diverged in epoch 2.*last checkpoint is intact"
+    with pytest.raises(FloatingPointError, match=message):
+        train(tmp_path, Diverge(), learning_rate=0.05)
+
     weights, figures = train(tmp_path, learning_rate=0.05)
-    assert all(np.isfinite(weight).all() for weight in weights) and figures["epoch"] == list(
-        range(5)
-    )
+
+    assert figures["epoch"] == list(range(5))
+    assert all(np.isfinite(weight).all() for weight in weights)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +219,7 @@ def test_divergence_stops_it_before_a_checkpoint_is_spoilt(tmp_path):
         ("batch_size is 0 and the data holds 7 sequences", {"batch_size": 0}),
         (
             "data holds tokens from 0 to 9, expected 0 to 8",
-            {"data": TRAIN + (TRAIN == TRAIN.max())},
+            {"data": np.where(TRAIN < V - 1, TRAIN, V)},
         ),
         ("validation_data must be integer tokens", {"validation_data": VALID / 2}),
         (
@@ -182,19 +230,19 @@ def test_divergence_stops_it_before_a_checkpoint_is_spoilt(tmp_path):
         ("seed must be a whole number of 0 or more", {"seed": -1}),
     ],
 )
-def test_what_cannot_be_trained_on_is_named(message, options):
+def test_options_that_are_out_of_range_are_refused_by_name(message, options):
     generator = make_generator()
     generator.compile("adam")
+    defaults = {"data": TRAIN, "batch_size": 3, "epochs": 1, "verbose": 0}
+
     with pytest.raises(ValueError, match=message):
-        sg.pretrain(
-            generator, **{"data": TRAIN, "batch_size": 3, "epochs": 1, "verbose": 0} | options
-        )
+        sg.pretrain(generator, **defaults | options)
 
 
-def test_an_uncompiled_generator_is_told_what_to_do():
-    with pytest.raises(
-        ValueError, match=r"The generator is not compiled.*Call generator.compile\('adam'\) first"
-    ):
+def test_a_generator_that_is_not_compiled_is_refused_with_the_remedy():
+    message = r"The generator is not compiled.*Call generator.compile\('adam'\) first"
+
+    with pytest.raises(ValueError, match=message):
         sg.pretrain(make_generator(), TRAIN, batch_size=3)
 
 
@@ -205,7 +253,8 @@ def test_an_uncompiled_generator_is_told_what_to_do():
         ("validation_data_checksum: saved [0-9]+, now None", {"validation_data": None}),
     ],
 )
-def test_a_run_with_other_settings_is_not_gone_on_with(tmp_path, message, options):
+def test_a_run_is_not_resumed_with_other_settings(tmp_path, message, options):
     train(tmp_path, epochs=1)
+
     with pytest.raises(ValueError, match=message):
         train(tmp_path, **options)

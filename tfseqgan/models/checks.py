@@ -100,13 +100,14 @@ def check_prompt(
     is_one_for_all = array.ndim == 1
     is_one_each = array.ndim == 2 and len(array) in (1, num_sequences)
     fits = (is_one_for_all or is_one_each) and array.shape[-1] <= length
-    is_token = np.issubdtype(array.dtype, np.integer)
-    if not (fits and is_token and 0 <= array.min() <= array.max() < vocabulary_size):
+    is_integer = np.issubdtype(array.dtype, np.integer)
+    if not (fits and is_integer and 0 <= array.min() <= array.max() < vocabulary_size):
+        values = f", {array.min()} to {array.max()}" if is_integer else ""
         raise ValueError(
             f"prompt must be token ids 0 to {vocabulary_size - 1}, [P] or [num_sequences, P], with "
             f"P ≤ length = {length} and num_sequences = {num_sequences}; received {array.dtype} of "
-            f"shape {array.shape}, {array.min()} to {array.max()}. Encode a prompt with the "
-            "tokenizer that the generator was trained with."
+            f"shape {array.shape}{values}. Encode a prompt with the tokenizer that the generator "
+            "was trained with."
         )
 
     return np.broadcast_to(array, (num_sequences, array.shape[-1])).astype(np.int32)

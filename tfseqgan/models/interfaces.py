@@ -1,6 +1,5 @@
 """What the library asks of a generator and of a discriminator, so that yours fits too."""
 
-from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -19,16 +18,22 @@ class SequenceGenerator(Protocol):
     The first three methods are what training and evaluation need, the other three what the loops
     of `tfseqgan.models.decoding` need, which write tokens. A generator trained by `pretrain` and
     `fit_adversarial` is a Keras model besides.
-
-    Attributes:
-        vocabulary_size: V.
-        pad_token_id: the id that stands after the end token.
-        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
     """
 
-    vocabulary_size: int
-    pad_token_id: int
-    end_token_id: int | None
+    @property
+    def vocabulary_size(self) -> int:
+        """V, the number of token ids."""
+        ...
+
+    @property
+    def pad_token_id(self) -> int:
+        """The id that stands after the end token."""
+        ...
+
+    @property
+    def end_token_id(self) -> int | None:
+        """The id that ends a sequence, or None where sequences have a fixed length."""
+        ...
 
     def __call__(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
         """Computes the logits of every token given the tokens before it, float32 [B, T, V]."""
@@ -73,15 +78,17 @@ class SequenceGenerator(Protocol):
 
 
 class SequenceDiscriminator(Protocol):
-    """A classifier of token sequences.
+    """A classifier of token sequences."""
 
-    Attributes:
-        vocabulary_size: V.
-        end_token_id: as the generator's.
-    """
+    @property
+    def vocabulary_size(self) -> int:
+        """V, the number of token ids."""
+        ...
 
-    vocabulary_size: int
-    end_token_id: int | None
+    @property
+    def end_token_id(self) -> int | None:
+        """The id that ends a sequence, or None where sequences have a fixed length."""
+        ...
 
     def __call__(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
         """Computes the logit of "real" of each sequence, float32 [B]."""
@@ -90,10 +97,3 @@ class SequenceDiscriminator(Protocol):
     def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
         """Computes the logits of every `every`-th prefix and of the whole, [B, ⌈T / every⌉]."""
         ...
-
-
-class Differentiable(Protocol):
-    """What a compiled step asks of a model besides: weights and an optimizer of its own."""
-
-    trainable_variables: Sequence[Any]
-    optimizer: Any

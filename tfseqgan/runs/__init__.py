@@ -1,7 +1,9 @@
-"""A run in a folder, from the data to the tunes. May import: datasets, evaluation, files, models, music, objectives, ops, serving, training.
+"""A run in a folder, from the data to the tunes.
 
-settings      every setting by name; presets
+May import: datasets, evaluation, files, models, music, objectives, ops, serving, training.
+
+settings      every setting of a run by name; presets
 run_folder    what a run's folder holds
-finished_run  sampling, evaluation, export of a run
+finished_run  sampling, evaluation and export of a finished run
 train_run     a whole run
 """

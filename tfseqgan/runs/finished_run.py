@@ -1,176 +1,260 @@
-"""What is done with a finished run: sampling, evaluation, export."""
+"""What can be done with a finished run: sampling, evaluation, export."""
 
 import logging
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tfseqgan.datasets.nottingham import cache_folder, download_nottingham
-from tfseqgan.datasets.windows import load_windows
+from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.evaluation.evaluate import evaluate
+from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.runs.run_folder import load_model, read_config, read_json, read_settings
+from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.export import export_saved_model
 from tfseqgan.serving.saved_sampler import SavedSampler, newest_version
 
 _log = logging.getLogger("tfseqgan")
 
-
 TUNE_LENGTH = 512
-"""Tokens that a tune may have at the most; the longest of nine Nottingham tunes in ten has about 300."""
+"""The most tokens that a sampled tune has; nine in ten Nottingham tunes have at most about 300."""
+
+
+def _load_tokenizer(run: Path | str) -> Tokenizer:
+    """Loads the vocabulary of a run."""
+    return Tokenizer.load(Path(run) / "tokenizer.json")
 
 
 def sample_tunes(
-    run,
-    num_tunes,
+    run: Path | str,
+    num_tunes: int,
     *,
-    stage="generator",
-    length=None,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    seed=None,
-):
-    """Returns fresh tunes of a run's generator, from their beginning to their end.
+    stage: str = "generator",
+    length: int | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+) -> list[Score]:
+    """Samples whole tunes from a run's generator.
 
     Args:
         run: the run's folder, or that of an exported sampler.
         num_tunes: how many.
-        stage: of a run, "generator" for its end, "pretrained" for maximum likelihood alone.
-        length: tokens at the most: by default `TUNE_LENGTH`, or the length of an exported sampler, which has no longer ones.
-        temperature: as `Generator.generate`; so are `top_k`, `top_p` and `seed`.
+        stage: "generator" for the end of the run, "pretrained" for the end of maximum likelihood,
+            which an exported sampler does not have.
+        length: the most tokens of a tune; by default `TUNE_LENGTH`, or the length that a sampler
+            was exported with.
+        temperature: as in `Generator.generate`; so are `top_k`, `top_p` and `seed`.
 
     Returns:
-        A list of `Score`.
+        The tunes.
 
     Raises:
         ValueError: if the run is not finished or an argument is out of range.
     """
     if num_tunes < 1:
         raise ValueError(f"num_tunes is {num_tunes}; expected 1 or more.")
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+
+    options: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
     if newest_version(run):
         if stage != "generator":
             raise ValueError(
-                f"{run} is an exported sampler, which holds no stage {stage!r}; expected 'generator'. Name the run's folder for the other."
+                f"{run} is an exported sampler, which holds no stage {stage!r}; expected "
+                "'generator'. Pass the run's folder for the other stage."
             )
         sampler = SavedSampler(run)
-        tokenizer, tokens = sampler.tokenizer, sampler.generate(num_tunes, length, **options)
+        tokenizer = sampler.tokenizer
+        tokens = sampler.generate(num_tunes, length, **options)
     else:
-        (_, config), tokenizer = read_config(run), Tokenizer.load(Path(run) / "tokenizer.json")
-        prompt = [tokenizer.start_token_id] if config["starts_with_start_token"] else None
-        tokens = load_model(run, stage).generate(
-            num_tunes, TUNE_LENGTH if length is None else length, prompt=prompt, **options
-        )
+        tokenizer, tokens = _generate(run, stage, num_tunes, length, **options)
+
     return [tokenizer.decode(row, name=f"Tune {number}") for number, row in enumerate(tokens, 1)]
 
 
-def evaluate_stages(run, validation, settings, **options):
-    """Returns the rows of the evaluation: the saved generator before and after adversarial training."""
+def _generate(
+    run: Path | str, stage: str, num_tunes: int, length: int | None, **options: Any
+) -> tuple[Tokenizer, np.ndarray]:
+    """Returns the tokenizer of a run, and samples of its generator, int32 [B, T]."""
+    _, config = read_config(run)
+    tokenizer = _load_tokenizer(run)
+    prompt = [tokenizer.start_token_id] if config["starts_with_start_token"] else None
+    if length is None:
+        length = TUNE_LENGTH
+    tokens = load_model(run, stage).generate(num_tunes, length, prompt=prompt, **options)
+
+    return tokenizer, tokens
+
+
+def _pretrained_row_name(settings: Settings) -> str:
+    """Returns the name of the generator before adversarial training, in an evaluation."""
+    return "maximum likelihood" if settings.epochs else "untrained"
+
+
+def evaluate_stages(
+    run: Path | str,
+    validation: np.ndarray,
+    settings: Settings,
+    *,
+    seed: int,
+    num_samples: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """Evaluates the saved generator before adversarial training and, if there was any, after it.
+
+    Args:
+        run: the run's folder.
+        validation: int32 [M, T], the held-out windows.
+        settings: the run's settings.
+        seed: of the samples.
+        num_samples: as in `evaluate`.
+
+    Returns:
+        Table 1's columns by name, by the name of the stage.
+    """
+    pretrained = load_model(run, "pretrained")
     rows = {
-        "maximum likelihood" if settings.epochs else "untrained": evaluate(
-            load_model(run, "pretrained"), None, validation, **options
+        _pretrained_row_name(settings): evaluate(
+            pretrained, None, validation, num_samples=num_samples, seed=seed
         )
     }
+
     if settings.rounds:
+        generator = load_model(run, "generator")
+        discriminator = load_model(run, "discriminator")
         rows[settings.objective] = evaluate(
-            load_model(run, "generator"), load_model(run, "discriminator"), validation, **options
+            generator, discriminator, validation, num_samples=num_samples, seed=seed
         )
+
     return rows
 
 
-def evaluate_run(run, data_path=None, *, num_samples=None, seed=None):
-    """Returns Table 1's columns of a finished run, on its own held-out tunes or on those of other data.
+def evaluate_run(
+    run: Path | str,
+    data_path: Path | str | None = None,
+    *,
+    num_samples: int | None = None,
+    seed: int | None = None,
+) -> dict[str, dict[str, float]]:
+    """Computes Table 1's columns of a finished run, on held-out tunes.
 
     Args:
-        run: the run's folder, or that of an exported sampler, which needs the data that it was trained on; the Nottingham tunes are downloaded.
-        data_path: other data, as in `load_windows`, tokenized by the run's vocabulary and held out by the run's settings; None for the run's own.
-        num_samples: fresh sequences to sample; as many as there are held-out windows by default.
+        run: the run's folder, or that of an exported sampler. A sampler needs `data_path`, except
+            if it was trained on the synthetic tunes, or on the Nottingham tunes, which are then
+            downloaded.
+        data_path: other data, as in `load_windows`, tokenized by the run's vocabulary and split
+            by the run's settings; None for the run's own.
+        num_samples: sequences to sample; as many as there are held-out windows by default.
         seed: of the samples; the run's own by default, which gives `evaluation.json` again.
 
     Returns:
-        A dict of dicts, as `train_run`.
+        As `train_run`.
 
     Raises:
-        ValueError: if the run is not finished, its own data has changed, or the other data does not fit it.
+        ValueError: if the run is not finished, its own data has changed, or the other data does
+            not fit it.
     """
     if newest_version(run):
-        return _evaluate_saved(run, data_path, num_samples=num_samples, seed=seed)
+        return _evaluate_exported(run, data_path, num_samples, seed)
+
     settings, config = read_config(run)
-    data = load_windows(
-        data_path or config["data_path"], settings, Tokenizer.load(Path(run) / "tokenizer.json")
-    )
-    if data_path is None and data.sha256 != config["data"]["sha256"]:
+    path = data_path or config["data_path"]
+    data = load_windows(path, tokenizer=_load_tokenizer(run), **settings.window_options())
+
+    sha256 = config["data"]["sha256"]
+    if data_path is None and data.sha256 != sha256:
         raise ValueError(
-            f"The run's data at {config['data_path']} has changed since: expected sha256 {config['data']['sha256']}, received {data.sha256}. "
-            "Bring the old data back, or name other data by --data."
+            f"The run's data at {path} has changed: expected sha256 {sha256}, "
+            f"received {data.sha256}. Restore the old data, or pass other data by --data."
         )
-    _check_opening(data, data_path, config["starts_with_start_token"])
+    _check_start_token(data, path, config["starts_with_start_token"])
+
     return evaluate_stages(
         run,
         data.validation,
         settings,
-        num_samples=num_samples,
         seed=settings.seed if seed is None else seed,
+        num_samples=num_samples,
     )
 
 
-def _check_opening(data, data_path, starts_with_start_token):
-    """Raises ValueError unless sequences begin as those do that a model was trained on."""
+def _check_start_token(
+    data: Windows, data_path: Path | str | None, starts_with_start_token: bool
+) -> None:
+    """Raises ValueError unless sequences begin like those that a model was trained on."""
     if data.starts_with_start_token() != starts_with_start_token:
+        begin = "begin" if starts_with_start_token else "do not begin"
         raise ValueError(
-            f"{data_path}: expected sequences like the run's own, which {'begin' if starts_with_start_token else 'do not begin'} with "
-            "a start token. Pass the kind of data that the run was trained on."
+            f"{data_path}: expected sequences like the run's own, which {begin} with a start "
+            "token. Pass the kind of data that the run was trained on."
         )
 
 
-def _evaluate_saved(path, data_path, num_samples, seed):
-    """Returns the row of an exported sampler, by its signatures, on the tunes that the settings on its card hold out of the data."""
+def _evaluate_exported(
+    path: Path | str, data_path: Path | str | None, num_samples: int | None, seed: int | None
+) -> dict[str, dict[str, float]]:
+    """Returns the row of an exported sampler, on tunes held out by the settings on its card."""
     sampler = SavedSampler(path)
     try:
-        settings, name, sha256 = (
-            read_settings(sampler.card),
-            sampler.card["data"]["name"],
-            sampler.card["data"]["sha256"],
-        )
+        settings = read_settings(sampler.card)
+        name = sampler.card["data"]["name"]
+        sha256 = sampler.card["data"]["sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} was exported without the settings and data of a run ({error!r}); expected a sampler exported by 'tfseqgan export'. "
-            "Evaluate its run's folder."
+            f"{path} was exported without the settings and data of a run ({error!r}); expected a "
+            "sampler exported by 'tfseqgan export'. Evaluate the run's folder instead."
         ) from error
+
     if data_path is None and name == "nottingham":
         data_path = download_nottingham(cache_folder() / "nottingham")
-    if data_path is None and name != "session":
+    if data_path is None and name != "session":  # "session" is the name of the synthetic tunes
         raise ValueError(
-            f"{path} was trained on {name}, which does not come with it; expected --data, the folder of those tunes."
+            f"{path} was trained on {name}, which is not part of it; expected the folder of those "
+            "tunes. Pass it by --data."
         )
-    data = load_windows(data_path, settings, sampler.tokenizer)
-    _check_opening(data, data_path, bool(sampler.card["prompt"]))
+
+    data = load_windows(data_path, tokenizer=sampler.tokenizer, **settings.window_options())
+    _check_start_token(data, data_path, bool(sampler.card["prompt"]))
     if data.sha256 != sha256:
         _log.warning(
-            "These are not the tunes that %s was trained on: some of those held out here may have been learned.",
+            "These are not the tunes that %s was trained on: it may have been trained on some of "
+            "those that are held out here.",
             path,
         )
+
     row = sampler.evaluate(
         data.validation, num_samples=num_samples, seed=settings.seed if seed is None else seed
     )
-    return {
-        settings.objective
-        if settings.rounds
-        else "maximum likelihood"
-        if settings.epochs
-        else "untrained": row
-    }
+    row_name = settings.objective if settings.rounds else _pretrained_row_name(settings)
+
+    return {row_name: row}
 
 
-def export_run(run, out, version=1, *, length=TUNE_LENGTH, num_candidates=8):
-    """Exports a finished run's models as a SavedModel, with a card that says how they were trained and what they scored.
+def export_run(
+    run: Path | str,
+    out: Path | str,
+    version: int = 1,
+    *,
+    length: int = TUNE_LENGTH,
+    num_candidates: int = 8,
+) -> Path:
+    """Exports the models of a finished run as a SavedModel.
+
+    Its card says how they were trained and what they scored.
 
     Args:
         run: the run's folder.
-        out: the model's folder, as `export_saved_model`'s path.
-        version: as `export_saved_model`; so are `length` and `num_candidates`.
+        out: the folder of the exported model, as `path` of `export_saved_model`.
+        version: as in `export_saved_model`; so are `length` and `num_candidates`.
 
     Returns:
-        The folder that was written.
+        The folder of the version.
 
     Raises:
         ValueError: if the run is not finished, or the version exists.
@@ -178,19 +262,21 @@ def export_run(run, out, version=1, *, length=TUNE_LENGTH, num_candidates=8):
     """
     if Path(out).resolve() == Path(run).resolve():
         raise ValueError(
-            f"--out {out} is the run's own folder; expected another one, which a server can watch. Choose another --out."
+            f"--out {out} is the run's own folder; expected another folder, which a server can "
+            "watch. Choose another --out."
         )
+
     settings, config = read_config(run)
-    tokenizer = Tokenizer.load(Path(run) / "tokenizer.json")
-    rows = read_json(Path(run) / "evaluation.json")
+    tokenizer = _load_tokenizer(run)
     data = {key: value for key, value in config["data"].items() if key != "skipped_files"}
     card = {
         "settings": config["settings"],
         "data": data,
         "versions": config["versions"],
-        "evaluation": rows,
+        "evaluation": read_json(Path(run) / "evaluation.json"),
         "length": length,
     }
+
     return export_saved_model(
         load_model(run, "generator"),
         tokenizer,

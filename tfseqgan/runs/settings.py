@@ -1,53 +1,86 @@
-"""Every setting of a run by name, and the presets: quick, default, paper."""
+"""Every setting of a run by name, and the presets: quick, default, paper.
+
+It imports no TensorFlow, so that `tfseqgan train --help` answers at once.
+"""
 
 import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
-_RANGES = {
-    "0 or more": lambda value: 0 <= value < float("inf"),
-    "1 or more": lambda value: 1 <= value < float("inf"),
-    "2 or more": lambda value: 2 <= value < float("inf"),
-    "above 0": lambda value: 0 < value < float("inf"),
+from tfseqgan.objectives.names import BASELINE_NAMES, CREDIT_NAMES, RECIPE_NAMES, REWARD_NAMES
+from tfseqgan.training.schedule import Schedule
+
+
+def _are_widths(values: tuple[Any, ...]) -> bool:
+    """Returns whether a tuple holds filter widths: whole numbers of 1 or more."""
+    if not values:
+        return False
+
+    return all(isinstance(value, int) and value >= 1 for value in values)
+
+
+_RANGES: dict[str, Callable[[Any], bool]] = {
+    "0 or more": lambda value: 0 <= value < math.inf,
+    "1 or more": lambda value: 1 <= value < math.inf,
+    "2 or more": lambda value: 2 <= value < math.inf,
+    "above 0": lambda value: 0 < value < math.inf,
     "0 to 1": lambda value: 0 <= value <= 1,
     "0 to below 1": lambda value: 0 <= value < 1,
     "above 0 and below 1": lambda value: 0 < value < 1,
     "0 to 4294967295": lambda value: 0 <= value < 2**32,
-    "widths of 1 or more such as 1,2,4": lambda widths: (
-        widths and all(isinstance(width, int) and width >= 1 for width in widths)
-    ),
+    "widths of 1 or more such as 1,2,4": _are_widths,
 }
+"""The ranges of settings, by the words that an error message says them in."""
 
 
-def _setting(default, help, expected):
-    """Returns a field of `Settings`; `expected` is a key of `_RANGES`, or the names to choose from."""
+def _setting(default: Any, help: str, expected: str | tuple[str, ...]) -> Any:
+    """Returns a field of `Settings`.
+
+    Args:
+        default: its value where none is given.
+        help: what `tfseqgan train --help` says about it.
+        expected: a key of `_RANGES`, or the names to choose from.
+    """
     return dataclasses.field(default=default, metadata={"help": help, "expected": expected})
 
 
-def _check(field, value):
-    """Raises ValueError unless a field's value has its type and lies in its range or among its names."""
+def _one_of(names: Sequence[str]) -> str:
+    """Returns names as a list in words: "a, b or c"."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    """Raises ValueError unless a value has its field's type and is one that the field expects."""
     expected = field.metadata["expected"]
     if isinstance(expected, tuple):
-        fits, wanted = value in expected, f"one of {', '.join(expected)}"
+        is_valid = value in expected
+        wanted = f"one of {', '.join(expected)}"
+    elif field.type == tuple[int, ...]:
+        is_valid = isinstance(value, tuple) and _RANGES[expected](value)
+        wanted = expected
+    elif field.type is int:
+        is_valid = isinstance(value, int) and _RANGES[expected](value)
+        wanted = f"a whole number, {expected}"
     else:
-        number, kinds = (
-            ("a number, ", float | int)
-            if field.type in (float, float | None)
-            else ("a whole number, ", field.type)
-        )
-        fits, wanted = (
-            isinstance(value, kinds) and _RANGES[expected](value),
-            expected if field.type is tuple else number + expected,
-        )
-    if not fits:
+        is_valid = isinstance(value, float | int) and _RANGES[expected](value)
+        wanted = f"a number, {expected}"
+
+    if not is_valid:
         raise ValueError(
-            f"{field.name} is {value!r}; expected {wanted}. 'tfseqgan train --help' tells what it does."
+            f"{field.name} is {value!r}; expected {wanted}. "
+            "'tfseqgan train --help' explains every setting."
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that decides how a run goes, but for its data and its folder. The fields are named as the Python arguments and the flags are.
+    """Everything that decides a run, except its data and its folder.
 
-    The defaults are the best that is known for tunes like Nottingham's; `PRESETS` has the others.
+    The fields have the names of the Python arguments and of the flags of `tfseqgan train`. They
+    are saved in `config.json` and on the card of an exported sampler.
+
+    The defaults are the best known for tunes like those of Nottingham; `PRESETS` has others.
 
     Raises:
         ValueError: naming the setting, if its type or its value is not what is expected.
@@ -57,110 +90,154 @@ class Settings:
         ('kl_control', (20, 20, 20, 20, 20))
     """
 
+    # Data.
     seed: int = _setting(
-        0, "of the split, the weights, every sample and every shuffle", "0 to 4294967295"
+        0, "seed of the split, the weights, all samples and all shuffles", "0 to 4294967295"
     )
     length: int = _setting(100, "tokens in a training window and in a sample", "1 or more")
     validation_fraction: float = _setting(
-        0.1, "share of the tunes held out, by groups of duplicates", "above 0 and below 1"
+        0.1,
+        "share of the tunes that is held out; duplicates stay on one side",
+        "above 0 and below 1",
     )
-    minimum_count: int = _setting(1, "tokens that occur less often are rare", "1 or more")
+    minimum_count: int = _setting(
+        1, "events that occur less often in the training tunes are rare", "1 or more"
+    )
     rare: str = _setting(
         "nearest",
-        "rare tokens: 'nearest' known token in place, or 'drop' the tune",
+        "rare events: 'nearest' replaces each by the nearest known one, 'drop' drops its tune",
         ("nearest", "drop"),
     )
 
+    # The generator, and maximum likelihood.
     embedding: str = _setting(
         "parts",
-        "of tokens: 'parts' (sum of six, tied) or 'table' (the paper's)",
+        "vector of a token: 'parts' (sum over its six parts, tied with the output) or 'table' "
+        "(the paper's)",
         ("parts", "table"),
     )
     embedding_dim: int = _setting(128, "length of a token's vector in the generator", "1 or more")
-    units: int = _setting(512, "LSTM units", "1 or more")
-    dropout: float = _setting(0.3, "of the generator in maximum likelihood", "0 to below 1")
+    units: int = _setting(512, "LSTM units of the generator", "1 or more")
+    dropout: float = _setting(0.3, "dropout of the generator in maximum likelihood", "0 to below 1")
     epochs: int = _setting(
         22,
-        "of maximum likelihood, of which the best one is kept; 0 starts adversarial training from scratch",
+        "epochs of maximum likelihood, of which the best is kept; 0 starts adversarial training "
+        "from random weights",
         "0 or more",
     )
     patience: int = _setting(
-        6, "epochs without a better validation NLL before stopping", "1 or more"
+        6, "epochs without a lower validation NLL before maximum likelihood stops", "1 or more"
     )
     pretraining_batch_size: int = _setting(32, "windows in a maximum-likelihood step", "1 or more")
-    pretraining_learning_rate: float = _setting(4e-3, "of maximum likelihood (Adam)", "above 0")
+    pretraining_learning_rate: float = _setting(
+        4e-3, "learning rate of maximum likelihood (Adam)", "above 0"
+    )
     schedule: str = _setting(
-        "cosine", "of that learning rate: 'cosine' to zero, or 'constant'", ("cosine", "constant")
+        "cosine",
+        "how that learning rate changes: 'cosine' falls to zero, 'constant' stays",
+        ("cosine", "constant"),
     )
 
+    # The discriminator.
     discriminator_embedding_dim: int = _setting(
         64, "length of a token's vector in the discriminator", "1 or more"
     )
-    filters: int = _setting(100, "filters of each branch of the discriminator", "1 or more")
-    kernel_sizes: tuple = _setting(
+    filters: int = _setting(100, "filters in each branch of the discriminator", "1 or more")
+    kernel_sizes: tuple[int, ...] = _setting(
         (1, 2, 3, 4, 6, 8, 12, 16, 20),
-        "width of each branch, in tokens",
+        "width of each branch of the discriminator, in tokens",
         "widths of 1 or more such as 1,2,4",
     )
-    discriminator_dropout: float = _setting(0.25, "of the discriminator", "0 to below 1")
-    l2_weight: float = _setting(0.0, "penalty on the discriminator's output layer", "0 or more")
-    discriminator_learning_rate: float = _setting(3e-4, "of the discriminator (Adam)", "above 0")
-
-    objective: str = _setting(
-        "kl_control",
-        "reinforce, reinforce_with_baseline, merl, kl_control or seqgan",
-        ("reinforce", "reinforce_with_baseline", "merl", "kl_control", "seqgan"),
+    discriminator_dropout: float = _setting(0.25, "dropout of the discriminator", "0 to below 1")
+    l2_weight: float = _setting(
+        0.0, "weight of the L2 penalty on the discriminator's output layer", "0 or more"
     )
+    discriminator_learning_rate: float = _setting(
+        3e-4, "learning rate of the discriminator (Adam)", "above 0"
+    )
+
+    # The objective.
+    objective: str = _setting("kl_control", _one_of(RECIPE_NAMES), RECIPE_NAMES)
     reward: str | None = _setting(
-        None,
-        "probability, log, logit or none (default: the objective's)",
-        ("probability", "log", "logit", "none"),
+        None, f"{_one_of(REWARD_NAMES)} (default: the objective's)", REWARD_NAMES
     )
     baseline: str | None = _setting(
-        None,
-        "none, batch_mean, leave_one_out or moving_average (default: the objective's)",
-        ("none", "batch_mean", "leave_one_out", "moving_average"),
+        None, f"{_one_of(BASELINE_NAMES)} (default: the objective's)", BASELINE_NAMES
     )
     credit: str | None = _setting(
         None,
-        "which token earns what: terminal, prefix or rollout (default: the objective's)",
-        ("terminal", "prefix", "rollout"),
+        "how much of the reward each token earns: "
+        f"{_one_of(CREDIT_NAMES)} (default: the objective's)",
+        CREDIT_NAMES,
     )
     entropy_weight: float | None = _setting(
-        None, "α, reward a nat of entropy (default: the objective's)", "0 or more"
+        None, "α, reward per nat of entropy (default: the objective's)", "0 or more"
     )
     kl_weight: float | None = _setting(
-        None, "β, reward a nat of KL to the first generator (default: the objective's)", "0 or more"
+        None,
+        "β, cost per nat of KL divergence from the pre-trained generator (default: the "
+        "objective's)",
+        "0 or more",
     )
-    discount: float = _setting(1.0, "γ, from one token to the next", "0 to 1")
+    discount: float = _setting(1.0, "γ, discount from one token to the next", "0 to 1")
+
+    # Adversarial training.
     rounds: int = _setting(
-        200, "of adversarial training; 0 stops after maximum likelihood", "0 or more"
+        200, "rounds of adversarial training; 0 stops after maximum likelihood", "0 or more"
     )
-    generator_steps: int = _setting(1, "policy-gradient steps a round", "1 or more")
-    discriminator_steps: int = _setting(10, "discriminator steps a round", "1 or more")
+    generator_steps: int = _setting(1, "policy-gradient steps in a round", "1 or more")
+    discriminator_steps: int = _setting(10, "discriminator steps in a round", "1 or more")
     batch_size: int = _setting(64, "sequences in a policy-gradient step", "1 or more")
     discriminator_batch_size: int = _setting(
         64, "sequences in a discriminator step, half of them real", "2 or more"
     )
     discriminator_samples: int = _setting(
-        320, "sequences generated afresh for a round's discriminator steps", "1 or more"
+        320, "sequences generated for the discriminator steps of a round", "1 or more"
     )
     discriminator_pretraining_rounds: int = _setting(
-        30, "rounds that train the discriminator alone, first", "0 or more"
+        30, "rounds before the first that train the discriminator alone", "0 or more"
     )
-    generator_learning_rate: float = _setting(1e-4, "of the policy gradient (Adam)", "above 0")
+    generator_learning_rate: float = _setting(
+        1e-4, "learning rate of the policy gradient (Adam)", "above 0"
+    )
     validation_freq: int = _setting(10, "rounds from one validation to the next", "1 or more")
 
+    # What the run writes.
     num_tunes: int = _setting(8, "MIDI files to write at the end", "1 or more")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None or field.default is not None:
-                _check(field, value)
+            if value is None and field.default is None:
+                continue  # the objective keeps its own part
+
+            _check(field, value)
+
+    def window_options(self) -> dict[str, Any]:
+        """Returns the arguments of `datasets.windows.load_windows` that the settings decide."""
+        return {
+            "length": self.length,
+            "validation_fraction": self.validation_fraction,
+            "seed": self.seed,
+            "minimum_count": self.minimum_count,
+            "rare": self.rare,
+        }
+
+    def round_schedule(self) -> Schedule:
+        """Returns how much one round of adversarial training does.
+
+        Every field of `Schedule` is a setting of the same name.
+
+        Example:
+            >>> Settings(discriminator_steps=3).round_schedule().discriminator_steps
+            3
+        """
+        names = [field.name for field in dataclasses.fields(Schedule)]
+
+        return Schedule(**{name: getattr(self, name) for name in names})
 
 
-PRESETS = {
+PRESETS: dict[str, Settings] = {
     "quick": Settings(
         units=256,
         embedding_dim=64,
@@ -203,15 +280,16 @@ PRESETS = {
         validation_freq=10,
     ),
 }
-"""`quick`: minutes on two cores. `default`: the best known. `paper`: Bjare & Meredith's settings (their objective is a flag away)."""
+"""`quick`: minutes on two cores. `default`: the best known. `paper`: the settings of Bjare &
+Meredith; the flag `--objective` chooses among their objectives."""
 
 
-def settings_from_preset(preset, **overrides):
+def settings_from_preset(preset: str, **overrides: Any) -> Settings:
     """Returns a preset's settings with some of them replaced.
 
     Args:
         preset: a name in `PRESETS`.
-        **overrides: fields of `Settings`; None keeps the preset's.
+        **overrides: fields of `Settings`; None keeps the preset's value.
 
     Raises:
         ValueError: if there is no such preset, or a setting is not what `Settings` expects.
@@ -222,6 +300,7 @@ def settings_from_preset(preset, **overrides):
     """
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}; expected one of {', '.join(PRESETS)}.")
-    return dataclasses.replace(
-        PRESETS[preset], **{name: value for name, value in overrides.items() if value is not None}
-    )
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+
+    return dataclasses.replace(PRESETS[preset], **given)

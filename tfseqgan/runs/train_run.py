@@ -1,124 +1,188 @@
-"""A run in a folder: data, maximum likelihood, adversarial training, evaluation, tunes. What the command line does, for Python too."""
+"""A whole run in a folder: data, maximum likelihood, adversarial training, evaluation, tunes.
 
+The command `tfseqgan train` does the same.
+"""
+
+import contextlib
 import dataclasses
 import logging
+import math
 import os
 import platform
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfseqgan import __version__
-from tfseqgan.datasets.windows import load_windows
+from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import write_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
-from tfseqgan.objectives import baselines, credit, rewards
+from tfseqgan.objectives.baselines import BASELINES
+from tfseqgan.objectives.credit import CREDITS
+from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import RECIPES
+from tfseqgan.objectives.rewards import REWARDS
 from tfseqgan.ops.adam import Adam
-from tfseqgan.ops.replicas import WORKER_FAILURES, barrier, is_chief, make_strategy, under_strategy
 from tfseqgan.runs.finished_run import evaluate_stages, sample_tunes
-from tfseqgan.runs.run_folder import check_apart, check_folder, clear_folder, write_tunes
+from tfseqgan.runs.run_folder import (
+    check_folder,
+    check_separate_folders,
+    clear_folder,
+    write_tunes,
+)
+from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.pretrained import save_model, save_pretrained
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
 from tfseqgan.training.checks import check_batch
+from tfseqgan.training.distribute import (
+    WORKER_FAILURES,
+    barrier,
+    is_chief,
+    make_strategy,
+    under_strategy,
+)
 from tfseqgan.training.pretraining import pretrain
 
 _log = logging.getLogger("tfseqgan")
 
+_GLOBAL_CLIPNORM = 5.0
+"""The norm that the generator's gradient is clipped at (the paper, section 4)."""
 
-def make_models(data, settings):
-    """Returns an untrained generator and discriminator for `Windows`, as the settings ask for; their weights are a matter of the seed."""
+_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
+
+
+def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discriminator]:
+    """Makes an untrained generator and discriminator for a data set.
+
+    Their weights depend on the seed in the settings.
+
+    Args:
+        data: the windows whose vocabulary the models get.
+        settings: the sizes of the models.
+    """
     keras.utils.set_random_seed(settings.seed)
     tokenizer = data.tokenizer
-    features = tokenizer.token_features if settings.embedding == "parts" else None
-    ids = {
+    vocabulary: dict[str, Any] = {
         "vocabulary_size": tokenizer.vocabulary_size,
-        "token_features": features,
+        "token_features": tokenizer.token_features if settings.embedding == "parts" else None,
         "end_token_id": data.end_token_id(),
     }
+
     generator = Generator(
-        **ids,
+        **vocabulary,
         embedding_dim=settings.embedding_dim,
         units=settings.units,
         dropout=settings.dropout,
         pad_token_id=tokenizer.pad_token_id,
     )
     discriminator = Discriminator(
-        **ids,
+        **vocabulary,
         embedding_dim=settings.discriminator_embedding_dim,
         filters=settings.filters,
         kernel_sizes=settings.kernel_sizes,
         dropout=settings.discriminator_dropout,
         l2_weight=settings.l2_weight,
     )
+
     return generator, discriminator
 
 
-def make_objective(settings):
+def _find_by_name(table: dict[Any, Any], name: str | None) -> Any:
+    """Returns what a table holds by a name, or None for None."""
+    return None if name is None else table[name]
+
+
+def make_objective(settings: Settings) -> Objective:
     """Returns the objective that the settings name, with the parts that they replace.
 
-    Raises:
-        ValueError: if a recipe, reward, baseline or credit has no such name.
-
     Example:
-        >>> from tfseqgan.runs.settings import Settings
-        >>> make_objective(Settings(objective="merl", entropy_weight=0.01, reward="log")).summary()["reward"]
+        >>> settings = Settings(objective="merl", entropy_weight=0.01, reward="log")
+        >>> make_objective(settings).summary()["reward"]
         'log'
     """
     parts = {
-        "discount": settings.discount,
+        "reward": _find_by_name(REWARDS, settings.reward),
+        "baseline": _find_by_name(BASELINES, settings.baseline),
+        "credit": _find_by_name(CREDITS, settings.credit),
         "entropy_weight": settings.entropy_weight,
         "kl_weight": settings.kl_weight,
+        "discount": settings.discount,
     }
-    parts = {name: value for name, value in parts.items() if value is not None}
-    tables = {
-        "objective": RECIPES,
-        "reward": rewards.REWARDS,
-        "baseline": baselines.BASELINES,
-        "credit": credit.CREDITS,
-    }
-    for name, table in tables.items():
-        chosen = getattr(settings, name)
-        if chosen is not None and chosen not in table:
-            raise ValueError(f"There is no {name} {chosen!r}; expected one of {', '.join(table)}.")
-        if chosen is not None and name != "objective":
-            parts[name] = table[chosen]
-    return RECIPES[settings.objective](**parts)
+    replaced = {name: part for name, part in parts.items() if part is not None}
+    recipe = _find_by_name(RECIPES, settings.objective)
+
+    return recipe(**replaced)
 
 
-def _config(settings, data_path, data):
+def _make_config(settings: Settings, data_path: Path | str | None, data: Windows) -> dict[str, Any]:
     """Returns the content of config.json."""
-    packages = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
+    versions = {"tfseqgan": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        versions[package] = version(package)
+
     return {
         "settings": dataclasses.asdict(settings) | {"kernel_sizes": list(settings.kernel_sizes)},
-        "data_path": data_path and os.path.abspath(data_path),
+        "data_path": None if data_path is None else os.path.abspath(data_path),
         "data": data.summary(),
         "starts_with_start_token": data.starts_with_start_token(),
-        "versions": {"tfseqgan": __version__, "python": platform.python_version()}
-        | {package: version(package) for package in packages},
+        "versions": versions,
     }
 
 
-def _adam(learning_rate):
-    """Returns the paper's optimizer: Adam, the gradient clipped at a global norm of 5."""
-    return Adam(learning_rate, global_clipnorm=5.0)
+def _load_data(
+    settings: Settings, data_path: Path | str | None, resumed_config: dict[str, Any] | None
+) -> Windows:
+    """Loads the data of a run, and checks that the run can use it."""
+    data = load_windows(data_path, **settings.window_options())
 
+    if resumed_config is not None:
+        sha256 = resumed_config["data"]["sha256"]
+        if data.sha256 != sha256:
+            raise ValueError(
+                f"The data at {data_path} has changed since the run was started: expected sha256 "
+                f"{sha256}, received {data.sha256}. Restore the old data, or start a new run."
+            )
 
-def _pretrain(out, checkpoints, generator, data, settings, verbose):
-    """Trains by maximum likelihood and keeps the generator."""
-    steps = -(-len(data.train) // settings.pretraining_batch_size) * max(1, settings.epochs)
-    rate = settings.pretraining_learning_rate
-    generator.compile(
-        _adam(
-            keras.optimizers.schedules.CosineDecay(rate, steps)
-            if settings.schedule == "cosine"
-            else rate
-        )
+    check_batch(data.train, settings.pretraining_batch_size, "pretraining_batch_size")
+    if settings.rounds:
+        schedule = settings.round_schedule()
+        check_batch(data.train, schedule.batch_size)
+        check_batch(data.train, schedule.half_batch, "half of discriminator_batch_size")
+
+    _log.info(
+        "%s: %d training windows of %d tokens, %d held out; a vocabulary of %d tokens",
+        data.name,
+        len(data.train),
+        data.train.shape[1],
+        len(data.validation),
+        data.tokenizer.vocabulary_size,
     )
+
+    return data
+
+
+def _pretrain(
+    folder: Path,
+    checkpoints: Path,
+    generator: Generator,
+    data: Windows,
+    settings: Settings,
+    verbose: int | str,
+) -> None:
+    """Trains the generator by maximum likelihood, and saves it."""
+    learning_rate: Any = settings.pretraining_learning_rate
+    if settings.schedule == "cosine":
+        steps_per_epoch = math.ceil(len(data.train) / settings.pretraining_batch_size)
+        decay_steps = steps_per_epoch * max(1, settings.epochs)
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
+    generator.compile(Adam(learning_rate, global_clipnorm=_GLOBAL_CLIPNORM))
+
     pretrain(
         generator,
         data.train,
@@ -127,132 +191,132 @@ def _pretrain(out, checkpoints, generator, data, settings, verbose):
         validation_data=data.validation,
         patience=settings.patience,
         checkpoint_dir=checkpoints / "pretraining",
+        callbacks=[
+            MetricsCSV(folder / "pretraining.csv", "epoch"),
+            Scalars(folder / "logs" / "pretraining"),
+        ],
         seed=settings.seed,
         verbose=verbose,
+    )
+    save_model(generator, folder / "pretrained.keras")
+
+
+def _train_adversarially(
+    folder: Path,
+    checkpoints: Path,
+    generator: Generator,
+    discriminator: Discriminator,
+    data: Windows,
+    settings: Settings,
+    verbose: int | str,
+) -> None:
+    """Trains both models against each other for the rounds in the settings."""
+    generator.compile(Adam(settings.generator_learning_rate, global_clipnorm=_GLOBAL_CLIPNORM))
+    discriminator.compile(Adam(settings.discriminator_learning_rate))
+
+    fit_adversarial(
+        generator,
+        discriminator,
+        data.train,
+        make_objective(settings),
+        rounds=settings.rounds,
+        **dataclasses.asdict(settings.round_schedule()),
+        validation_data=data.validation,
+        checkpoint_dir=checkpoints / "adversarial",
         callbacks=[
-            MetricsCSV(out / "pretraining.csv", "epoch"),
-            Scalars(out / "logs" / "pretraining"),
+            MetricsCSV(folder / "metrics.csv"),
+            Scalars(folder / "logs" / "adversarial"),
         ],
+        seed=settings.seed,
+        verbose=verbose,
     )
-    save_model(generator, out / "pretrained.keras")
 
 
-def _play(out, checkpoints, generator, discriminator, data, settings, verbose):
-    """Trains both models against each other and keeps them."""
-    if settings.rounds:
-        generator.compile(_adam(settings.generator_learning_rate))
-        discriminator.compile(Adam(settings.discriminator_learning_rate))
-        fit_adversarial(
-            generator,
-            discriminator,
-            data.train,
-            make_objective(settings),
-            rounds=settings.rounds,
-            generator_steps=settings.generator_steps,
-            discriminator_steps=settings.discriminator_steps,
-            batch_size=settings.batch_size,
-            discriminator_batch_size=settings.discriminator_batch_size,
-            discriminator_samples=settings.discriminator_samples,
-            discriminator_pretraining_rounds=settings.discriminator_pretraining_rounds,
-            validation_data=data.validation,
-            validation_freq=settings.validation_freq,
-            checkpoint_dir=checkpoints / "adversarial",
-            seed=settings.seed,
-            verbose=verbose,
-            callbacks=[MetricsCSV(out / "metrics.csv"), Scalars(out / "logs" / "adversarial")],
-        )
-    save_pretrained(out, generator, data.tokenizer, discriminator)
+def _writable_folder(run_folder: Path) -> contextlib.AbstractContextManager[Path | str]:
+    """Returns a context with the folder to write to: a temporary one for all but the chief."""
+    if is_chief():
+        return contextlib.nullcontext(run_folder)
 
-
-def _open_checked(settings, data_path, resumed_config):
-    """Returns a run's data after checking, before anything is written, that the run can be done with it."""
-    data = load_windows(data_path, settings)
-    if resumed_config and resumed_config["data"]["sha256"] != data.sha256:
-        raise ValueError(
-            f"The data at {data_path} has changed since the run began: expected sha256 {resumed_config['data']['sha256']}, received {data.sha256}. "
-            "Bring the old data back, or begin a new run."
-        )
-    check_batch(data.train, settings.pretraining_batch_size, "pretraining_batch_size")
-    if settings.rounds:
-        check_batch(data.train, settings.batch_size)
-        check_batch(
-            data.train, settings.discriminator_batch_size // 2, "half of discriminator_batch_size"
-        )
-    _log.info(
-        "%s: %d windows of %d tokens to learn from, %d held out; a vocabulary of %d",
-        *(
-            data.name,
-            len(data.train),
-            data.train.shape[1],
-            len(data.validation),
-            data.tokenizer.vocabulary_size,
-        ),
-    )
-    return data
+    return tempfile.TemporaryDirectory(prefix="tfseqgan-")
 
 
 @under_strategy
 def train_run(
-    out,
-    settings,
-    data_path=None,
+    out: Path | str,
+    settings: Settings,
+    data_path: Path | str | None = None,
     *,
-    strategy=None,
-    overwrite=False,
-    resumed_config=None,
-    verbose="auto",
-):
-    """Does a whole run in a folder, or goes on with one.
+    strategy: tf.distribute.Strategy | None = None,
+    overwrite: bool = False,
+    resumed_config: dict[str, Any] | None = None,
+    verbose: int | str = "auto",
+) -> dict[str, dict[str, float]]:
+    """Does a whole run in a folder, or resumes one.
 
     Args:
-        out: the folder.
-        settings: `Settings`.
+        out: the run's folder.
+        settings: the settings of the run.
         data_path: as in `load_windows`.
-        strategy: a tf.distribute.Strategy, or None for the one in scope. Of several workers, which must see the same folder, the chief alone writes
-            to it.
-        overwrite: replace an earlier run in the folder, once the data has been read and the settings are known to fit it.
-        resumed_config: the content of config.json of the run to go on with, or None.
+        strategy: a tf.distribute.Strategy, or None for the one in scope. If there are several
+            workers, all must see the same folder, and the chief alone writes to it.
+        overwrite: whether to replace an earlier run in the folder. It is removed only after the
+            data has been read and the settings have been found to fit it.
+        resumed_config: the content of config.json of the run to resume, or None for a new run.
         verbose: as in `fit_adversarial`.
 
     Returns:
-        The rows of the evaluation, a dict of dicts: what `evaluation.json` holds.
+        The content of `evaluation.json`: Table 1's columns by name, by the name of the stage.
 
     Raises:
-        ValueError: if the folder, the data or the settings cannot be used, or the data of a resumed run has changed.
+        ValueError: if the folder, the data or the settings cannot be used, or the data of a
+            resumed run has changed.
         OSError: if a file cannot be written.
     """
-    checkpoints = Path(out) / "checkpoints"
-    out = check_folder(out, overwrite, resume=resumed_config is not None)
-    check_apart(out, data_path)
-    barrier()  # before the chief writes to the folder, all have seen that it may
-    aside = None if is_chief() else tempfile.TemporaryDirectory(prefix="tfseqgan-")
-    out = Path(aside.name) if aside else out
-    data = _open_checked(settings, data_path, resumed_config)
-    generator, discriminator = make_models(data, settings)
-    if resumed_config is None:
-        clear_folder(out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "config.json", _config(settings, data_path, data))
-    data.tokenizer.save(out / "tokenizer.json")
-    barrier()  # before any worker looks for checkpoints, those of an earlier run are gone
-    _pretrain(out, checkpoints, generator, data, settings, verbose)
-    _play(out, checkpoints, generator, discriminator, data, settings, verbose)
-    rows = evaluate_stages(out, data.validation, settings, seed=settings.seed)
-    write_json(out / "evaluation.json", rows)
-    write_tunes(sample_tunes(out, settings.num_tunes, seed=settings.seed), out / "samples")
-    return rows
+    run_folder = check_folder(out, overwrite, resume=resumed_config is not None)
+    check_separate_folders(run_folder, data_path)
+    barrier()  # the chief writes to the folder only after all workers have checked it
+
+    with _writable_folder(run_folder) as writable:
+        folder = Path(writable)
+        data = _load_data(settings, data_path, resumed_config)
+        generator, discriminator = make_models(data, settings)
+
+        # Everything is checked; from here on the folder is changed.
+        if resumed_config is None:
+            clear_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", _make_config(settings, data_path, data))
+        data.tokenizer.save(folder / "tokenizer.json")
+        barrier()  # workers look for checkpoints only after those of an earlier run are removed
+
+        checkpoints = run_folder / "checkpoints"
+        _pretrain(folder, checkpoints, generator, data, settings, verbose)
+        if settings.rounds:
+            _train_adversarially(
+                folder, checkpoints, generator, discriminator, data, settings, verbose
+            )
+        save_pretrained(folder, generator, data.tokenizer, discriminator)
+
+        rows = evaluate_stages(folder, data.validation, settings, seed=settings.seed)
+        write_json(folder / "evaluation.json", rows)
+        tunes = sample_tunes(folder, settings.num_tunes, seed=settings.seed)
+        write_tunes(tunes, folder / "samples")
+
+        return rows
 
 
-def train_run_with_strategy(name, *args, **options):
-    """Does a whole run under a tf.distribute strategy; the command's way in.
+def train_run_with_strategy(
+    name: str | None, *args: Any, **options: Any
+) -> dict[str, dict[str, float]] | None:
+    """Does a whole run under a tf.distribute strategy, for the command `tfseqgan train`.
 
     Args:
         name: of the strategy, as in `make_strategy`.
-        *args: as `train_run`.
-        **options: as `train_run`.
+        *args: as in `train_run`.
+        **options: as in `train_run`.
 
     Returns:
-        As `train_run`; None on every worker but the chief.
+        As `train_run`; None on every worker except the chief.
 
     Raises:
         ConnectionError: if another worker has ended.
@@ -261,7 +325,10 @@ def train_run_with_strategy(name, *args, **options):
         try:
             rows = train_run(*args, **options)
         except WORKER_FAILURES as error:
+            reason = str(error).splitlines()[0]
             raise ConnectionError(
-                f"Another worker is gone ({str(error).splitlines()[0]}); expected all of them. Start all again"
+                f"Another worker has ended ({reason}); expected all of them to run. Start all of "
+                "them again."
             ) from error
+
         return rows if is_chief() else None

@@ -1,36 +1,45 @@
-"""Trained models in a folder, with their tokenizer and the hash of every file: to keep, to send, to load again."""
+"""Trained models in a folder: `.keras` files, their tokenizer, and the hash of every file.
+
+How loading works: a `.keras` file names each class by its registered name, such as
+"tfseqgan>Generator", and by the module that it was defined in. Keras looks for the registered name
+first, and finds it once the class has been imported, whatever module the file names. So a class may
+move to another module, and older files still load. This module imports every class that a file may
+name. It is imported by each public name of tfseqgan that uses Keras, and by `import tfseqgan` if
+Keras is loaded already.
+
+`from_pretrained(folder)` loads models without their optimizers. Pass `compile=True` to load those
+too, to train on.
+"""
 
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from tfseqgan.files import write_atomically
-from tfseqgan.models.checks import check_models
+from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator, Highway
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
-from tfseqgan.ops.replicas import Dropout
+
+REGISTERED_CLASSES = (Adam, Discriminator, Generator, Highway, TokenEmbedding)
+"""Every class that a `.keras` file of tfseqgan may name."""
 
 _MANIFEST = "manifest.json"
-
-REGISTERED_CLASSES = (Adam, Discriminator, Dropout, Generator, Highway, TokenEmbedding)
-"""Every class that a `.keras` file may name. Keras finds a class once its module has been imported, whatever module the file names: importing this one
-imports them all."""
 
 
 class Pretrained(NamedTuple):
     """What a folder of trained models holds.
 
     Attributes:
-        generator: a `Generator`.
-        tokenizer: the `Tokenizer` of its vocabulary.
-        discriminator: a `Discriminator`, or None where there is none.
+        generator: the generator.
+        tokenizer: the tokenizer of its vocabulary.
+        discriminator: the discriminator, or None if the folder holds none.
     """
 
     generator: Generator
@@ -39,11 +48,30 @@ class Pretrained(NamedTuple):
 
 
 def _sha256(path):
+    """Returns the hash of a file as `sha256sum` prints it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def save_model(model, path):
-    """Writes a Keras model to a path whole or not at all, so that a full disk costs no earlier one."""
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a Keras model to a file, completely or not at all.
+
+    The model goes to a temporary file in the same folder, which then replaces `path` in one step.
+    If the disk is full, an earlier model there is kept.
+
+    Args:
+        model: the model.
+        path: the file, whose name ends in `.keras`; its folder must exist.
+
+    Raises:
+        OSError: if the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "generator.keras")
+        >>> save_model(Generator(vocabulary_size=7, embedding_dim=4, units=8), path)
+        >>> os.listdir(path.parent)
+        ['generator.keras']
+    """
     partial = path.with_name(f".partial.{path.name}")
     try:
         model.save(partial)
@@ -55,76 +83,101 @@ def save_model(model, path):
         partial.unlink(missing_ok=True)
 
 
-def save_pretrained(folder, generator, tokenizer, discriminator=None):
-    """Writes a generator, its tokenizer and, where there is one, its discriminator, as `.keras` and JSON files.
+def save_pretrained(
+    folder: Path | str,
+    generator: Generator,
+    tokenizer: Tokenizer,
+    discriminator: Discriminator | None = None,
+) -> None:
+    """Writes trained models and their tokenizer to a folder, for `from_pretrained`.
+
+    The files are `generator.keras`, `discriminator.keras` if there is one, `tokenizer.json`, and
+    `manifest.json` with the hash of each.
 
     Args:
-        folder: made where it does not exist; earlier models there are replaced.
-        generator: a `Generator`.
-        tokenizer: the `Tokenizer` of its vocabulary.
-        discriminator: a `Discriminator`, or None.
+        folder: created if it does not exist; earlier models there are replaced.
+        generator: the generator.
+        tokenizer: the tokenizer of its vocabulary.
+        discriminator: the discriminator, or None.
 
     Raises:
-        ValueError: if the parts do not fit each other.
+        ValueError: if the models and the tokenizer do not have the same vocabulary.
         OSError: if a file cannot be written.
 
     Example:
         >>> import tempfile
         >>> tokenizer = Tokenizer([(24, (4,), (0,), 0, (), ())])
+        >>> generator = Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8)
         >>> folder = tempfile.mkdtemp()
-        >>> save_pretrained(folder, Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8), tokenizer)
+        >>> save_pretrained(folder, generator, tokenizer)
         >>> from_pretrained(folder).generator.units
         8
     """
-    check_models(generator, discriminator)
+    check_same_vocabulary(generator, discriminator)
     if tokenizer.vocabulary_size != generator.vocabulary_size:
         raise ValueError(
-            f"The tokenizer knows {tokenizer.vocabulary_size} tokens and the generator {generator.vocabulary_size}; expected the same."
+            f"The tokenizer has {tokenizer.vocabulary_size} tokens and the generator "
+            f"{generator.vocabulary_size}; expected the same number. Pass the tokenizer that the "
+            "generator was trained with."
         )
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / "tokenizer.json")
-    models = {"generator.keras": generator} | (
-        {} if discriminator is None else {"discriminator.keras": discriminator}
-    )
-    for name, model in models.items():
-        save_model(model, folder / name)
-    hashes = {name: _sha256(folder / name) for name in ("tokenizer.json", *models)}
-    write_atomically(folder / _MANIFEST, (json.dumps(hashes, indent=1) + "\n").encode())
+    save_model(generator, folder / "generator.keras")
+    names = ["tokenizer.json", "generator.keras"]
+    if discriminator is not None:
+        save_model(discriminator, folder / "discriminator.keras")
+        names.append("discriminator.keras")
+
+    # Last, so that an interrupted save leaves no manifest that fits a mix of old and new files.
+    hashes = {name: _sha256(folder / name) for name in names}
+    write_atomically(folder / _MANIFEST, f"{json.dumps(hashes, indent=1)}\n".encode())
 
 
-def from_pretrained(folder, compile=False):
-    """Loads what `save_pretrained` wrote, after checking every file by its hash. No pickle, no code from the folder.
-
-    Args:
-        folder: the folder.
-        compile: whether models that were saved with an optimizer come back with it and its state.
-
-    Returns:
-        `Pretrained`.
-
-    Raises:
-        ValueError: if the folder holds no models, or a file is missing or not the one that was saved.
-    """
-    folder = Path(folder)
+def _read_manifest(folder):
+    """Returns the hash of each file of a folder by name."""
     try:
         hashes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         _ = hashes["generator.keras"], hashes["tokenizer.json"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{folder} holds no trained models ({error}); expected a folder written by save_pretrained or a finished run."
+            f"{folder} holds no trained models ({error}); expected a folder written by "
+            "save_pretrained or a finished run. Check the path."
         ) from error
+
+    return hashes
+
+
+def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
+    """Loads what `save_pretrained` wrote, after comparing every file with its hash.
+
+    Nothing is unpickled, and no code from the folder is run.
+
+    Args:
+        folder: the folder, or that of a finished run.
+        compile: whether models that were saved with an optimizer get it back, with its state.
+
+    Returns:
+        The generator, the tokenizer, and the discriminator or None.
+
+    Raises:
+        ValueError: if the folder holds no models, or a file is missing or was changed.
+    """
+    folder = Path(folder)
+    hashes = _read_manifest(folder)
     for name, expected in hashes.items():
-        if not (folder / name).is_file() or _sha256(folder / name) != expected:
+        path = folder / name
+        if not path.is_file() or _sha256(path) != expected:
             raise ValueError(
-                f"{folder / name} is missing or changed; expected sha256 {expected}. Fetch the folder again."
+                f"{path} is missing or changed; expected sha256 {expected}. Fetch the folder again."
             )
 
-    def load(name):
+    def load(name: str) -> Any:
         return keras.models.load_model(folder / name, compile=compile)
 
-    discriminator = load("discriminator.keras") if "discriminator.keras" in hashes else None
-
     return Pretrained(
-        load("generator.keras"), Tokenizer.load(folder / "tokenizer.json"), discriminator
+        generator=load("generator.keras"),
+        tokenizer=Tokenizer.load(folder / "tokenizer.json"),
+        discriminator=load("discriminator.keras") if "discriminator.keras" in hashes else None,
     )

@@ -1,7 +1,9 @@
-"""An exported sampler, run in Python as a server would run it: through its signatures."""
+"""An exported sampler in Python, run through its signatures as a server runs it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,12 +13,17 @@ from tfseqgan.models.checks import check_counts, check_tokens
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling, row_seeds
 
+_BATCH_SIZE = 256
 
-def newest_version(path):
-    """Returns the folder of the highest version of an exported model, or None where `path` holds none.
+
+def newest_version(path: Path | str) -> Path | None:
+    """Returns the folder of the highest version of an exported model.
 
     Args:
         path: the folder that holds the numbered versions, or one version itself.
+
+    Returns:
+        The folder of the version, or None if `path` holds none.
 
     Example:
         >>> newest_version("/nowhere") is None
@@ -25,92 +32,127 @@ def newest_version(path):
     path = Path(path)
     if (path / "saved_model.pb").is_file():
         return path
+
     versions = [
         folder
         for folder in path.glob("*")
         if folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
     ]
+
     return max(versions, key=lambda folder: int(folder.name), default=None)
 
 
 def _load_signatures(folder):
-    """Returns the signatures of an exported model, or raises ValueError, naming the file, if it is damaged or not ours."""
+    """Returns the signatures of an exported model; raises ValueError if it is none or damaged."""
     try:
         signatures = tf.saved_model.load(str(folder)).signatures
-    except (
-        Exception
-    ) as error:  # a damaged file shows as OSError, OpError, ValueError, IndexError and more
+    except Exception as error:  # damage shows as OSError, OpError, ValueError, IndexError and more
         raise ValueError(
-            f"{folder / 'saved_model.pb'} or {folder / 'variables'} is damaged ({error}); expected what export_saved_model wrote. Fetch the folder again, "
-            "or export anew."
+            f"{folder / 'saved_model.pb'} or {folder / 'variables'} is damaged ({error}); expected "
+            "what export_saved_model wrote. Fetch the folder again, or export the model again."
         ) from error
-    if missing := {"sample", "continue", "score"} - set(signatures):
+
+    missing = {"sample", "continue", "score"} - set(signatures)
+    if missing:
         raise ValueError(
-            f"{folder / 'saved_model.pb'} has no signature {', '.join(sorted(missing))}; expected a model that export_saved_model wrote."
+            f"{folder / 'saved_model.pb'} has no signature {', '.join(sorted(missing))}; expected "
+            "a model that export_saved_model wrote. Check the path."
         )
+
     return signatures
 
 
 def _load_card(path):
-    """Returns the card of an exported model, or raises ValueError, naming the file, if it is missing or damaged."""
+    """Returns the card of an exported model; raises ValueError if it is missing or damaged."""
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         _ = card["end_token_id"], card["prompt"]
-        return card
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is missing or damaged ({error!r}); expected the card that export_saved_model wrote. Fetch the folder again, or export anew."
+            f"{path} is missing or damaged ({error!r}); expected the card that export_saved_model "
+            "wrote. Fetch the folder again, or export the model again."
         ) from error
+
+    return card
+
+
+def _sampling_inputs(seeds, temperature=1.0, top_k=None, top_p=None):
+    """Returns the inputs of the sampling signatures, with the same options in every row."""
+    num_rows = len(seeds)
+
+    return {
+        "seed": seeds,
+        "temperature": np.full(num_rows, temperature, np.float32),
+        "top_k": np.full(num_rows, 0 if top_k is None else top_k, np.int32),
+        "top_p": np.full(num_rows, 1.0 if top_p is None else top_p, np.float32),
+    }
 
 
 class SavedSampler:
-    """A SavedModel written by `export_saved_model`.
+    """A sampler loaded from what `export_saved_model` wrote, whose docstring has an example.
 
     Args:
-        path: the model's folder, of which the newest version is taken, or one version.
+        path: the model's folder, whose newest version is loaded, or the folder of one version.
+
+    Attributes:
+        signatures: the signatures of the SavedModel by name.
+        card: what was exported about the model, as plain values.
+        tokenizer: the tokenizer of its vocabulary.
+        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+        length: T, the tokens of every sample.
 
     Raises:
-        ValueError: if there is none, or a file of it is damaged.
-        OSError: if its tokenizer cannot be opened.
+        ValueError: if the folder holds no exported model, or a file is damaged.
+        OSError: if the tokenizer's file cannot be opened.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         folder = newest_version(path)
         if folder is None:
             raise ValueError(
-                f"{path} holds no exported model; expected numbered versions with a saved_model.pb, as export_saved_model writes them."
+                f"{path} holds no exported model; expected numbered versions with a "
+                "saved_model.pb, as export_saved_model writes them. Check the path."
             )
-        self.signatures = _load_signatures(folder)
-        self.card = _load_card(folder / "assets.extra" / "card.json")
+
+        self.signatures: Mapping[str, Any] = _load_signatures(folder)
+        self.card: dict[str, Any] = _load_card(folder / "assets.extra" / "card.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
-        self.end_token_id = self.card["end_token_id"]
-        self.length = self.signatures["sample"].structured_outputs["tokens"].shape[1]
+        self.end_token_id: int | None = self.card["end_token_id"]
+        self.length: int = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
     def _call(self, name, **inputs):
-        return {
-            key: value.numpy()
-            for key, value in self.signatures[name](
-                **{key: tf.constant(value) for key, value in inputs.items()}
-            ).items()
-        }
+        """Calls a signature: NumPy in, NumPy out."""
+        tensors = {key: tf.constant(value) for key, value in inputs.items()}
+        outputs = self.signatures[name](**tensors)
 
-    def _draws(self, seeds, temperature=1.0, top_k=0, top_p=1.0):
-        rows = len(seeds)
-        options = {
-            "temperature": np.full(rows, temperature, np.float32),
-            "top_p": np.full(rows, top_p, np.float32),
-        }
-        return {"seed": seeds, "top_k": np.full(rows, top_k, np.int32), **options}
+        return {key: value.numpy() for key, value in outputs.items()}
 
     def generate(
-        self, num_sequences, length=None, *, temperature=1.0, top_k=None, top_p=None, seed=None
-    ):
-        """Returns samples, int32 [B, T]: what `Generator.generate` gives for the same seed and the prompt that the model was exported with.
+        self,
+        num_sequences: int,
+        length: int | None = None,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | tuple[int, int] | None = None,
+    ) -> np.ndarray:
+        """Samples sequences that begin with the prompt that the model was exported with.
+
+        They are those of `Generator.generate` for the same seed, options and prompt.
 
         Args:
             num_sequences: B.
             length: T, at most the length that the model was exported with, which is the default.
-            temperature: as `Generator.generate`; so are `top_k`, `top_p` and `seed`.
+            temperature: divides the logits; 1 samples from the model, lower is safer.
+            top_k: keep only the k likeliest tokens of each step, or None.
+            top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
+                None.
+            seed: an integer, or a pair of integers, for the same sequences again, or None for new
+                ones.
+
+        Returns:
+            NumPy int32 [B, T].
 
         Raises:
             ValueError: if an argument is out of range.
@@ -119,57 +161,77 @@ class SavedSampler:
         check_sampling(num_sequences, length, temperature, top_k, top_p)
         if length > self.length:
             raise ValueError(
-                f"length is {length} and the model was exported with {self.length}; expected at most as many. Export a longer one."
+                f"length is {length} and the model was exported with {self.length}; expected at "
+                "most as many. Export the model again with a greater length."
             )
-        draws = self._draws(
-            row_seeds(seed, num_sequences).numpy(), temperature, top_k or 0, top_p or 1.0
-        )
-        return self._call("sample", **draws)["tokens"][:, :length]
 
-    def _draw_windows(self, num_samples, width, seed, batch_size=256):
-        """Returns unprompted samples cut to a window, int32 [N, width], and the NLL of each, float64 [N]."""
-        seeds, tokens, log_probs = row_seeds(seed, num_samples).numpy(), [], []
-        for start in range(0, num_samples, batch_size):
-            part = seeds[start : start + batch_size]
-            empty = {
-                "prompt": np.zeros([len(part), 0], np.int32),
-                "prompt_length": np.zeros(len(part), np.int32),
-            }
-            drawn = self._call("continue", **empty, **self._draws(part))
-            tokens.append(drawn["tokens"][:, :width])
-            log_probs.append(drawn["log_probs"][:, :width])
-        return np.concatenate(tokens), -np.concatenate(log_probs).sum(axis=1, dtype=np.float64)
+        seeds = row_seeds(seed, num_sequences).numpy()
+        outputs = self._call("sample", **_sampling_inputs(seeds, temperature, top_k, top_p))
 
-    def _over_batches(self, name, key, tokens, batch_size=256):
-        parts = [
-            self._call(name, tokens=tokens[start : start + batch_size])[key]
-            for start in range(0, len(tokens), batch_size)
+        return outputs["tokens"][:, :length]
+
+    def _sample_windows(self, num_samples, width, seed):
+        """Samples without a prompt: int32 [N, width], and the NLL of each in nats, float64 [N]."""
+        seeds = row_seeds(seed, num_samples).numpy()
+        tokens = []
+        log_probs = []
+
+        for start in range(0, num_samples, _BATCH_SIZE):
+            batch = seeds[start : start + _BATCH_SIZE]
+            outputs = self._call(
+                "continue",
+                prompt=np.zeros([len(batch), 0], np.int32),
+                prompt_length=np.zeros(len(batch), np.int32),
+                **_sampling_inputs(batch),
+            )
+            tokens.append(outputs["tokens"][:, :width])
+            log_probs.append(outputs["log_probs"][:, :width])
+
+        nlls = -np.concatenate(log_probs).sum(axis=1, dtype=np.float64)
+
+        return np.concatenate(tokens), nlls
+
+    def _in_batches(self, signature, output, tokens):
+        """Returns one output of a signature for all rows of tokens, as float64 [N, …]."""
+        batches = [
+            tokens[start : start + _BATCH_SIZE] for start in range(0, len(tokens), _BATCH_SIZE)
         ]
-        return np.concatenate(parts).astype(np.float64)
+        results = [self._call(signature, tokens=batch)[output] for batch in batches]
 
-    def evaluate(self, data, *, num_samples=None, seed=0):
-        """Returns Table 1's columns of the exported model, as `tfseqgan.evaluate` does of the models themselves.
+        return np.concatenate(results).astype(np.float64)
+
+    def evaluate(
+        self, data: np.ndarray, *, num_samples: int | None = None, seed: int = 0
+    ) -> dict[str, float]:
+        """Computes Table 1's columns by name, as `tfseqgan.evaluate` does for models in memory.
 
         Args:
-            data: int32 [N, S], held-out windows, S at most the model's length.
+            data: int32 [N, S], held-out windows; S is at most the model's length.
             num_samples: how many sequences to sample; as many as `data` has by default.
-            seed: of the samples.
+            seed: an integer for the samples.
+
+        Returns:
+            Figures and counts by name.
 
         Raises:
-            ValueError: if the data does not fit the model.
+            ValueError: if the data does not fit the model, or a number is out of range.
         """
         data = check_tokens(data, self.tokenizer.vocabulary_size)
         if data.shape[1] > self.length:
             raise ValueError(
-                f"data holds windows of {data.shape[1]} tokens, the model samples {self.length}; expected at most as many. Cut shorter windows."
+                f"data holds windows of {data.shape[1]} tokens and the model samples {self.length};"
+                " expected at most as many. Cut shorter windows."
             )
         num_samples = len(data) if num_samples is None else num_samples
         check_counts(num_samples=num_samples)
-        samples, sample_nlls = self._draw_windows(num_samples, data.shape[1], seed)
-        nlls = -self._over_batches("score", "log_probs", data).sum(axis=1)
-        logits = [
-            self._over_batches("discriminate", "logits", tokens)
-            for tokens in (data, samples)
-            if "discriminate" in self.signatures
-        ]
+
+        samples, sample_nlls = self._sample_windows(num_samples, data.shape[1], seed)
+        nlls = -self._in_batches("score", "log_probs", data).sum(axis=1)
+        logits = None
+        if "discriminate" in self.signatures:
+            logits = (
+                self._in_batches("discriminate", "logits", data),
+                self._in_batches("discriminate", "logits", samples),
+            )
+
         return make_columns(data, nlls, samples, sample_nlls, data, logits, self.end_token_id)

@@ -241,7 +241,7 @@ def fit_adversarial(
     | `gradient_norm` | of the generator's gradient, before clipping | |
     | `discriminator_loss` | mean over the round's steps, dropout on | nats |
     | `val_nll` | NLL of the validation data | nats per token |
-    | `val_precision`, `val_recall`, `val_auc` | D on validation data against fresh samples | share |
+    | `val_precision`, `val_recall`, `val_auc` | D on validation data and fresh samples | share |
 
     Args:
         generator: a compiled `Generator`, usually pre-trained.

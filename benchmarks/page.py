@@ -1,0 +1,122 @@
+"""The tables of docs/performance.md, rendered from the JSON files.
+
+python benchmarks/page.py
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return ""
+
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def steps_table(result: dict[str, Any]) -> str:
+    """Returns the rows of the suite as a Markdown table."""
+    lines = [
+        "| step | seconds | of PyTorch's time | of tuned PyTorch's | of the products' rate | MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in result["rows"].items():
+        cells = [
+            _number(row["seconds"]),
+            _percent(row["ratio_to_torch"]),
+            _percent(row["ratio_to_tuned_torch"]),
+            _percent(row["share_of_floor"]),
+            _number(row["peak_memory_mb"]),
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+
+    return "\n".join(lines)
+
+
+def kernels_table(result: dict[str, Any]) -> str:
+    """Returns what each kernel saves of each preset's step as a Markdown table."""
+    lines = [
+        "| step | kernel | seconds | with the plain operation | saved |",
+        "|---|---|---|---|---|",
+    ]
+    for step, kernels in result.items():
+        for kernel, row in kernels.items():
+            cells = [
+                _number(row["seconds"]),
+                _number(row["plain_seconds"]),
+                _percent(row["saved"]),
+            ]
+            lines.append(f"| {step} | `{kernel}` | {' | '.join(cells)} |")
+
+    return "\n".join(lines)
+
+
+def presets_table(result: dict[str, Any]) -> str:
+    """Returns the presets' times beside those of another version as a Markdown table."""
+    lines = [
+        "| what | seconds | 0.1.0, seconds | ratio | smallest and largest ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in result.items():
+        spread = f"{row['smallest_ratio']:.2f} to {row['largest_ratio']:.2f}"
+        lines.append(
+            f"| {name} | {row['seconds']:.2f} | {row['other_seconds']:.2f} "
+            f"| {row['ratio']:.2f} | {spread} |"
+        )
+
+    return "\n".join(lines)
+
+
+def machine_line(result: dict[str, Any]) -> str:
+    """Returns what the suite ran on, and the figures that stand in no table."""
+    machine = result["machine"]
+    versions = result["versions"]
+    rates = result["gflop_per_second"].values()
+    memory = result["memory_mb_by_round"]
+    of_rounds = ", ".join(f"{size} MB after {rounds}" for rounds, size in memory.items())
+
+    return "\n".join(
+        [
+            f"- {machine['cores']} cores ({machine['processor']}), Python {machine['python']}, "
+            f"TensorFlow {versions['tensorflow']}, PyTorch {versions['torch']}.",
+            f"- Matrix products of these shapes ran at {min(rates):.0f} to {max(rates):.0f} "
+            "GFLOP/s.",
+            "- Importing everything for training takes "
+            f"{result['import_seconds']:.3f} s after the dependencies.",
+            f"- Memory after rounds of tiny models with rollouts: {of_rounds}.",
+        ]
+    )
+
+
+def render() -> str:
+    """Returns the page with its marked parts made from the JSON files."""
+    suite = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
+    kernels = json.loads((RESULTS / "kernels.json").read_text(encoding="utf-8"))
+    presets = json.loads((RESULTS / "presets.json").read_text(encoding="utf-8"))
+    parts = {
+        "steps": steps_table(suite),
+        "machine": machine_line(suite),
+        "kernels": kernels_table(kernels),
+        "presets": presets_table(presets),
+    }
+
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in parts.items():
+        pattern = rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)"
+        page = re.sub(pattern, lambda _, text=text: text, page, flags=re.DOTALL)
+
+    return page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

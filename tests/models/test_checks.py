@@ -1,0 +1,116 @@
+"""Checks of token arrays, counts, prompts and pairs of models name what is wrong."""
+
+import numpy as np
+import pytest
+from tiny_models import V, make_discriminator, make_generator
+
+from tfseqgan.models.checks import (
+    check_counts,
+    check_prompt,
+    check_same_vocabulary,
+    check_tokens,
+)
+
+B, LENGTH = 3, 5
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_tokens_are_returned_as_int32(dtype):
+    tokens = np.array([[3, 4, 5], [8, 2, 0]], dtype)
+
+    checked = check_tokens(tokens, V)
+
+    assert checked.dtype == np.int32
+    np.testing.assert_array_equal(checked, tokens)
+
+
+@pytest.mark.parametrize(
+    "tokens, message",
+    [
+        ([3, 4], r"samples must be integer tokens .* received int64 of shape \(2,\)"),
+        (np.zeros((0, 4), int), r"samples must be .* shape \(0, 4\)"),
+        ([[3.0, 4.0]], "samples must be .* received float64"),
+        ([[3, V]], "samples holds tokens from 3 to 9, expected 0 to 8"),
+        ([[-1, 4]], "samples holds tokens from -1 to 4"),
+    ],
+)
+def test_tokens_that_do_not_fit_are_named(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        check_tokens(tokens, V, argument="samples")
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.0, "2", None])
+def test_a_count_that_is_too_small_or_no_whole_number_is_named(count):
+    check_counts(rounds=1)
+
+    with pytest.raises(ValueError, match="rounds must be a whole number of 1 or more, received"):
+        check_counts(rounds=count)
+
+
+def test_a_count_may_be_as_small_as_the_least():
+    check_counts(least=0, rounds=0)
+
+
+def test_models_of_one_vocabulary_fit_together():
+    check_same_vocabulary(make_generator(), make_discriminator())
+    check_same_vocabulary(make_generator())
+
+
+def test_models_with_another_end_token_do_not_fit_together():
+    with pytest.raises(ValueError, match="generator's end_token_id is 2 and the .* None"):
+        check_same_vocabulary(make_generator(), make_discriminator(end_token_id=None))
+
+
+@pytest.mark.parametrize("prompt", [None, [], np.zeros((B, 0), int)])
+def test_an_empty_prompt_is_none(prompt):
+    assert check_prompt(prompt, B, LENGTH, V) is None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [[3, 4], [[3, 4]], np.array([3, 4], np.uint8)],
+    ids=["a list", "one row", "other integers"],
+)
+def test_one_prompt_stands_for_every_sequence(prompt):
+    checked = check_prompt(prompt, B, LENGTH, V)
+
+    assert checked.dtype == np.int32
+    assert checked.tolist() == [[3, 4]] * B
+
+
+def test_every_sequence_may_have_a_prompt_of_its_own():
+    prompts = [[3, 4], [5, 6], [8, 0]]
+
+    assert check_prompt(prompts, B, LENGTH, V).tolist() == prompts
+
+
+def test_a_prompt_may_be_as_long_as_the_sequences():
+    assert check_prompt([3] * LENGTH, B, LENGTH, V).shape == (B, LENGTH)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        [V],
+        [-1],
+        [0.5],
+        ["3"],
+        3,
+        [3] * (LENGTH + 1),
+        np.ones((B - 1, 2), int),
+        np.ones((1, 2, 2), int),
+    ],
+    ids=[
+        "beyond the vocabulary",
+        "negative",
+        "no integer",
+        "text",
+        "no list",
+        "too long",
+        "another number of rows",
+        "too many axes",
+    ],
+)
+def test_a_prompt_that_does_not_fit_is_named(prompt):
+    with pytest.raises(ValueError, match=r"prompt must be token ids 0 to 8, \[P\] or .* received"):
+        check_prompt(prompt, B, LENGTH, V)

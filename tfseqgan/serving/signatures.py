@@ -1,0 +1,311 @@
+"""What a served model computes: its signatures, and the checks of a request.
+
+TensorFlow Serving passes a request to the graph as it is. So each signature checks its inputs
+itself, and fails a bad request with a message that names the input.
+
+Rows are computed in whole blocks (`tfseqgan.ops.sampling.pad_rows`), so that the answer to a row
+does not depend on the other rows of its batch, to the last bit.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfseqgan.models.decoding import score_sequences
+from tfseqgan.models.discriminator import Discriminator
+from tfseqgan.models.generator import Generator
+from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
+
+Signature = Callable[..., dict[str, tf.Tensor]]
+"""A TensorFlow function of the inputs of a request that returns the outputs by name."""
+
+SAMPLING_INPUTS = {
+    "seed": tf.TensorSpec([None, 2], tf.int32, "seed"),
+    "temperature": tf.TensorSpec([None], tf.float32, "temperature"),
+    "top_k": tf.TensorSpec([None], tf.int32, "top_k"),
+    "top_p": tf.TensorSpec([None], tf.float32, "top_p"),
+}
+"""The inputs of the signatures that sample, by name."""
+
+_PROMPT_INPUTS = {
+    "prompt": tf.TensorSpec([None, None], tf.int32, "prompt"),
+    "prompt_length": tf.TensorSpec([None], tf.int32, "prompt_length"),
+}
+
+_TOKEN_INPUTS = {"tokens": tf.TensorSpec([None, None], tf.int32, "tokens")}
+
+_SEED_STEP = -1640531527
+"""2³² divided by the golden ratio, as int32: its multiples spread over all of int32."""
+
+
+def _require(condition, message):
+    """Returns an operation that fails the request with a message unless a condition holds."""
+    return tf.debugging.Assert(tf.reduce_all(condition), [message])
+
+
+def _check_shapes(specs, *values):
+    """Returns the inputs of a request, checked: the signature's shapes, and equally many rows."""
+    first, *others = [
+        tf.ensure_shape(value, spec.shape, name=f"shape_of_{name}")
+        for (name, spec), value in zip(specs.items(), values, strict=True)
+    ]
+    first_name, *other_names = specs
+    num_rows = tf.shape(first)[0]
+
+    checks = [
+        _require(tf.shape(other)[0] == num_rows, f"{name}: must have as many rows as {first_name}")
+        for name, other in zip(other_names, others, strict=True)
+    ]
+    with tf.control_dependencies(checks):
+        return [first, *(tf.identity(other) for other in others)]
+
+
+def _sampling_checks(temperature, top_k, top_p):
+    """Returns the checks of the sampling options."""
+    return [
+        _require(
+            (temperature > 0) & (temperature < float("inf")),
+            "temperature: must be a positive number",
+        ),
+        _require(top_k >= 0, "top_k: must be 0 (all tokens) or more"),
+        _require((top_p > 0) & (top_p <= 1), "top_p: must lie in (0, 1]"),
+    ]
+
+
+def _token_check(generator, name, tokens):
+    """Returns the check that token ids lie in the vocabulary."""
+    size = generator.vocabulary_size
+
+    return _require(
+        (tokens >= 0) & (tokens < size), f"{name}: token ids must lie in 0 to {size - 1}"
+    )
+
+
+def _check_tokens(generator, tokens):
+    """Returns the tokens of a request, int32 [B, S], checked."""
+    [tokens] = _check_shapes(_TOKEN_INPUTS, tokens)
+    checks = [
+        _token_check(generator, "tokens", tokens),
+        _require(tf.shape(tokens)[1] > 0, "tokens: must hold 1 token or more"),
+    ]
+
+    with tf.control_dependencies(checks):
+        return tf.identity(tokens)
+
+
+def _repeat_prompt(prompt, num_rows):
+    """Returns a prompt for every row, int32 [B, P], or None where it is empty."""
+    return tf.tile(tf.constant([prompt], tf.int32), [num_rows, 1]) if prompt else None
+
+
+def _count_tokens(generator, tokens):
+    """Counts the tokens of each row up to and including the end token: [B, T] → int32 [B]."""
+    num_rows, length = tf.unstack(tf.shape(tokens))
+    if generator.end_token_id is None:
+        return tf.fill([num_rows], length)
+
+    is_end = tf.cast(tokens == generator.end_token_id, tf.int32)
+    is_after_end = tf.cumsum(is_end, axis=1, exclusive=True) > 0
+
+    return length - tf.reduce_sum(tf.cast(is_after_end, tf.int32), axis=1)
+
+
+def _sampling_outputs(generator, tokens, log_probs):
+    """Returns the outputs that all sampling signatures have."""
+    return {
+        "tokens": tokens,
+        "lengths": _count_tokens(generator, tokens),
+        "log_probs": log_probs,
+    }
+
+
+def _sample_signature(generator: Generator, length: int, prompt: tuple[int, ...]) -> Signature:
+    """Returns `sample`: one sequence a seed, which begins with the exported prompt."""
+
+    @tf.function(input_signature=list(SAMPLING_INPUTS.values()))
+    def sample(seed, temperature, top_k, top_p):
+        seed, temperature, top_k, top_p = _check_shapes(
+            SAMPLING_INPUTS, seed, temperature, top_k, top_p
+        )
+        with tf.control_dependencies(_sampling_checks(temperature, top_k, top_p)):
+            prompts = _repeat_prompt(prompt, tf.shape(seed)[0])
+            tokens, log_probs = generator.sample(seed, length, temperature, top_k, top_p, prompts)
+
+            return _sampling_outputs(generator, tokens, log_probs)
+
+    return sample
+
+
+def _continue_signature(generator: Generator, length: int) -> Signature:
+    """Returns `continue`: one sequence a seed, which begins with the request's own prompt."""
+
+    def prompt_checks(prompt, prompt_length):
+        width = tf.shape(prompt)[1]
+
+        return [
+            _token_check(generator, "prompt", prompt),
+            _require(
+                width <= length,
+                f"prompt: must hold at most {length} tokens, the length of a sample",
+            ),
+            _require(
+                (prompt_length >= 0) & (prompt_length <= width),
+                "prompt_length: must lie in 0 to the width of prompt",
+            ),
+        ]
+
+    @tf.function(input_signature=[*_PROMPT_INPUTS.values(), *SAMPLING_INPUTS.values()])
+    def continue_(prompt, prompt_length, seed, temperature, top_k, top_p):
+        prompt, prompt_length, seed, temperature, top_k, top_p = _check_shapes(
+            _PROMPT_INPUTS | SAMPLING_INPUTS, prompt, prompt_length, seed, temperature, top_k, top_p
+        )
+        checks = prompt_checks(prompt, prompt_length)
+        checks += _sampling_checks(temperature, top_k, top_p)
+
+        with tf.control_dependencies(checks):
+            prompt = tf.identity(prompt)
+            tokens, log_probs = generator.sample(
+                seed, length, temperature, top_k, top_p, prompt, prompt_length
+            )
+
+            return _sampling_outputs(generator, tokens, log_probs)
+
+    return continue_
+
+
+def _score_signature(generator: Generator) -> Signature:
+    """Returns `score`: the log-probability of each token that counts, and the NLL per token."""
+
+    @tf.function(input_signature=list(_TOKEN_INPUTS.values()))
+    def score(tokens):
+        tokens = _check_tokens(generator, tokens)
+        log_probs = score_sequences(generator, tokens)  # [B, S]
+        lengths = tf.cast(_count_tokens(generator, tokens), tf.float32)  # [B]
+
+        return {"log_probs": log_probs, "nll": -tf.reduce_sum(log_probs, axis=1) / lengths}
+
+    return score
+
+
+def _logits_and_probabilities(discriminator, tokens):
+    """Computes D's logit and probability of each row: int32 [B, S] → float32 [B] each."""
+    num_rows = tf.shape(tokens)[0]
+    logits = discriminator(pad_rows(tokens), training=False)
+
+    # TensorFlow computes the last elements of a vector by another sigmoid than the others, so
+    # that the padding is cut off only afterwards.
+    probabilities = tf.sigmoid(logits)
+
+    return logits[:num_rows], probabilities[:num_rows]
+
+
+def _discriminate_signature(generator: Generator, discriminator: Discriminator) -> Signature:
+    """Returns `discriminate`: D's logit and probability of being real of each row."""
+
+    @tf.function(input_signature=list(_TOKEN_INPUTS.values()))
+    def discriminate(tokens):
+        tokens = _check_tokens(generator, tokens)
+        logits, probabilities = _logits_and_probabilities(discriminator, tokens)
+
+        return {"logits": logits, "probabilities": probabilities}
+
+    return discriminate
+
+
+def _spread_seeds(seed, count):
+    """Derives several seeds from each row's own: int32 [B, 2] → [B, count, 2]."""
+    offsets = tf.range(1, count + 1) * _SEED_STEP  # [count]
+    first = seed[:, :1] ^ offsets  # [B, count]
+    second = tf.repeat(seed[:, 1:], count, axis=1)  # [B, count]
+
+    return tf.stack([first, second], axis=2)
+
+
+def _choose_candidates(logits, seeds):
+    """Draws a candidate of each row by the odds exp(logit): float32 [B, K], int32 [B, 2] → [B]."""
+    uniforms = row_uniforms(seeds, 1)[0]  # [B]
+    chosen = next_tokens(pad_rows(logits), pad_rows(uniforms))
+
+    return chosen[: tf.shape(logits)[0]]
+
+
+def _sample_best_signature(
+    generator: Generator,
+    discriminator: Discriminator,
+    length: int,
+    prompt: tuple[int, ...],
+    num_candidates: int,
+) -> Signature:
+    """Returns `sample_best`: of K samples a row one is kept, drawn by D's odds D / (1 − D)."""
+
+    @tf.function(input_signature=list(SAMPLING_INPUTS.values()))
+    def sample_best(seed, temperature, top_k, top_p):
+        seed, temperature, top_k, top_p = _check_shapes(
+            SAMPLING_INPUTS, seed, temperature, top_k, top_p
+        )
+        with tf.control_dependencies(_sampling_checks(temperature, top_k, top_p)):
+            num_rows = tf.shape(seed)[0]
+            seeds = _spread_seeds(seed, num_candidates + 1)  # [B, K + 1, 2]
+            seeds_of_candidates = tf.reshape(seeds[:, :-1], [-1, 2])  # [B·K, 2]
+            seeds_of_choices = seeds[:, -1]  # [B, 2]
+
+            tokens, log_probs = generator.sample(
+                seeds_of_candidates,
+                length,
+                tf.repeat(temperature, num_candidates),
+                tf.repeat(top_k, num_candidates),
+                tf.repeat(top_p, num_candidates),
+                _repeat_prompt(prompt, num_rows * num_candidates),
+            )  # [B·K, T] each
+
+            logits, _ = _logits_and_probabilities(discriminator, tokens)
+            logits = tf.reshape(logits, [num_rows, num_candidates])  # [B, K]
+            chosen = _choose_candidates(logits, seeds_of_choices)  # [B]
+            indices = tf.range(num_rows) * num_candidates + chosen  # [B], into the B·K rows
+
+            outputs = _sampling_outputs(
+                generator, tf.gather(tokens, indices), tf.gather(log_probs, indices)
+            )
+            return outputs | {"logits": tf.gather(logits, chosen, batch_dims=1)}
+
+    return sample_best
+
+
+def make_signatures(
+    generator: Generator,
+    discriminator: Discriminator | None,
+    length: int,
+    prompt: tuple[int, ...],
+    num_candidates: int,
+) -> dict[str, Signature]:
+    """Returns the signatures that `export_saved_model` describes.
+
+    Args:
+        generator: the model that samples.
+        discriminator: the model that scores samples, or None to leave its signatures out.
+        length: T, the tokens of every sample.
+        prompt: token ids that every row of `sample` and of `sample_best` begins with.
+        num_candidates: K, the samples a row of which `sample_best` keeps one.
+
+    Returns:
+        TensorFlow functions by the name of their signature.
+
+    Example:
+        >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
+        >>> list(make_signatures(generator, None, length=5, prompt=(1,), num_candidates=8))
+        ['serving_default', 'sample', 'continue', 'score']
+    """
+    sample = _sample_signature(generator, length, prompt)
+    signatures = {
+        "serving_default": sample,
+        "sample": sample,
+        "continue": _continue_signature(generator, length),
+        "score": _score_signature(generator),
+    }
+    if discriminator is not None:
+        signatures["discriminate"] = _discriminate_signature(generator, discriminator)
+        signatures["sample_best"] = _sample_best_signature(
+            generator, discriminator, length, prompt, num_candidates
+        )
+
+    return signatures

@@ -102,10 +102,16 @@ def test_a_saved_tokenizer_is_loaded_unchanged():
 
 
 def test_a_saved_run_is_evaluated_to_the_same_figures():
-    assert evaluate_run(RUN) == read_json(RUN / "evaluation.json")
+    rows = evaluate_run(RUN)
+    saved = read_json(RUN / "evaluation.json")
+
+    # 0.1.0 multiplied batches of other shapes, and the last digits of an NLL depend on the shape.
+    assert rows.keys() == saved.keys()
+    for stage, row in rows.items():
+        assert row == pytest.approx(saved[stage], rel=1e-7)
 
 
-def test_a_saved_checkpoint_is_resumed_to_the_same_bits(tmp_path, expected):
+def test_a_saved_checkpoint_is_resumed(tmp_path, expected):
     out = tmp_path / "run"
     shutil.copytree(RUN, out)
     settings, config = read_config(out)
@@ -113,9 +119,23 @@ def test_a_saved_checkpoint_is_resumed_to_the_same_bits(tmp_path, expected):
     longer = dataclasses.replace(settings, rounds=4)
     train_run(out, longer, resumed_config=config, verbose=0)
 
-    assert read_rows(out / "metrics.csv") == read_rows(GOLDEN / "resumed_metrics.csv")
+    # What the checkpoint holds comes back to the bit: the rounds before the stop.
+    ours = read_rows(out / "metrics.csv")
+    theirs = read_rows(GOLDEN / "resumed_metrics.csv")
+    before = len(read_rows(RUN / "metrics.csv"))
+    assert len(ours) == len(theirs) == before + 2
+    assert ours[:before] == theirs[:before]
+
+    # The rounds after it sum in another order than 0.1.0 did, so that the last digits differ; the
+    # KL is a small difference of large sums.
+    for our_row, their_row in zip(ours[before:], theirs[before:], strict=True):
+        for key, value in their_row.items():
+            wanted = pytest.approx(float(value), rel=1e-5, abs=1e-7, nan_ok=True)
+            assert float(our_row[key]) == wanted, key
     for name in NAMES:
-        assert_weights(load_model(out, name), weights_of(expected, f"resumed_{name}"))
+        saved = weights_of(expected, f"resumed_{name}")
+        for weight, golden in zip(load_model(out, name).get_weights(), saved, strict=True):
+            np.testing.assert_allclose(weight, golden, rtol=1e-5, atol=1e-7)
 
 
 LOAD_IN_A_FRESH_PROCESS = {

@@ -104,7 +104,6 @@ def _write_warmup(folder):
     except ImportError:
         return
 
-    # The classes of a `_pb2` module are made when it is imported.
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = "serving_default"

@@ -294,3 +294,25 @@ def test_every_module_class_and_public_function_has_a_docstring(name):
 
     assert ast.get_docstring(tree)
     assert not [node.name for node in public if not ast.get_docstring(node)]
+
+
+def is_public(node):
+    """Returns whether a function is called from outside: a public name, or a public dunder."""
+    return not node.name.startswith("_") or node.name in ("__init__", "__call__")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_function_is_typed(name):
+    tree = TREES[name]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    owners = [tree, *(node for node in classes if not node.name.startswith("_"))]
+    untyped = []
+    for owner in owners:
+        functions = [node for node in owner.body if isinstance(node, ast.FunctionDef)]
+        for function in filter(is_public, functions):
+            arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+            named = [argument for argument in arguments if argument.arg not in ("self", "cls")]
+            if function.returns is None or any(argument.annotation is None for argument in named):
+                untyped.append(function.name)
+
+    assert not untyped

@@ -27,6 +27,7 @@ from tiny_models import (
 
 import tfseqgan as sg
 from tfseqgan.objectives.baselines import LeaveOneOut
+from tfseqgan.training.checks import check_trainable_pair
 from tfseqgan.training.distribute import is_chief
 from tfseqgan.training.steps import AdversarialSteps
 
@@ -122,6 +123,7 @@ def whole_batch_advantages(strategy):
     baseline = RecordingBaseline()
     with strategy.scope():
         generator, discriminator = make_models(dropout=0.0)
+        check_trainable_pair(generator, discriminator)  # creates the optimizers' variables
         steps = AdversarialSteps(generator, discriminator, sg.merl(0.05, baseline=baseline))
         trajectory = steps.sample(BATCH_SIZE, T, seed=(4, 0))
         logits = steps.credit_logits(trajectory.tokens, tf.constant([1, 2]))

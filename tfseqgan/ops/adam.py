@@ -1,5 +1,7 @@
 """Adam in one kernel a weight, where Keras takes a dozen."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -26,10 +28,11 @@ class Adam(keras.optimizers.Adam):
         Kingma & Ba 2015, the formulation before section 2.1.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: keras.Variable, learning_rate: Any) -> None:
         """Moves a variable and its two moments."""
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
-            return super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, learning_rate)
+            return
 
         index = self._get_variable_index(variable)
         dtype = variable.dtype

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -305,14 +305,12 @@ def fit_adversarial(
         validation_data = check_tokens(
             validation_data, generator.vocabulary_size, "validation_data"
         )
-    if discriminator_samples is None:
-        discriminator_samples = discriminator_steps * (discriminator_batch_size // 2)
     schedule = Schedule(
         generator_steps=generator_steps,
         discriminator_steps=discriminator_steps,
         batch_size=batch_size,
         discriminator_batch_size=discriminator_batch_size,
-        discriminator_samples=discriminator_samples,
+        discriminator_samples=cast(int, discriminator_samples),  # None: as many as needed
         discriminator_pretraining_rounds=discriminator_pretraining_rounds,
         validation_freq=validation_freq,
     )

@@ -1,6 +1,9 @@
 """How much one round of adversarial training does. It imports no TensorFlow."""
 
 import dataclasses
+from typing import Any
+
+_AS_MANY_AS_NEEDED: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,23 +22,28 @@ class Schedule:
         batch_size: sequences of a policy-gradient step.
         discriminator_batch_size: sequences of a discriminator step.
         discriminator_samples: sequences generated for the discriminator steps, used again in
-            another order when they run out.
+            another order when they run out; as many as the steps need by default.
         discriminator_pretraining_rounds: rounds before the first that train the discriminator
             alone.
         validation_freq: rounds from one validation to the next.
 
     Example:
-        >>> Schedule(discriminator_batch_size=64).half_batch
-        32
+        >>> Schedule(discriminator_steps=5, discriminator_batch_size=64).discriminator_samples
+        160
     """
 
     generator_steps: int = 1
     discriminator_steps: int = 5
     batch_size: int = 64
     discriminator_batch_size: int = 64
-    discriminator_samples: int = 160
+    discriminator_samples: int = _AS_MANY_AS_NEEDED
     discriminator_pretraining_rounds: int = 0
     validation_freq: int = 1
+
+    def __post_init__(self) -> None:
+        if self.discriminator_samples is None:
+            needed = self.discriminator_steps * self.half_batch
+            object.__setattr__(self, "discriminator_samples", needed)
 
     @property
     def half_batch(self) -> int:

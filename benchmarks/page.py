@@ -98,24 +98,27 @@ def machine_line(result: dict[str, Any]) -> str:
     )
 
 
+TABLES = {
+    "steps": ("cpu.json", steps_table),
+    "machine": ("cpu.json", machine_line),
+    "kernels": ("kernels.json", kernels_table),
+    "presets": ("presets.json", presets_table),
+}
+"""The marked parts of the page: the file of each, and what makes text of it."""
+
+
 def render() -> str:
-    """Returns the page with its marked parts made from the JSON files."""
-    suite = json.loads((RESULTS / "cpu.json").read_text(encoding="utf-8"))
-    kernels = json.loads((RESULTS / "kernels.json").read_text(encoding="utf-8"))
-    presets = json.loads((RESULTS / "presets.json").read_text(encoding="utf-8"))
-    parts = {
-        "steps": steps_table(suite),
-        "machine": machine_line(suite),
-        "kernels": kernels_table(kernels),
-        "presets": presets_table(presets),
-    }
-
+    """Returns the page with its marked parts made from the JSON files that exist."""
     page = PAGE.read_text(encoding="utf-8")
-    for name, text in parts.items():
-        pattern = rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)"
-        page = re.sub(pattern, lambda _, text=text: text, page, flags=re.DOTALL)
+    for name, (file, to_text) in TABLES.items():
+        path = RESULTS / file
+        if not path.is_file():
+            continue
+        text = to_text(json.loads(path.read_text(encoding="utf-8")))
+        pattern = rf"(?<=<!-- {name} -->\n).*?(?=\n?<!-- end -->)"
+        page = re.sub(pattern, lambda _, text=text: text + "\n", page, flags=re.DOTALL)
 
-    return page
+    return re.sub(r"\n\n<!-- end -->", "\n<!-- end -->", page)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from tfseqgan.runs.settings import PRESETS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "presets.json"
-ROUNDS = {"quick": 6, "default": 4, "paper": 2}  # the first one of each compiles
+ROUNDS = {"quick": 6, "default": 3, "paper": 2}  # the first one of each compiles
 
 
 def sizes_of(settings: Settings, rounds: int) -> dict:
@@ -113,12 +113,13 @@ def main() -> None:
     parser.add_argument("--other", type=Path, required=True, help="another checkout")
     parser.add_argument("--data", help="Nottingham MIDI; the synthetic tunes by default")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds-of", nargs="*", default=list(PRESETS), metavar="PRESET")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
 
     trees = (ROOT, args.other.resolve())
     rows = {}
-    for preset in PRESETS:
+    for preset in args.rounds_of:
         timers = [lambda tree=tree, preset=preset: time_round(tree, preset) for tree in trees]
         rows |= compare(preset, timers, args.repeats)
         write_json(args.out, rows)

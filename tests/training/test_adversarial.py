@@ -80,6 +80,7 @@ def assert_runs_equal(first, second):
     assert first[2] == second[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every, rounds", [(1, range(-2, 3)), (2, [0, 2])])
 def test_a_run_interrupted_in_every_round_resumes_bit_for_bit(tmp_path, every, rounds, whole_run):
     resumes = False
@@ -114,6 +115,7 @@ def test_more_rounds_extend_a_run_of_every_recipe_bit_for_bit(tmp_path, objectiv
     assert_runs_equal(whole, resumed)
 
 
+@pytest.mark.slow
 @pytest.mark.processes
 def test_a_killed_process_resumes_bit_for_bit(tmp_path, whole_run):
     tests = Path(__file__).parents[1]
@@ -692,6 +694,7 @@ def train_and_resume(folder, objective):
     return *snapshots, snapshot(*make_models())
 
 
+@pytest.mark.slow
 def test_seqgan_trains_and_resumes_bit_for_bit(tmp_path):
     whole, resumed, before = train_and_resume(tmp_path, sg.seqgan(num_rollouts=3))
 
@@ -724,6 +727,7 @@ def squashed(logits):
     return tf.tanh(logits)
 
 
+@pytest.mark.slow
 def test_somebodys_own_reward_credit_and_baseline_train_and_resume_bit_for_bit(tmp_path):
     objective = sg.Objective(squashed, HalfCredit(), RisingBaseline(), entropy_weight=0.1)
 

@@ -13,10 +13,13 @@ CORPUS_FIXTURES = {"nottingham_folder", "lee2017_file"}
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the tests that read the real tunes with `corpus`."""
+    """Marks the tests that read the real tunes with `corpus`, and with `slow` if they read all."""
     for item in items:
-        if CORPUS_FIXTURES & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & CORPUS_FIXTURES:
             item.add_marker("corpus")
+        if "nottingham_scores" in fixtures:
+            item.add_marker("slow")
 
 
 def random_voice(rng, num_strikes, low, high, most_pitches):

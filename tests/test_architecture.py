@@ -181,6 +181,7 @@ def test_what_starts_without_tensorflow_imports_none(name):
     assert not outside_packages(name) & TENSORFLOW
 
 
+@pytest.mark.processes
 def test_reading_and_tokenizing_leave_tensorflow_unloaded():
     code = (
         "import sys, tfseqgan as sg\n"

@@ -16,7 +16,19 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+# Their examples train or export models.
+SLOW = {
+    "tfseqgan.serving.export",
+    "tfseqgan.serving.pretrained",
+    "tfseqgan.training.adversarial",
+    "tfseqgan.training.pretraining",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in MODULES],
+)
 def test_the_examples_in_docstrings_hold(name):
     module = importlib.import_module(name)
     globs = vars(module) | {"np": np}

@@ -266,6 +266,7 @@ def test_the_glossary_explains_every_setting():
     assert not missing
 
 
+@pytest.mark.slow
 def test_the_glossary_explains_every_figure_of_a_run():
     generator = sg.Generator(vocabulary_size=7, embedding_dim=4, units=8)
     discriminator = sg.Discriminator(

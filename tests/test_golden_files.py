@@ -101,6 +101,7 @@ def test_a_saved_tokenizer_is_loaded_unchanged():
     assert of_run.vocabulary_size == data["vocabulary_size"] == 199
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_evaluated_to_the_same_figures():
     rows = evaluate_run(RUN)
     saved = read_json(RUN / "evaluation.json")
@@ -111,6 +112,7 @@ def test_a_saved_run_is_evaluated_to_the_same_figures():
         assert row == pytest.approx(saved[stage], rel=1e-7)
 
 
+@pytest.mark.slow
 def test_a_saved_checkpoint_is_resumed(tmp_path, expected):
     out = tmp_path / "run"
     shutil.copytree(RUN, out)
@@ -162,6 +164,8 @@ LOAD_IN_A_FRESH_PROCESS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.parametrize("code", LOAD_IN_A_FRESH_PROCESS.values(), ids=LOAD_IN_A_FRESH_PROCESS)
 def test_every_saved_kind_is_loaded_in_a_fresh_process(code):
     command = [sys.executable, "-c", code, str(RUN), str(GOLDEN / "sampler")]

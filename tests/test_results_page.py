@@ -35,6 +35,7 @@ def read_files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_rendering_the_page_again_changes_no_byte(page, tmp_path):
     shutil.copy(DOCS / "results.md", tmp_path)
     page.render(tmp_path / "results.md")
@@ -98,6 +99,7 @@ def test_a_published_run_states_its_samples_its_errors_its_seed_and_its_versions
             assert f"{name.removesuffix('_mean')}_stderr" in columns
 
 
+@pytest.mark.slow
 def test_sheet_music_does_not_depend_on_what_was_engraved_before(page):
     names = ("best_liked", "true_negative", "collapsed")
     tunes = [(DOCS / "results" / f"{name}.abc").read_text() for name in names]

@@ -72,6 +72,7 @@ def test_the_book_of_a_tune_gives_its_rhythm(tmp_path):
     assert {score.name: score.rhythm for score in all_tunes(corpus)} == rhythms
 
 
+@pytest.mark.slow
 def test_all_of_nottingham_is_loaded_and_split_by_tune(nottingham_folder):
     corpus = load_nottingham(nottingham_folder)
     scores = all_tunes(corpus)
@@ -163,6 +164,7 @@ def test_a_download_of_the_real_tunes_keeps_every_byte(tmp_path, nottingham_fold
     assert downloaded == {path.name: path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_evaluating_the_nottingham_sampler_without_data_uses_the_downloaded_tunes(
     tmp_path, monkeypatch, nottingham_folder
 ):

@@ -89,6 +89,7 @@ def test_a_corpus_is_the_same_for_the_same_seed_and_another_for_another_seed():
     assert all(score.rhythm and score.key for score in all_tunes(corpus))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_tunes_and_another_seed_gives_others(tunes):
     other_tunes = compose_tunes(20, seed=1)
 

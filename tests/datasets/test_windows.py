@@ -1,6 +1,7 @@
 """Claims about a corpus as windows; tests/runs makes those that need a whole run."""
 
 import numpy as np
+import pytest
 
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.windows import Windows, load_windows
@@ -47,6 +48,7 @@ def test_the_summary_holds_plain_values_and_names_the_skipped_files():
     }
 
 
+@pytest.mark.slow
 def test_without_a_path_the_synthetic_tunes_are_loaded_the_same_every_time():
     data = load_windows(None, **OPTIONS)
     again = load_windows(None, tokenizer=data.tokenizer, **OPTIONS)

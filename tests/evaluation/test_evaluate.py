@@ -248,6 +248,7 @@ def test_evaluating_changes_no_state_and_repeats(models, columns):
     assert np.array_equal(np.random.get_state()[1], random_state)
 
 
+@pytest.mark.slow
 def test_dropout_is_off():
     plain_models = (make_generator(dropout=0.0), make_discriminator(dropout=0.0))
     models = (make_generator(dropout=0.9), make_discriminator(dropout=0.9))

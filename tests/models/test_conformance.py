@@ -105,6 +105,7 @@ for file in files:
         np.testing.assert_array_equal(outputs, shared_model(name)(TOKENS), err_msg=name)
 
 
+@pytest.mark.slow
 @both_models
 def test_training_resumes_from_a_keras_file_and_from_a_checkpoint_to_the_bit(make, tmp_path):
     model = make()
@@ -129,6 +130,7 @@ def test_training_resumes_from_a_keras_file_and_from_a_checkpoint_to_the_bit(mak
     assert_same(snapshot(restored), expected)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_weights_file_fills_another_model(name, tmp_path):
     expected = shared_model(name)(TOKENS)
@@ -228,6 +230,7 @@ def test_mixed_precision_gives_the_logits_of_full_precision_except_for_its_preci
     assert 0 < largest_error < 0.05 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_a_bfloat16_generator_samples_what_it_scores():
     policy = sg.Policy(shared_model("generator in bfloat16"))
 

@@ -281,6 +281,7 @@ def test_completions_have_the_generators_probabilities(name, end_token_id, lengt
     assert frequencies_p(drawn, sequences, p) > 1e-4
 
 
+@pytest.mark.slow
 def test_the_credit_of_a_step_is_the_mean_reward_of_its_completions():
     generator = random_generator(0, vocabulary_size=V, end_token_id=None)
     discriminator = make_discriminator(end_token_id=None)
@@ -302,6 +303,7 @@ def test_the_credit_of_a_step_is_the_mean_reward_of_its_completions():
         assert abs(values[b, t] - mean) < 4 * standard_error + 1e-6
 
 
+@pytest.mark.slow
 def test_sequences_that_are_completed_in_parts_keep_their_order(monkeypatch):
     generator = generator_of("an LSTM of parts")
     discriminator = make_discriminator()
@@ -316,6 +318,7 @@ def test_sequences_that_are_completed_in_parts_keep_their_order(monkeypatch):
     np.testing.assert_allclose(logits[:, -1], whole, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_if_no_prefix_is_completed_the_whole_sequence_is_scored(compiled):
     generator = generator_of("an LSTM of parts")

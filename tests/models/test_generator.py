@@ -176,6 +176,7 @@ def test_fit_lowers_the_nll_and_reports_it_over_tokens_not_over_batches():
     assert abs(mean_over_batches - nll) > 1e-3
 
 
+@pytest.mark.slow
 def test_fit_weighs_batches_by_their_rows_and_takes_the_metrics_of_compile():
     generator = random_generator(end_token_id=None)
     tokens = make_tokens(9, rows=5)
@@ -193,6 +194,7 @@ def test_fit_weighs_batches_by_their_rows_and_takes_the_metrics_of_compile():
     assert set(history) == {"loss", "nll", "sparse_categorical_accuracy"}
 
 
+@pytest.mark.slow
 def test_a_scaled_loss_moves_the_weights_as_far_as_an_unscaled_one():
     def weights_after_a_step(optimizer):
         generator = random_generator()
@@ -242,6 +244,7 @@ def test_a_seed_repeats_a_sample_and_another_seed_gives_another():
     assert not np.array_equal(generator.generate(4, LENGTH), generator.generate(4, LENGTH))
 
 
+@pytest.mark.slow
 @both_embeddings
 @pytest.mark.parametrize(
     "options",
@@ -270,6 +273,7 @@ def test_after_the_end_token_a_sample_is_padding():
         assert END not in row[: length - 1]
 
 
+@pytest.mark.slow
 def test_without_an_end_token_a_sequence_continues():
     tokens = shared_generator(end_token_id=None).generate(100, LENGTH, seed=0)
 
@@ -299,6 +303,7 @@ def test_an_empty_prompt_is_none():
     np.testing.assert_array_equal(of_empty, generator.generate(3, LENGTH, seed=0))
 
 
+@pytest.mark.slow
 def test_top_k_of_1_is_greedy():
     generator = shared_generator(end_token_id=None)
 
@@ -308,6 +313,7 @@ def test_top_k_of_1_is_greedy():
     assert len(np.unique(tokens)) > 1
 
 
+@pytest.mark.slow
 def test_first_tokens_are_drawn_as_often_as_the_model_says():
     generator = shared_generator()
     num_samples = 20_000

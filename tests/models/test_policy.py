@@ -122,6 +122,7 @@ def test_dropout_is_off():
     assert not np.array_equal(found, generator(TOKENS, training=True))
 
 
+@pytest.mark.slow
 @with_and_without_an_end
 def test_20000_trajectories_occur_as_often_as_their_probabilities_say(end_token_id):
     generator = random_generator(0, end_token_id=end_token_id, scale=0.5)

@@ -224,6 +224,7 @@ def test_random_scores_are_read_back(random_scores):
         assert_reads_back(score)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", TWELVE_OF_EACH)
 def test_random_scores_are_read_back_in_every_key_and_meter(random_scores, key):
     for score, meter in zip(random_scores, METERS * 2, strict=False):
@@ -249,6 +250,7 @@ def test_every_pitch_is_read_back_in_every_key(key):
     assert_reads_back(sing(*[12] * len(pitches), pitches=pitches, key=key))
 
 
+@pytest.mark.slow
 def test_synthetic_tunes_are_read_back_with_whole_bars():
     for score in compose_tunes(80, seed=3):
         beats, unit = score.time_signature

@@ -452,6 +452,7 @@ def test_a_missing_file_and_a_folder_raise_the_errors_of_python(tmp_path):
 # The real tunes
 
 
+@pytest.mark.slow
 def test_every_nottingham_tune_is_read_with_the_melody_of_its_first_track(
     nottingham_folder, nottingham_scores
 ):
@@ -484,6 +485,7 @@ def test_nottingham_tunes_keep_their_labels(nottingham_scores):
     assert jig.melody[0] == Note(60, 12, 78)
 
 
+@pytest.mark.slow
 def test_every_nottingham_tune_is_read_back_equal(tmp_path, nottingham_scores):
     path = tmp_path / "a.mid"
     for score in nottingham_scores.values():

@@ -44,7 +44,10 @@ RECIPES = {
 every_recipe = pytest.mark.parametrize("recipe", RECIPES)
 every_reward = pytest.mark.parametrize("reward", REWARDS)
 every_baseline = pytest.mark.parametrize("baseline", BASELINES)
-every_world = pytest.mark.parametrize("world_name", ["fixed length", "may end"])
+every_world = pytest.mark.parametrize(
+    "world_name",
+    [pytest.param("fixed length", marks=pytest.mark.slow), "may end"],
+)
 every_long_world = pytest.mark.parametrize("world_name", ["four steps", "four steps, may end"])
 
 
@@ -164,6 +167,7 @@ def test_the_expected_gradient_is_the_gradient_of_j(recipe, reward, baseline, wo
     assert_ascends_j(objective, world_name)
 
 
+@pytest.mark.slow
 @every_world
 @every_baseline
 @every_reward
@@ -191,6 +195,7 @@ def test_prefix_credit_of_every_few_tokens_keeps_the_expected_gradient(world_nam
     assert_ascends_j(objective, world_name)
 
 
+@pytest.mark.slow
 @every_long_world
 @pytest.mark.parametrize("baseline", ["batch_mean", "leave_one_out"])
 @every_recipe
@@ -231,7 +236,10 @@ def rollout_loss(objective):
     return loss
 
 
-@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize(
+    "every",
+    [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)],
+)
 @every_baseline
 @every_world
 def test_rollout_credit_keeps_the_expected_gradient(world_name, baseline, every):
@@ -258,6 +266,7 @@ def test_rollout_credit_keeps_the_expected_gradient(world_name, baseline, every)
     assert relative_error(found, expected) < 1e-10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_sequences", [1, 2, 3])
 @every_recipe
 def test_the_batch_mean_scales_the_gradient_by_n_minus_1_over_n_and_leave_one_out_does_not(
@@ -286,6 +295,7 @@ def test_where_sequences_may_end_the_batch_mean_scales_late_steps_down_more():
     assert factors[0] > factors[1] > factors[2] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "baseline, world_name, factor",
     [
@@ -381,6 +391,7 @@ def equation_2(objective):
     return loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "baseline, scale",
     [(NoBaseline(), 1), (BatchMean(), 0.5), (LeaveOneOut(), 1)],
@@ -422,6 +433,7 @@ def gradient_variance(world, loss):
     return probabilities @ np.sum(gradients**2, axis=1) - np.sum(mean**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha, is_raised", [(0.01, True), (0.7, False), (1.0, False)])
 def test_the_minus_1_of_equation_2_is_a_constant_baseline_that_raises_or_lowers_the_variance(
     alpha, is_raised

@@ -117,6 +117,7 @@ def test_of_equal_responses_the_first_one_gets_the_gradient():
     assert gradient.numpy().ravel().tolist() == [1, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_same_to_the_bit_each_time():
     rng = np.random.default_rng(3)
     vectors = tf.constant(rng.normal(size=(32, 100, 16)), tf.float32)

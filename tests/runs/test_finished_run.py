@@ -42,12 +42,14 @@ def test_a_seed_gives_the_same_tunes_again():
     assert same != other
 
 
+@slow
 def test_the_generator_before_adversarial_training_can_be_sampled():
     tunes = finished_run.sample_tunes(GOLDEN_RUN, 3, stage="pretrained", length=30, seed=0)
 
     assert [tune.name for tune in tunes] == ["Tune 1", "Tune 2", "Tune 3"]
 
 
+@slow
 def test_sampled_tunes_are_written_as_midi_and_read_back_note_for_note(tmp_path):
     tunes = finished_run.sample_tunes(GOLDEN_RUN, 2, length=60, seed=5)
 

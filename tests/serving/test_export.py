@@ -31,6 +31,8 @@ from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.serving import export as export_module
 from tfseqgan.serving.export import check_graph, export_saved_model
 
+pytestmark = pytest.mark.serving
+
 TESTS = Path(__file__).parent
 PAD = 0
 START = 1
@@ -127,6 +129,7 @@ def list_names(folder):
 # ---- the same tokens everywhere
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("seed", [0, -5, 2**31])
 def test_the_loaded_sampler_gives_the_tokens_that_generate_gives(exported, options, seed):
@@ -137,6 +140,8 @@ def test_the_loaded_sampler_gives_the_tokens_that_generate_gives(exported, optio
         assert exported.ask(name, inputs)["tokens"].tolist() == expected.tolist()
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_the_loaded_sampler_needs_neither_keras_nor_tensorflow_probability_nor_tfseqgan(exported):
     inputs = mixed_inputs(9)
     questions = [
@@ -157,6 +162,8 @@ def test_the_loaded_sampler_needs_neither_keras_nor_tensorflow_probability_nor_t
     assert first["tokens"].tolist() == generated.tolist()
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_the_c_api_gives_the_tokens_that_generate_gives_without_importing_tensorflow(exported):
     inputs = mixed_inputs(9)
     tokens = exported.ask("sample", inputs)["tokens"]
@@ -185,6 +192,8 @@ def test_the_c_api_gives_the_tokens_that_generate_gives_without_importing_tensor
     assert first["tokens"].tolist() == generated.tolist()
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_saved_model_cli_samples_the_tokens_that_generate_gives(exported, tmp_path):
     command = [
         *(sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "run"),
@@ -205,6 +214,8 @@ def test_saved_model_cli_samples_the_tokens_that_generate_gives(exported, tmp_pa
 # ---- a row does not depend on its batch
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_in_a_session_of_the_c_api_a_row_does_not_depend_on_its_batch_bit_for_bit(exported):
     inputs = mixed_inputs(40)
     batches = [range(40), *([row] for row in range(0, 40, 3)), range(15), range(7, 24)]
@@ -225,6 +236,7 @@ def test_in_a_session_of_the_c_api_a_row_does_not_depend_on_its_batch_bit_for_bi
             assert_same(part, take_rows(all_rows, rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLING_SIGNATURES)
 def test_256_rows_in_one_batch_are_256_single_rows_bit_for_bit(exported, name):
     inputs = inputs_of(name, 256)
@@ -237,6 +249,7 @@ def test_256_rows_in_one_batch_are_256_single_rows_bit_for_bit(exported, name):
     assert len(np.unique(together["tokens"], axis=0)) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLING_SIGNATURES)
 @pytest.mark.parametrize("num_rows", [2, 15, 16, 17, 101])
 def test_a_row_depends_neither_on_the_size_of_its_batch_nor_on_its_index(exported, name, num_rows):
@@ -248,6 +261,7 @@ def test_a_row_depends_neither_on_the_size_of_its_batch_nor_on_its_index(exporte
     assert_same(some, take_rows(exported.ask(name, inputs), rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["score", "discriminate"])
 def test_the_score_and_the_logit_of_a_row_do_not_depend_on_its_batch(exported, name):
     tokens = exported.ask("sample", mixed_inputs(64))["tokens"]
@@ -261,6 +275,7 @@ def test_the_score_and_the_logit_of_a_row_do_not_depend_on_its_batch(exported, n
 # ---- what the signatures compute
 
 
+@pytest.mark.slow
 def test_the_score_of_a_sample_is_its_own_log_probability_bit_for_bit(exported):
     sample = exported.ask("sample", mixed_inputs(64))
 
@@ -271,6 +286,7 @@ def test_the_score_of_a_sample_is_its_own_log_probability_bit_for_bit(exported):
     np.testing.assert_allclose(score["nll"], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_score_is_the_log_softmax_of_the_generator(exported):
     tokens = exported.ask("sample", mixed_inputs(64))["tokens"]
     log_probs = tf.nn.log_softmax(exported.generator(tokens)).numpy()
@@ -284,6 +300,7 @@ def test_the_score_is_the_log_softmax_of_the_generator(exported):
     np.testing.assert_allclose(score["log_probs"], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_20000_first_tokens_follow_the_softmax(short):
     tokens = short.ask("sample", plain_inputs(20_000, seed=11))["tokens"]
     softmax = tf.nn.softmax(short.generator(np.zeros((1, 1), np.int32))[0, 0]).numpy()
@@ -292,6 +309,7 @@ def test_20000_first_tokens_follow_the_softmax(short):
     assert chi_square_p(np.bincount(tokens[:, 0], minlength=9), softmax) > 1e-4
 
 
+@pytest.mark.slow
 def test_sample_best_keeps_one_of_two_samples_by_the_discriminators_odds(short):
     # Every sequence of two tokens, and its probabilities as a sample and as the one that is kept.
     pairs = [(first, PAD if first == END else second) for first in range(9) for second in range(9)]
@@ -318,6 +336,7 @@ def test_sample_best_keeps_one_of_two_samples_by_the_discriminators_odds(short):
     assert chi_square_p(merge_rare(counts), merge_rare(sampled / sampled.sum())) < 1e-6
 
 
+@pytest.mark.slow
 def test_the_logit_of_the_kept_row_is_that_of_the_discriminator(exported):
     best = exported.ask("sample_best", mixed_inputs(20))
 
@@ -330,6 +349,7 @@ def test_the_logit_of_the_kept_row_is_that_of_the_discriminator(exported):
     np.testing.assert_allclose(scored["probabilities"], probabilities, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sample", "sample_best"])
 def test_a_row_is_padded_after_its_end_token_which_its_length_counts(exported, name):
     answer = exported.ask(name, plain_inputs(200, seed=0))
@@ -355,6 +375,7 @@ def test_without_an_end_token_every_token_counts(endless):
     np.testing.assert_allclose(score["nll"], -sample["log_probs"].mean(axis=1), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_prompt_of_the_start_token_alone_gives_the_sample(exported):
     inputs = mixed_inputs(9)
     start = {"prompt": np.full((9, 1), START, np.int32), "prompt_length": np.ones(9, np.int32)}
@@ -362,6 +383,7 @@ def test_a_prompt_of_the_start_token_alone_gives_the_sample(exported):
     assert_same(exported.ask("continue", inputs | start), exported.ask("sample", inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [0, 1, LENGTH])
 def test_a_prompt_of_length_0_is_none_whatever_its_tokens_are(exported, width):
     prompt = {"prompt": np.full((9, width), 5, np.int32), "prompt_length": np.zeros(9, np.int32)}
@@ -372,6 +394,7 @@ def test_a_prompt_of_length_0_is_none_whatever_its_tokens_are(exported, width):
     assert answer["tokens"].tolist() == expected.tolist()
 
 
+@pytest.mark.slow
 def test_every_row_continues_a_prompt_of_its_own_length(exported):
     prompts = prompt_inputs(40)
 
@@ -382,6 +405,7 @@ def test_every_row_continues_a_prompt_of_its_own_length(exported):
         assert tokens[:length].tolist() == prompt[:length].tolist()
 
 
+@pytest.mark.slow
 def test_the_padding_of_a_prompt_does_not_count(exported):
     prompts = prompt_inputs(40)
     padded = np.pad(prompts["prompt"], [[0, 0], [0, 7]], constant_values=9)
@@ -392,6 +416,7 @@ def test_the_padding_of_a_prompt_does_not_count(exported):
     )
 
 
+@pytest.mark.slow
 def test_a_prompt_as_long_as_a_sample_is_the_sample(exported):
     full = {
         "prompt": np.full((2, LENGTH), 6, np.int32),
@@ -401,6 +426,7 @@ def test_a_prompt_as_long_as_a_sample_is_the_sample(exported):
     assert (exported.ask("continue", plain_inputs() | full)["tokens"] == 6).all()
 
 
+@pytest.mark.slow
 def test_a_request_without_rows_is_answered_without_rows(exported):
     answer = exported.ask("sample", plain_inputs(0))
 
@@ -411,6 +437,7 @@ def test_a_request_without_rows_is_answered_without_rows(exported):
     }
 
 
+@pytest.mark.slow
 def test_the_signatures_have_these_inputs_and_outputs(exported, endless):
     options = {"seed", "temperature", "top_k", "top_p"}
     sample = {"tokens", "lengths", "log_probs"}
@@ -489,6 +516,7 @@ def name_case(value):
     return value if isinstance(value, str) else str(list(value.values())[-1].tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, culprit, wrong", BAD_REQUESTS, ids=name_case)
 def test_the_error_of_a_bad_request_names_the_input_and_the_next_request_is_answered(
     exported, name, culprit, wrong
@@ -500,6 +528,7 @@ def test_the_error_of_a_bad_request_names_the_input_and_the_next_request_is_answ
     assert exported.ask("sample", plain_inputs())["tokens"].shape == (2, LENGTH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("culprit, value", WRONG_TYPES)
 def test_the_error_of_a_wrong_type_comes_from_tensorflow_and_names_only_the_types(
     exported, culprit, value
@@ -511,6 +540,8 @@ def test_the_error_of_a_wrong_type_comes_from_tensorflow_and_names_only_the_type
     assert exported.ask("sample", plain_inputs())["tokens"].shape == (2, LENGTH)
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_through_the_c_api_too_bad_requests_get_their_error_and_the_next_are_answered(exported):
     good = c_request(exported.folder, "sample", plain_inputs())
     requests = []
@@ -559,6 +590,7 @@ ALLOWED_OPS = {
 }
 
 
+@pytest.mark.slow
 def test_the_graph_holds_plain_operations_alone_and_is_tied_to_no_device(exported):
     nodes = all_nodes(read_meta_graph(exported.folder).graph_def)
     allowed = {op for ops in ALLOWED_OPS.values() for op in ops.split()}
@@ -567,6 +599,7 @@ def test_the_graph_holds_plain_operations_alone_and_is_tied_to_no_device(exporte
     assert not [node.name for node in nodes if "GPU" in node.device]
 
 
+@pytest.mark.slow
 def test_the_file_holds_no_keras_object_and_no_path_of_this_machine(exported):
     data = (exported.folder / "saved_model.pb").read_bytes()
 
@@ -582,12 +615,14 @@ def test_the_file_holds_no_keras_object_and_no_path_of_this_machine(exported):
     }
 
 
+@pytest.mark.slow
 def test_the_assets_hold_the_tokenizer(exported):
     path = exported.folder / "assets" / "tokenizer.json"
 
     assert sg.Tokenizer.load(path) == exported.tokenizer
 
 
+@pytest.mark.slow
 def test_the_warmup_file_holds_a_request_that_the_model_answers(exported):
     prediction_log_pb2 = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     path = exported.folder / "assets.extra" / "tf_serving_warmup_requests"
@@ -653,6 +688,7 @@ def test_the_error_names_a_random_generator_with_a_state():
         check_graph(small_graph(lambda x: x + generator.uniform([3])))
 
 
+@pytest.mark.slow
 def test_stateless_random_numbers_are_allowed(exported):
     check_graph(small_graph(lambda x: x + tf.random.stateless_uniform([3], [1, 2], alg="philox")))
     check_graph(read_meta_graph(exported.folder).graph_def)
@@ -746,6 +782,7 @@ def test_an_export_that_fails_leaves_nothing(tmp_path, models, monkeypatch, erro
     assert list_names(tmp_path / "model") == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path, models):
     generator, _, tokenizer = models
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -760,6 +797,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path, models):
     assert list_names(tmp_path / "model") == []
 
 
+@pytest.mark.slow
 def test_a_graph_that_is_refused_leaves_nothing(tmp_path, models, monkeypatch):
     generator, _, tokenizer = models
     monkeypatch.setattr(export_module, "_BANNED_OPS", ("MatMul",))
@@ -770,6 +808,7 @@ def test_a_graph_that_is_refused_leaves_nothing(tmp_path, models, monkeypatch):
     assert list_names(tmp_path / "model") == []
 
 
+@pytest.mark.slow
 def test_a_compiled_function_is_found_in_what_was_saved(tmp_path, models, monkeypatch):
     generator, _, tokenizer = models
 
@@ -783,6 +822,7 @@ def test_a_compiled_function_is_found_in_what_was_saved(tmp_path, models, monkey
     assert list_names(tmp_path / "model") == []
 
 
+@pytest.mark.slow
 def test_a_server_that_watches_the_folder_never_sees_a_half_written_model(
     tmp_path, models, monkeypatch
 ):

@@ -78,6 +78,8 @@ def test_loaded_models_give_what_the_saved_ones_gave(saved, models):
     assert logits.tobytes() == np.array(discriminator(tokens)).tobytes()
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_models_are_loaded_in_a_process_that_imports_tfseqgan_alone(saved, models):
     generator, discriminator, tokenizer = models
     code = """

@@ -7,6 +7,8 @@ import pytest
 import tfseqgan as sg
 from tfseqgan.runs import finished_run, run_folder
 
+pytestmark = pytest.mark.serving
+
 SHIPPED = Path(__file__).parents[2] / "saved_models" / "nottingham"
 
 
@@ -26,6 +28,7 @@ def test_the_shipped_sampler_writes_tunes_that_can_be_read(tmp_path):
     assert all(tune.chords and tune.melody for tune in tunes)
 
 
+@pytest.mark.slow
 def test_the_figures_on_the_card_are_those_of_the_exported_file(nottingham_folder):
     on_card = sg.SavedSampler(SHIPPED).card["evaluation"]["kl_control"]
 

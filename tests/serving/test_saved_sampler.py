@@ -13,6 +13,8 @@ import tfseqgan as sg
 from tfseqgan.evaluation.evaluate import sample_with_nll
 from tfseqgan.serving.saved_sampler import newest_version
 
+pytestmark = pytest.mark.serving
+
 END = 2
 OPTIONS = [
     {},
@@ -69,6 +71,7 @@ def make_data(num_rows, width, has_end):
 # ---- the same as the models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, prompt", [("exported", PROMPT), ("endless", None)])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("seed", [0, (-5, 3)], ids=str)
@@ -85,12 +88,14 @@ def test_generate_gives_what_the_generator_gives_for_the_exported_prompt(
     assert sampler.generate(7, 5, seed=seed, **options).tolist() == shorter.tolist()
 
 
+@pytest.mark.slow
 def test_without_a_seed_every_call_gives_other_samples(samplers):
     sampler = samplers["exported"]
 
     assert sampler.generate(4).tolist() != sampler.generate(4).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exported", "endless"])
 @pytest.mark.parametrize("width, num_samples", [(LENGTH, 17), (7, 300)])
 def test_windows_are_the_samples_of_the_generator_and_so_is_their_nll(
@@ -104,6 +109,7 @@ def test_windows_are_the_samples_of_the_generator_and_so_is_their_nll(
     np.testing.assert_allclose(nlls, expected_nlls, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exported", "endless"])
 @pytest.mark.parametrize("width, num_samples", [(LENGTH, None), (7, 300)])
 def test_evaluate_gives_what_evaluate_of_the_models_gives(
@@ -123,6 +129,7 @@ def test_evaluate_gives_what_evaluate_of_the_models_gives(
         assert columns[key] == pytest.approx(value, abs=1e-6, rel=1e-6, nan_ok=True), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, end, prompt", [("exported", END, [1]), ("endless", None, [])])
 def test_the_sampler_has_the_length_end_token_tokenizer_and_card_that_were_exported(
     models, samplers, name, end, prompt
@@ -139,6 +146,7 @@ def test_the_sampler_has_the_length_end_token_tokenizer_and_card_that_were_expor
 # ---- what is refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, options, message",
     [
@@ -156,6 +164,7 @@ def test_generate_refuses_what_the_generator_refuses(samplers, arguments, option
         samplers["exported"].generate(*arguments, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data, options, message",
     [
@@ -227,6 +236,7 @@ def empty(path):
     path.write_bytes(b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, empty, Path.unlink], ids=["cut", "empty", "missing"])
 @pytest.mark.parametrize(
     "file, message",
@@ -252,6 +262,7 @@ def test_the_error_names_a_damaged_file(copy, file, message, damage):
     assert "; expected " in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["[]", '{"end_token_id": 2}'])
 def test_the_error_names_a_card_that_lacks_what_is_needed(copy, content):
     (copy / "assets.extra" / "card.json").write_text(content)
@@ -261,6 +272,7 @@ def test_the_error_names_a_card_that_lacks_what_is_needed(copy, content):
         sg.SavedSampler(copy.parent)
 
 
+@pytest.mark.slow
 def test_the_error_names_a_damaged_tokenizer(copy):
     (copy / "assets" / "tokenizer.json").write_text(json.dumps({"events": []}))
 

@@ -30,6 +30,8 @@ grpc = pytest.importorskip("grpc")
 pytest.importorskip("tensorflow_serving.apis")
 from serving_loopback import Server, serve  # noqa: E402
 
+pytestmark = pytest.mark.serving
+
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = ROOT / "examples" / "serving"
 SUFFIXES = {".py", ".cc", ".yml", ".config", ""}
@@ -157,6 +159,7 @@ def run_client(folder, name, *flags):
 # ---- over the wire
 
 
+@pytest.mark.slow
 @by_both_protocols
 @pytest.mark.parametrize("signature", ["sample", "sample_best"])
 def test_the_answer_over_the_wire_is_that_of_the_model(server, exported, ask_server, signature):
@@ -171,6 +174,7 @@ def test_the_answer_over_the_wire_is_that_of_the_model(server, exported, ask_ser
         assert_same({name: answer[name] for name in expected}, expected)
 
 
+@pytest.mark.slow
 @by_both_protocols
 def test_the_tokens_over_the_wire_are_those_of_generate(server, exported, ask_server):
     expected = exported.generator.generate(5, LENGTH, prompt=PROMPT, seed=3)
@@ -180,6 +184,7 @@ def test_the_tokens_over_the_wire_are_those_of_generate(server, exported, ask_se
     assert answer["tokens"].tolist() == expected.tolist()
 
 
+@pytest.mark.slow
 def test_a_rest_request_in_rows_gives_what_one_in_columns_gives(server):
     columns = to_lists(mixed_inputs(4))
     rows = [{name: values[row] for name, values in columns.items()} for row in range(4)]
@@ -193,6 +198,7 @@ def test_a_rest_request_in_rows_gives_what_one_in_columns_gives(server):
     assert [row["lengths"] for row in predictions] == expected["lengths"].tolist()
 
 
+@pytest.mark.slow
 @by_both_protocols
 @pytest.mark.parametrize(
     "culprit, values", [("temperature", [1.0, -1.0]), ("top_p", [1.0, 1.5]), ("top_k", [-1, 0])]
@@ -210,6 +216,7 @@ def test_the_error_of_a_bad_request_names_its_input_and_the_next_request_is_answ
     assert ask_server(server, inputs)["tokens"].shape == (2, LENGTH)
 
 
+@pytest.mark.slow
 @by_both_protocols
 def test_a_request_without_one_of_the_inputs_is_refused(server, ask_server):
     inputs = to_lists(plain_inputs())
@@ -219,11 +226,13 @@ def test_a_request_without_one_of_the_inputs_is_refused(server, ask_server):
         ask_server(server, inputs)
 
 
+@pytest.mark.slow
 def test_a_request_to_a_model_that_is_not_served_is_refused(server):
     with pytest.raises(RuntimeError, match="not found"):
         rest_client.predict(server.rest_url, "another", "sample", to_lists(plain_inputs()))
 
 
+@pytest.mark.slow
 @by_both_protocols
 def test_12_clients_at_once_get_what_each_gets_alone_bit_for_bit(server, ask_server):
     requests = [mixed_inputs(1 + number % 3, seed=number) for number in range(12)]
@@ -246,6 +255,7 @@ def test_12_clients_at_once_get_what_each_gets_alone_bit_for_bit(server, ask_ser
         assert max(batches) > 1
 
 
+@pytest.mark.slow
 def test_a_bad_row_fails_its_whole_batch_as_the_document_says(exported):
     with serve(exported.signatures, NAME) as server:
         start = threading.Barrier(2)
@@ -273,6 +283,8 @@ def test_a_bad_row_fails_its_whole_batch_as_the_document_says(exported):
 # ---- the clients
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "name, flag", [("rest_client.py", "--url"), ("grpc_client.py", "--address")]
 )
@@ -298,6 +310,8 @@ def test_a_client_writes_the_tunes_as_midi_files(tmp_path, server, exported, nam
         assert tune.chords == expected.chords
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_a_client_prints_what_the_server_refused(tmp_path, server, exported):
     result = run_client(
         tmp_path,
@@ -313,6 +327,7 @@ def test_a_client_prints_what_the_server_refused(tmp_path, server, exported):
     assert not (tmp_path / "tunes").exists()
 
 
+@pytest.mark.processes
 def test_the_rest_client_imports_no_tensorflow():
     code = (
         f"import sys; sys.path.insert(0, {str(SERVING)!r})\n"
@@ -325,6 +340,8 @@ def test_the_rest_client_imports_no_tensorflow():
     assert result.stdout.strip() == "False"
 
 
+@pytest.mark.slow
+@pytest.mark.processes
 def test_the_c_plus_plus_client_prints_the_tokens_that_generate_gives(tmp_path, exported):
     if not shutil.which("g++") or not shutil.which("make"):
         pytest.skip("there is no g++ or no make")

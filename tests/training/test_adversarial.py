@@ -101,6 +101,7 @@ def test_a_run_interrupted_in_every_round_resumes_bit_for_bit(tmp_path, every, r
     assert_runs_equal(whole_run, resumed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["reinforce", "reinforce_with_baseline", "merl"])
 def test_more_rounds_extend_a_run_of_every_recipe_bit_for_bit(tmp_path, objective):
     whole_folder = tmp_path / "whole"
@@ -134,6 +135,7 @@ def test_a_killed_process_resumes_bit_for_bit(tmp_path, whole_run):
     assert_runs_equal(whole_run, resumed)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_bit_for_bit_and_another_seed_differs(short_run):
     first, first_models, _ = short_run
     models = make_models()
@@ -155,6 +157,7 @@ def test_evaluation_after_a_resume_is_the_same(short_run):
     assert sg.evaluate(*resumed, TRAIN) == sg.evaluate(*models, TRAIN)
 
 
+@pytest.mark.slow
 def test_the_history_has_the_figures_of_the_docstring_and_no_others(whole_run, short_run):
     rows = re.findall(r"^    \| (`.+?`) \|", sg.fit_adversarial.__doc__, re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
@@ -164,6 +167,7 @@ def test_the_history_has_the_figures_of_the_docstring_and_no_others(whole_run, s
     assert short_run[0].keys() == without_validation
 
 
+@pytest.mark.slow
 def test_figures_are_nan_only_where_they_have_no_meaning(whole_run, short_run):
     figures = whole_run[1]
     rounds = np.array(figures["round"])
@@ -183,6 +187,7 @@ def test_figures_are_nan_only_where_they_have_no_meaning(whole_run, short_run):
     assert np.isnan(short_run[0]["kl"]).all()
 
 
+@pytest.mark.slow
 def test_pretraining_rounds_move_the_discriminator_alone():
     models = make_models()
     moved = []
@@ -205,6 +210,7 @@ def test_pretraining_rounds_move_the_discriminator_alone():
     assert moved == [(-2, False, True), (-1, False, True), (0, True, True)]
 
 
+@pytest.mark.slow
 def test_no_rounds_train_the_discriminator_alone():
     generator, discriminator = make_models()
     generator_before = generator.get_weights()
@@ -267,7 +273,13 @@ def assert_weights_close(model, expected, atol):
         np.testing.assert_allclose(weight, value, atol=atol, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "kl_control" else pytest.param(name, marks=pytest.mark.slow)
+        for name in OBJECTIVES
+    ],
+)
 def test_a_generator_step_follows_the_gradient_of_the_objective_by_hand(name):
     objective = OBJECTIVES[name]
     generator = make_generator()
@@ -300,6 +312,7 @@ def test_a_generator_step_follows_the_gradient_of_the_objective_by_hand(name):
     assert_same(before, snapshot(discriminator))
 
 
+@pytest.mark.slow
 def test_the_costs_of_a_generator_step_are_those_of_the_sampled_trajectory():
     steps = AdversarialSteps(*make_models(), OBJECTIVES["kl_control"])
     trajectory = trajectory_of(steps, TRAIN)
@@ -310,6 +323,7 @@ def test_the_costs_of_a_generator_step_are_those_of_the_sampled_trajectory():
     np.testing.assert_allclose(figures["kl"], 0.5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_moving_average_is_updated_by_a_generator_step_and_is_part_of_the_state():
     steps = AdversarialSteps(*make_models(), OBJECTIVES["moving average"])
     before = steps.baseline_state.numpy()
@@ -346,6 +360,7 @@ def test_a_discriminator_step_follows_the_cross_entropy_and_leaves_the_generator
     assert_same(before, snapshot(generator))
 
 
+@pytest.mark.slow
 def test_the_prior_is_a_copy_of_the_generator_that_never_moves():
     generator, discriminator = make_models()
     before = generator.get_weights()
@@ -359,6 +374,7 @@ def test_the_prior_is_a_copy_of_the_generator_that_never_moves():
     assert not np.array_equal(before[-1], generator.get_weights()[-1])
 
 
+@pytest.mark.slow
 def test_a_reward_of_the_tokens_alone_is_learned():
     generator, discriminator = make_models()
     generator.compile(keras.optimizers.Adam(0.1))
@@ -444,6 +460,7 @@ def test_every_discriminator_step_gets_as_many_real_as_generated_sequences():
         assert real.shape == generated.shape == (2, T)
 
 
+@pytest.mark.slow
 def test_real_sequences_are_drawn_in_shuffled_passes():
     real = np.concatenate([real for real, _ in discriminator_batches()])
 
@@ -457,6 +474,7 @@ def test_by_default_every_generated_sequence_is_used_once():
     assert len(np.unique(generated, axis=0)) == len(generated) == 12
 
 
+@pytest.mark.slow
 def test_fewer_generated_sequences_are_used_again_in_another_order():
     generated = np.concatenate([generated for _, generated in discriminator_batches(4)])
     _, counts = np.unique(generated, axis=0, return_counts=True)
@@ -466,6 +484,7 @@ def test_fewer_generated_sequences_are_used_again_in_another_order():
     assert first != second or second != third
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_run():
     stop = keras.callbacks.EarlyStopping(
         monitor="reward_mean", mode="max", min_delta=100.0, patience=1
@@ -474,6 +493,7 @@ def test_early_stopping_ends_a_run():
     assert fit(*make_models(), rounds=9, callbacks=[stop]).epoch == [0, 1]
 
 
+@pytest.mark.slow
 def test_callbacks_see_the_generator_as_their_model(tmp_path):
     generator, discriminator = make_models()
     seen = []
@@ -493,6 +513,7 @@ def test_callbacks_see_the_generator_as_their_model(tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_divergence_stops_a_run_and_its_last_checkpoint_is_finite(tmp_path):
     class Diverge(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -511,6 +532,7 @@ def test_divergence_stops_a_run_and_its_last_checkpoint_is_finite(tmp_path):
     assert all(np.isfinite(weight).all() for weight in snapshot(*models))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message, options",
     [
@@ -541,6 +563,7 @@ def test_a_run_is_not_resumed_with_other_settings(short_run, message, options):
         assert_same(weights, model.get_weights())
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_other_models(short_run):
     generator = make_generator(units=7)
     discriminator = make_discriminator(kernel_sizes=(2, 4))
@@ -556,6 +579,7 @@ def test_a_run_is_not_resumed_with_other_models(short_run):
         fit(generator, discriminator, checkpoint_dir=short_run[2])
 
 
+@pytest.mark.slow
 def test_adversarial_training_does_not_resume_from_a_checkpoint_of_maximum_likelihood(tmp_path):
     generator, discriminator = make_models()
     options = {"batch_size": 3, "seed": 0, "verbose": 0}
@@ -616,6 +640,7 @@ def test_a_reward_of_the_tokens_must_be_one_finite_number_a_sequence(received, r
         steps.token_rewards(tf.constant(TRAIN[:3]))
 
 
+@pytest.mark.slow
 def test_training_refuses_a_reward_of_the_tokens_of_another_shape():
     with pytest.raises(ValueError, match="reward must return one finite number a sequence"):
         fit(*make_models(), reward=lambda tokens: tokens)
@@ -655,6 +680,7 @@ def test_models_with_the_same_optimizer_object_are_refused():
         fit(generator, discriminator)
 
 
+@pytest.mark.slow
 def test_models_with_a_table_and_without_an_end_token_train_too():
     options = {"token_features": None, "end_token_id": None}
     history = fit(*make_models(**options), objective="kl_control", generator_steps=2).history
@@ -662,6 +688,7 @@ def test_models_with_a_table_and_without_an_end_token_train_too():
     assert np.isfinite(history["kl"]).all()
 
 
+@pytest.mark.slow
 def test_prefix_credit_trains_and_a_reward_of_the_tokens_arrives_at_the_end():
     generator, discriminator = make_models()
     before = snapshot(generator)
@@ -737,6 +764,7 @@ def test_somebodys_own_reward_credit_and_baseline_train_and_resume_bit_for_bit(t
     assert not np.array_equal(whole[0], before[0])
 
 
+@pytest.mark.slow
 def test_the_advantages_are_those_of_somebodys_own_reward_credit_and_baseline():
     steps = AdversarialSteps(*make_models(), sg.Objective(squashed, HalfCredit(), RisingBaseline()))
     logits = np.linspace(-2, 2, len(TRAIN), dtype=np.float32)
@@ -751,6 +779,7 @@ def test_the_advantages_are_those_of_somebodys_own_reward_credit_and_baseline():
     assert steps.baseline_state.numpy().tolist() == [2, 2]
 
 
+@pytest.mark.slow
 def test_rounds_that_train_the_discriminator_alone_sample_no_completions(monkeypatch):
     def refuse(*_):
         raise AssertionError("completions were sampled")

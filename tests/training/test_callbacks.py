@@ -84,6 +84,7 @@ def test_verbose_0_shows_nothing():
     assert progress(0, 3, ["nll"], verbose=0) == []
 
 
+@pytest.mark.slow
 def test_a_run_shows_its_round_reward_entropy_and_nll(capsys):
     fit_adversarial(
         *make_models(),
@@ -179,6 +180,7 @@ def test_a_run_of_no_rounds_writes_no_event_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_csv_file_of_a_run_holds_its_history(tmp_path):
     _, history, text = train_adversarially(tmp_path)
 

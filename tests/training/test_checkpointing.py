@@ -9,6 +9,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_models import (
     assert_same,
     make_discriminator,
@@ -57,7 +58,8 @@ def test_every_setting_that_differs_is_named_with_both_values():
 def save(folder, times=1):
     """Takes a step with fresh models and saves them; returns them."""
     generator, discriminator = make_models()
-    discriminator.train_on_batch(make_tokens(0, 4), np.ones(4))
+    gradients = [tf.ones_like(weight) for weight in discriminator.trainable_variables]
+    discriminator.optimizer.apply(gradients, discriminator.trainable_variables)
     checkpoints = Checkpoints(
         folder,
         RunState({"seed": 1}),
@@ -108,6 +110,7 @@ def test_models_and_optimizers_are_restored_exactly(tmp_path):
     assert_same(saved[0].get_weights(), restored[0].get_weights())
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_run_with_other_settings_changes_nothing(tmp_path):
     save(tmp_path)
 

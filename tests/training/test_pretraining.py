@@ -61,11 +61,13 @@ def whole_run():
     return train()
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_bit_for_bit_and_another_seed_differs(whole_run):
     assert_runs_equal(whole_run, train())
     assert whole_run[1]["nll"] != train(seed=4)[1]["nll"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every, epochs", [(1, range(5)), (2, [2, 3])])
 def test_a_run_interrupted_in_every_epoch_resumes_bit_for_bit(tmp_path, every, epochs, whole_run):
     resumes = False
@@ -87,6 +89,7 @@ def test_a_run_interrupted_in_every_epoch_resumes_bit_for_bit(tmp_path, every, e
     assert_runs_equal(whole_run, resumed)
 
 
+@pytest.mark.slow
 def test_more_epochs_extend_a_run(tmp_path, whole_run):
     train(tmp_path, epochs=2)
 
@@ -138,6 +141,7 @@ def overfitted_run():
     return overfit()
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_weights_of_its_best_epoch(overfitted_run):
     _, history, nll = overfitted_run
     nlls = history.history["val_nll"]
@@ -146,6 +150,7 @@ def test_a_run_ends_with_the_weights_of_its_best_epoch(overfitted_run):
     np.testing.assert_allclose(nll, min(nlls), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_validation_data_a_run_ends_with_its_last_weights():
     weights, figures = train(validation_data=None)
     shorter_weights, _ = train(validation_data=None, epochs=4)
@@ -154,6 +159,7 @@ def test_without_validation_data_a_run_ends_with_its_last_weights():
     assert not np.array_equal(weights[0], shorter_weights[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [1, 3])
 def test_patience_ends_a_run_so_many_epochs_after_the_best(overfitted_run, patience):
     nlls = overfitted_run[1].history["val_nll"]
@@ -166,6 +172,7 @@ def test_patience_ends_a_run_so_many_epochs_after_the_best(overfitted_run, patie
     assert history.history["val_nll"] == nlls[: last + 1]
 
 
+@pytest.mark.slow
 def test_patience_counts_over_an_interruption_and_a_run_that_it_ended_stays_ended(tmp_path):
     weights, history, _ = overfit(patience=2)
     assert len(history.epoch) < 12
@@ -179,6 +186,7 @@ def test_patience_counts_over_an_interruption_and_a_run_that_it_ended_stays_ende
         assert_same(weights, resumed_weights)
 
 
+@pytest.mark.slow
 def test_every_sequence_is_used_once_an_epoch_and_the_last_batch_takes_those_that_are_left():
     generator = make_generator(dropout=0.0)
     expected = {
@@ -196,6 +204,7 @@ def test_every_sequence_is_used_once_an_epoch_and_the_last_batch_takes_those_tha
     assert np.isfinite(nll_of_an_epoch(3))
 
 
+@pytest.mark.slow
 def test_divergence_stops_a_run_and_its_last_checkpoint_is_finite(tmp_path):
     class Diverge(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -246,6 +255,7 @@ def test_a_generator_that_is_not_compiled_is_refused_with_the_remedy():
         sg.pretrain(make_generator(), TRAIN, batch_size=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message, options",
     [

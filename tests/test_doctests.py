@@ -16,8 +16,11 @@ MODULES = sorted(
 )
 
 
-# Their examples train or export models.
+# Their examples compose a corpus, or compile many graphs.
 SLOW = {
+    "tfseqgan.datasets.windows",
+    "tfseqgan.evaluation.evaluate",
+    "tfseqgan.models.generator",
     "tfseqgan.serving.export",
     "tfseqgan.serving.pretrained",
     "tfseqgan.training.adversarial",

@@ -64,6 +64,7 @@ def test_saved_weights_are_loaded_unchanged(models, expected):
         assert_weights(model, weights_of(expected, name))
 
 
+@pytest.mark.slow
 def test_a_loaded_generator_samples_the_same_bits(models, expected):
     generator, _ = models
     seeds = tf.constant([[5, row] for row in range(5)], tf.int32)

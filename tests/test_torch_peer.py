@@ -25,6 +25,8 @@ from tfseqgan.training.steps import gradient_step
 
 torch = pytest.importorskip("torch", reason='the PyTorch steps need the extra "bench"')
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "torch_peer.py"
 SPEC = importlib.util.spec_from_file_location("torch_peer", FILE)
 torch_peer = importlib.util.module_from_spec(SPEC)

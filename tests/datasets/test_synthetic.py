@@ -71,6 +71,7 @@ def onset_tokens(tune):
 # The corpus.
 
 
+@pytest.mark.slow
 def test_the_default_corpus_keeps_the_hash_that_exported_cards_hold():
     corpus = synthetic_tunes()
 
@@ -99,6 +100,7 @@ def test_the_same_seed_gives_the_same_tunes_and_another_seed_gives_others(tunes)
     )
 
 
+@pytest.mark.slow
 def test_a_tune_does_not_depend_on_how_many_are_composed(tunes):
     assert compose_tunes(7, seed=0) == tunes[:7]
 

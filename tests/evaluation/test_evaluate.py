@@ -99,6 +99,7 @@ def test_nll_is_the_mean_over_the_tokens_of_the_data(models, columns):
     np.testing.assert_allclose(columns["nll_stderr"], ratio_error(nlls, lengths(DATA)), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_entropy_is_the_mean_over_the_tokens_of_the_samples(models, columns, samples):
     generator, _ = models
     nlls = slow_nlls(generator, samples)
@@ -192,6 +193,7 @@ def test_the_figures_do_not_depend_on_the_batch_size(models, columns, batch_size
     np.testing.assert_allclose(list(again.values()), list(columns.values()), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_samples_do_not_depend_on_how_many_are_drawn_at_a_time(models, batch_size):
     generator, _ = models
@@ -233,6 +235,7 @@ def test_references_and_number_of_samples_are_those_of_the_data_by_default(model
     )
 
 
+@pytest.mark.slow
 def test_evaluating_changes_no_state_and_repeats(models, columns):
     owners = [owner for model in models for owner in (model, model.optimizer)]
     variables = [variable for owner in owners for variable in owner.variables]
@@ -258,6 +261,7 @@ def test_dropout_is_off():
     assert evaluate(*models, DATA) == evaluate(*plain_models, DATA)
 
 
+@pytest.mark.slow
 def test_tokens_after_the_end_token_do_not_count(models):
     generator, discriminator = models
     ended = DATA[np.array(lengths(DATA)) < T]

@@ -263,6 +263,7 @@ def test_the_jackknife_of_a_mean_is_its_standard_error_and_of_a_share_the_binomi
     assert jackknife_error(recall, values) == pytest.approx(error_of_share)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statistic", [precision, auc])
 def test_the_jackknife_agrees_with_the_deviation_over_fresh_samples(statistic):
     rng = np.random.default_rng(1)

@@ -30,7 +30,13 @@ MODELS = {
         make_discriminator, kernel_sizes=(2, 3, 2), end_token_id=None
     ),
 }
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize(
+    "name",
+    [
+        name if name.endswith("of parts") else pytest.param(name, marks=pytest.mark.slow)
+        for name in MODELS
+    ],
+)
 both_models = pytest.mark.parametrize("make", [make_generator, make_discriminator])
 
 
@@ -143,6 +149,7 @@ def test_a_weights_file_fills_another_model(name, tmp_path):
     np.testing.assert_array_equal(model(TOKENS), expected)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_tensorflow_checkpoint_of_the_model_alone_holds_every_weight(name, tmp_path):
     model = different_model(name)
@@ -162,6 +169,7 @@ def test_the_promised_output_shape_is_the_real_one(name):
         assert model.compute_output_shape(tokens.shape) == tuple(model(tokens).shape)
 
 
+@pytest.mark.slow
 @every_model
 def test_a_symbolic_call_makes_the_same_function(name):
     model = shared_model(name)
@@ -175,6 +183,7 @@ def test_a_symbolic_call_makes_the_same_function(name):
     np.testing.assert_allclose(functional(TOKENS), model(TOKENS), atol=1e-6)
 
 
+@pytest.mark.slow
 @every_model
 @pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
 def test_two_calls_with_tokens_of_any_integer_type_give_the_same(name, dtype):
@@ -216,6 +225,7 @@ def test_every_weight_has_a_gradient(name):
     assert all(gradient is not None for gradient in gradients)
 
 
+@pytest.mark.slow
 @both_models
 def test_mixed_precision_gives_the_logits_of_full_precision_except_for_its_precision(make):
     full = make(dropout=0.0)

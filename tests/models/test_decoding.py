@@ -205,6 +205,7 @@ def test_samples_have_the_log_probs_of_teacher_forcing_and_end_in_padding(name):
     assert not tokens.numpy()[is_after_end].any()
 
 
+@pytest.mark.slow
 @every_generator
 def test_a_row_begins_with_as_much_of_its_prompt_as_counts(name):
     generator = generator_of(name)
@@ -220,6 +221,7 @@ def test_a_row_begins_with_as_much_of_its_prompt_as_counts(name):
         np.testing.assert_array_equal(tokens[row, :length], prompts[row, :length])
 
 
+@pytest.mark.slow
 @every_small_generator
 @with_and_without_an_end
 def test_samples_have_the_generators_probabilities(name, end_token_id):
@@ -232,6 +234,7 @@ def test_samples_have_the_generators_probabilities(name, end_token_id):
     assert frequencies_p(drawn.numpy(), sequences, p) > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "every, lengths",
     [(1, [1, 2, 3, 4, 5, 6]), (3, [3, 6]), (4, [4]), (7, []), (9, [])],

@@ -190,6 +190,7 @@ def test_a_sequence_of_weight_two_counts_twice_and_of_weight_zero_not_at_all():
     np.testing.assert_allclose(weighted["accuracy"], repeated["accuracy"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_dropout_is_off_except_in_training():
     without_dropout = random_discriminator(dropout=0.0)
     with_dropout = make_discriminator(dropout=0.9)
@@ -284,6 +285,7 @@ def logits_of_prefixes_alone(kernel_sizes):
     return tokens, np.stack(logits, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kernel_sizes",
     [(1, 3), (2, 50)],
@@ -300,6 +302,7 @@ def test_the_logits_of_every_so_many_tokens_are_those_of_these_prefixes(every, k
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_in_a_graph_the_logits_of_prefixes_and_their_gradients_are_the_same():
     discriminator = random_discriminator(kernel_sizes=(1, 3))
     tokens = tf.constant(make_tokens(4, rows=6, length=13))

@@ -28,7 +28,10 @@ B, T = TOKENS.shape
 LENGTH = 6
 
 EMBEDDINGS = {"parts": FEATURES, "table": None}
-both_embeddings = pytest.mark.parametrize("embedding", EMBEDDINGS)
+both_embeddings = pytest.mark.parametrize(
+    "embedding",
+    ["parts", pytest.param("table", marks=pytest.mark.slow)],
+)
 
 
 def random_generator(embedding="parts", **options):
@@ -94,6 +97,7 @@ def test_no_logit_depends_on_its_own_token_or_a_later_one(embedding, t):
     assert is_last or not np.isclose(before[:, t + 1 :], after[:, t + 1 :]).all()
 
 
+@pytest.mark.slow
 @both_embeddings
 def test_the_probabilities_of_all_sequences_sum_to_1(embedding):
     generator = shared_generator(embedding, end_token_id=None)
@@ -137,6 +141,7 @@ def test_the_loss_is_the_nll_per_token_that_counts(embedding):
     np.testing.assert_allclose(mean_nll(generator, TOKENS, batch_size=4), loss, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_tokens_after_the_end_token_count_for_nothing_whatever_their_ids():
     generator = shared_generator()
     other = TOKENS.copy()
@@ -263,6 +268,7 @@ def test_a_row_is_the_same_however_many_are_drawn_with_it(embedding, options):
         np.testing.assert_array_equal(fewer, many[:number])
 
 
+@pytest.mark.slow
 def test_after_the_end_token_a_sample_is_padding():
     tokens = make_generator(pad_token_id=7).generate(200, LENGTH, seed=0)
 
@@ -282,6 +288,7 @@ def test_without_an_end_token_a_sequence_continues():
     assert any((rest != PAD).any() for rest in after_2)
 
 
+@pytest.mark.slow
 def test_a_prompt_is_kept_whole_and_what_follows_depends_on_it():
     generator = shared_generator()
     prompts = np.array([[3, 4], [5, 6], [8, 3]])
@@ -342,6 +349,7 @@ def test_the_log_probs_of_samples_are_those_of_teacher_forcing(embedding):
     assert not counts.all()
 
 
+@pytest.mark.slow
 def test_dropout_is_off_when_sampling_and_on_in_training():
     without_dropout = shared_generator()
     with_dropout = make_generator(dropout=0.9)

@@ -136,6 +136,7 @@ def test_20000_trajectories_occur_as_often_as_their_probabilities_say(end_token_
     assert chi_square_p(counts, world.probabilities().numpy()) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_sample_and_a_row_does_not_depend_on_how_many_are_drawn():
     policy = policy_of(END)
 

@@ -243,6 +243,7 @@ def test_notes_and_rests_of_any_duration_are_read_back():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", MAJOR + MINOR)
 def test_every_pitch_is_read_back_in_every_key(key):
     pitches = np.random.default_rng(1).permutation(np.tile(np.arange(128), 3)).tolist()
@@ -263,6 +264,7 @@ def test_synthetic_tunes_are_read_back_with_whole_bars():
         assert set(tune.bars[1:-1]) == {bar}
 
 
+@pytest.mark.slow
 def test_synthetic_tunes_are_read_back_with_their_labels_and_chords():
     for score in compose_tunes(80, seed=3):
         beats, unit = score.time_signature

@@ -377,6 +377,7 @@ def test_a_file_truncated_anywhere_is_refused_by_name(tmp_path):
             read_midi(path)
 
 
+@pytest.mark.slow
 def test_changed_bytes_raise_nothing_except_value_errors(tmp_path):
     path = tmp_path / "a.mid"
     rng = np.random.default_rng(0)

@@ -135,6 +135,7 @@ def test_a_decay_outside_0_to_1_is_refused_by_name(decay):
         MovingAverage(decay)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_keeps_the_dtype_and_works_in_a_graph(name, dtype):

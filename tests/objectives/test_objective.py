@@ -43,7 +43,13 @@ RECIPES = {
 
 every_recipe = pytest.mark.parametrize("recipe", RECIPES)
 every_reward = pytest.mark.parametrize("reward", REWARDS)
-every_baseline = pytest.mark.parametrize("baseline", BASELINES)
+every_baseline = pytest.mark.parametrize(
+    "baseline",
+    [
+        name if name == "leave_one_out" else pytest.param(name, marks=pytest.mark.slow)
+        for name in BASELINES
+    ],
+)
 every_world = pytest.mark.parametrize(
     "world_name",
     [pytest.param("fixed length", marks=pytest.mark.slow), "may end"],
@@ -368,6 +374,7 @@ def test_a_summary_of_somebodys_own_parts_is_the_same_in_every_process():
     assert summary["baseline"] == "StepBaseline()"
 
 
+@pytest.mark.slow
 @every_world
 def test_subtracting_a_constant_at_each_step_changes_no_expected_gradient(world_name):
     def loss(batch):
@@ -477,6 +484,7 @@ def test_the_entropy_term_is_summed_over_time_and_not_over_the_batch():
     assert relative_error(over_the_batch, found) > 0.5
 
 
+@pytest.mark.slow
 def test_summing_over_the_batch_as_the_reference_code_does_gives_another_gradient():
     def loss(batch):
         over_the_batch = -tf.stop_gradient(tf.cumsum(batch.log_probs, axis=0, reverse=True))

@@ -96,6 +96,7 @@ def test_without_a_mask_every_step_counts(width, length):
     np.testing.assert_array_equal(found, causal_max(vectors, kernel, tf.ones([B, length])))
 
 
+@pytest.mark.slow
 def test_a_graph_of_any_length_accepts_long_filters():
     vectors, kernel, _ = random_inputs(17, length=43)
     signature = [tf.TensorSpec([None, None, D]), tf.TensorSpec([17, D, F])]

@@ -257,6 +257,7 @@ def test_temperature_is_applied_before_the_filters():
     assert draw(log_p, uniforms, top_p=0.5, temperature=tf.constant(10.0)).tolist() == [1]
 
 
+@pytest.mark.slow
 def test_every_row_may_have_settings_of_its_own():
     log_p = random_log_p(60, 7)
     uniforms = random_uniforms(60)

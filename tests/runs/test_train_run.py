@@ -101,6 +101,7 @@ def test_copies_of_one_tune_leave_none_to_hold_out(tmp_path):
         load_windows(tmp_path, **TINY.window_options())
 
 
+@slow
 def test_published_windows_keep_their_length_and_their_vocabulary(lee2017_file):
     options = TINY.window_options()
     with pytest.raises(ValueError, match="holds windows of 100 tokens and length is 24"):

@@ -658,6 +658,7 @@ def cudnn_lstm(x):
     )[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "named, body",
     [

@@ -67,6 +67,7 @@ def test_models_and_tokenizer_are_loaded_bit_for_bit(saved, models):
     assert loaded.discriminator.get_config() == discriminator.get_config()
 
 
+@pytest.mark.slow
 def test_loaded_models_give_what_the_saved_ones_gave(saved, models):
     generator, discriminator, _ = models
     tokens = generator.generate(5, 9, seed=3)
@@ -104,6 +105,7 @@ print(generator.generate(2, 9, seed=3).tolist(), tokenizer.vocabulary_size)
     ]
 
 
+@pytest.mark.slow
 def test_a_generator_without_an_end_token_is_loaded_without_one(tmp_path):
     generator, discriminator, tokenizer = make_models(6, end_token_id=None)
     sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)

@@ -18,6 +18,7 @@ def test_the_shipped_sampler_takes_at_most_fifteen_megabytes():
     assert 1e6 < size <= 15e6
 
 
+@pytest.mark.slow
 def test_the_shipped_sampler_writes_tunes_that_can_be_read(tmp_path):
     tunes = finished_run.sample_tunes(SHIPPED, 3, seed=1)
     paths = run_folder.write_tunes(tunes, tmp_path)

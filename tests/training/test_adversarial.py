@@ -64,6 +64,12 @@ def whole_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def compiled_models():
+    """Models for tests that end before anything is trained."""
+    return make_models()
+
+
+@pytest.fixture(scope="module")
 def short_run(tmp_path_factory):
     """The history, models and checkpoints of one round of REINFORCE."""
     folder = tmp_path_factory.mktemp("short")
@@ -149,6 +155,7 @@ def test_a_seed_repeats_bit_for_bit_and_another_seed_differs(short_run):
         assert first[name] != other[name], name
 
 
+@pytest.mark.slow
 def test_evaluation_after_a_resume_is_the_same(short_run):
     _, models, folder = short_run
     resumed = make_models(seed=9)
@@ -452,6 +459,7 @@ def discriminator_batches(num_samples=None):
     return steps.batches
 
 
+@pytest.mark.slow
 def test_every_discriminator_step_gets_as_many_real_as_generated_sequences():
     batches = discriminator_batches()
 
@@ -468,6 +476,7 @@ def test_real_sequences_are_drawn_in_shuffled_passes():
     assert len(np.unique(real[:7], axis=0)) == 7
 
 
+@pytest.mark.slow
 def test_by_default_every_generated_sequence_is_used_once():
     generated = np.concatenate([generated for _, generated in discriminator_batches()])
 
@@ -618,9 +627,9 @@ def test_adversarial_training_does_not_resume_from_a_checkpoint_of_maximum_likel
         ("There is no recipe 'ppo'; expected one of reinforce", {"objective": "ppo"}),
     ],
 )
-def test_options_that_are_out_of_range_are_refused_by_name(message, options):
+def test_options_that_are_out_of_range_are_refused_by_name(compiled_models, message, options):
     with pytest.raises(ValueError, match=message):
-        fit(*make_models(), **options)
+        fit(*compiled_models, **options)
 
 
 @pytest.mark.parametrize(

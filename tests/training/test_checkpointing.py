@@ -118,12 +118,14 @@ def test_a_checkpoint_of_a_run_with_other_settings_changes_nothing(tmp_path):
         restore(tmp_path, {"seed": 2})
 
 
+@pytest.mark.slow
 def test_two_checkpoints_are_kept(tmp_path):
     save(tmp_path, times=4)
 
     assert len(list(tmp_path.glob("*.index"))) == 2
 
 
+@pytest.mark.slow
 def test_the_folder_of_the_checkpoints_may_be_moved(tmp_path):
     save(tmp_path / "here", times=2)
     shutil.move(tmp_path / "here", tmp_path / "there")
@@ -138,6 +140,7 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:20])
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_are_an_error_and_not_a_new_run(tmp_path):
     save(tmp_path)
     for path in tmp_path.glob("*.index"):
@@ -165,6 +168,7 @@ def test_an_empty_folder_is_made_and_restores_nothing(tmp_path):
     assert (tmp_path / "new").is_dir()
 
 
+@pytest.mark.slow
 def test_without_a_folder_nothing_is_saved_or_restored():
     save(None)
     _, found = restore(None, {"seed": 1})
@@ -209,6 +213,7 @@ def test_model_settings_do_not_depend_on_the_learning_rate():
     assert settings_of_generator(keras.optimizers.Adam(0.5)) == settings_of_generator()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

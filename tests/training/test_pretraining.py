@@ -221,6 +221,7 @@ def test_divergence_stops_a_run_and_its_last_checkpoint_is_finite(tmp_path):
     assert all(np.isfinite(weight).all() for weight in weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message, options",
     [

@@ -25,6 +25,7 @@ import tfseqgan as sg
 from tfseqgan.files import write_json
 from tfseqgan.models.policy import Policy
 from tfseqgan.ops.causal_convolution import causal_responses
+from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.runs.settings import PRESETS, Settings
 from tfseqgan.training.steps import AdversarialSteps, make_likelihood_step
@@ -39,8 +40,10 @@ def keras_lstm(vectors, layer):
     return layer(vectors)
 
 
-def cross_entropy(logits, tokens):
+def cross_entropy(outputs, kernel, bias, tokens):
     """The plain operation for `token_log_probs`."""
+    logits = output_logits(outputs, kernel, bias)
+
     return -tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=tf.cast(tokens, tf.int32), logits=logits
     )

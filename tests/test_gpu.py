@@ -84,8 +84,7 @@ def test_the_gradient_of_an_almost_certain_token_keeps_its_digits():
         bias = tf.constant([12.0] + [0.0] * 6)
         with tf.GradientTape() as tape:
             tape.watch(bias)
-            logits = outputs @ kernel + bias
-            total = tf.reduce_sum(token_log_probs(logits, tf.constant([[0]])))
+            total = tf.reduce_sum(token_log_probs(outputs, kernel, bias, tf.constant([[0]])))
 
         gradient = tape.gradient(total, bias)
 

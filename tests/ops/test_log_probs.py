@@ -9,14 +9,19 @@ from tfseqgan.ops.log_probs import log_probs_at, token_log_probs
 B, T, D, V = 3, 4, 5, 7
 
 
-def reference_log_probs(logits, tokens):
+def reference_log_probs(outputs, kernel, bias, tokens):
     """Computes `token_log_probs` with TensorFlow's own operations."""
-    return tf.gather(tf.nn.log_softmax(logits), tokens, batch_dims=2)
+    return tf.gather(tf.nn.log_softmax(outputs @ kernel + bias), tokens, batch_dims=2)
 
 
-def random_logits(scale=3.0):
-    """Returns float64 [B, T, V]."""
-    return tf.constant(scale * np.random.default_rng(0).normal(size=(B, T, V)))
+def random_layer(scale=3.0):
+    """Returns outputs [B, T, D], a kernel [D, V] and a bias [V], float64."""
+    random = np.random.default_rng(0)
+    outputs = random.normal(size=(B, T, D))
+    kernel = scale * random.normal(size=(D, V)) / np.sqrt(D)
+    bias = scale * random.normal(size=V)
+
+    return [tf.constant(part) for part in (outputs, kernel, bias)]
 
 
 def random_tokens():
@@ -27,27 +32,34 @@ def random_tokens():
     return tf.constant(tokens, tf.int32)
 
 
-def value_and_gradients(function, variables):
+def value_and_gradients(function, layer, tokens):
     """Returns log-probabilities [B, T] and the gradients of a weighted sum of them."""
     with tf.GradientTape() as tape:
-        tape.watch(variables)
-        log_probs = function(*variables)
+        tape.watch(layer)
+        log_probs = function(*layer, tokens)
         weights = np.random.default_rng(2).normal(size=log_probs.shape)
         total = tf.reduce_sum(log_probs * tf.constant(weights, log_probs.dtype))
 
-    return [log_probs, *tape.gradient(total, variables)]
+    return [log_probs, *tape.gradient(total, layer)]
+
+
+def assert_same(found, expected):
+    """Checks log-probabilities and gradients of outputs, kernel and bias against a reference."""
+    for one, other in zip(found, expected, strict=True):
+        assert np.abs(other).max() > 1e-3
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.1, 3.0, 200.0])
 def test_they_equal_their_definition(scale):
-    logits = random_logits(scale)
+    layer = random_layer(scale)
     tokens = random_tokens()
 
-    found = token_log_probs(tf.cast(logits, tf.float32), tokens)
+    found = token_log_probs(*[tf.cast(part, tf.float32) for part in layer], tokens)
 
     assert found.dtype == tf.float32
     assert found.shape == (B, T)
-    np.testing.assert_allclose(found, reference_log_probs(logits, tokens), rtol=4e-6, atol=4e-6)
+    np.testing.assert_allclose(found, reference_log_probs(*layer, tokens), rtol=4e-6, atol=4e-6)
 
 
 def test_one_unlikely_token_among_others_is_exact():
@@ -76,70 +88,68 @@ def test_a_row_does_not_depend_on_the_others_to_the_bit():
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_their_gradient_is_that_of_the_log_softmax(compiled):
-    logits = random_logits()
+    layer = random_layer()
     tokens = random_tokens()
     ours = tf.function(token_log_probs) if compiled else token_log_probs
 
-    found = value_and_gradients(lambda logits: ours(logits, tokens), [logits])
+    found = value_and_gradients(ours, layer, tokens)
 
-    expected = value_and_gradients(lambda logits: reference_log_probs(logits, tokens), [logits])
-    for one, other in zip(found, expected, strict=True):
-        assert np.abs(other).max() > 1e-3
-        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+    assert_same(found, value_and_gradients(reference_log_probs, layer, tokens))
+
+
+def test_the_gradient_on_a_gpu_whose_products_round_is_the_same(monkeypatch):
+    layer = random_layer()
+    tokens = random_tokens()
+    monkeypatch.setattr("tfseqgan.ops.log_probs.has_gpu", lambda: True)
+    monkeypatch.setattr("tfseqgan.ops.log_probs._gradients_by_sums", None)
+
+    found = value_and_gradients(token_log_probs, layer, tokens)
+
+    assert_same(found, value_and_gradients(reference_log_probs, layer, tokens))
 
 
 def test_their_gradient_is_that_of_finite_differences():
-    logits = random_logits()
+    outputs, kernel, bias = random_layer()
     tokens = random_tokens()
     step = 1e-6
     with tf.GradientTape() as tape:
-        tape.watch(logits)
-        total = tf.reduce_sum(token_log_probs(logits, tokens))
-    gradient = tape.gradient(total, logits).numpy()
+        tape.watch(kernel)
+        total = tf.reduce_sum(token_log_probs(outputs, kernel, bias, tokens))
+    gradient = tape.gradient(total, kernel).numpy()
 
-    is_token = (0, 0, int(tokens[0, 0]))
-    never_occurs = (B - 1, T - 1, V - 1)
-    for index in (is_token, (2, 3, 0), never_occurs):
-        moved = np.zeros((B, T, V))
+    never_occurs = (D - 1, V - 1)
+    for index in ((0, 0), (2, 3), never_occurs):
+        moved = np.zeros((D, V))
         moved[index] = step
-        above = np.sum(token_log_probs(logits + moved, tokens))
-        below = np.sum(token_log_probs(logits - moved, tokens))
+        above = np.sum(token_log_probs(outputs, kernel + moved, bias, tokens))
+        below = np.sum(token_log_probs(outputs, kernel - moved, bias, tokens))
         slope = (above - below) / (2 * step)
         np.testing.assert_allclose(gradient[index], slope, rtol=1e-6, atol=1e-8)
 
 
-def test_after_a_layer_in_half_precision_an_almost_certain_token_keeps_a_gradient():
-    outputs = tf.ones([1, D], tf.bfloat16)
+def test_in_half_precision_an_almost_certain_token_keeps_a_gradient():
+    outputs = tf.ones([1, 1, D], tf.bfloat16)
     kernel = tf.zeros([D, V], tf.bfloat16)
     bias = tf.constant([12.0] + [0.0] * (V - 1), tf.bfloat16)
+    exact = [tf.cast(part, tf.float64) for part in (outputs, kernel, bias)]
     tokens = tf.constant([[0]])
 
-    def of_half_precision(kernel, bias):
-        logits = tf.cast(outputs @ kernel + bias, tf.float32)  # as `Generator.logits` casts them
-        return token_log_probs(logits[:, None], tokens)
+    found = value_and_gradients(token_log_probs, [outputs, kernel, bias], tokens)
+    expected = value_and_gradients(reference_log_probs, exact, tokens)
 
-    def of_full_precision(kernel, bias):
-        logits = tf.cast(outputs, tf.float64) @ kernel + bias
-        return reference_log_probs(logits[:, None], tokens)
-
-    found = value_and_gradients(of_half_precision, [kernel, bias])
-    exact = [tf.cast(part, tf.float64) for part in (kernel, bias)]
-    expected = value_and_gradients(of_full_precision, exact)
-
-    assert [part.dtype for part in found] == [tf.float32, tf.bfloat16, tf.bfloat16]
-    error_of_token = np.abs(expected[2][0])  # 1 − p, which p in bfloat16 would round to 0
+    assert [part.dtype for part in found] == [tf.float32, *[tf.bfloat16] * 3]
+    error_of_token = np.abs(expected[3][0])  # 1 − p, which p in bfloat16 would round to 0
     assert 1e-6 < error_of_token < 1e-4
-    for one, other in zip(found[1:], expected[1:], strict=True):
+    for one, other in zip(found[2:], expected[2:], strict=True):
         np.testing.assert_allclose(tf.cast(one, tf.float64), other, rtol=0.01)
 
 
 def test_a_token_that_occurs_twice_gets_both_its_gradients():
-    bias = tf.zeros([V])
+    layer = [tf.zeros([1, 2, D]), tf.zeros([D, V]), tf.zeros([V])]
     with tf.GradientTape() as tape:
-        tape.watch(bias)
-        logits = tf.zeros([1, 2, V]) + bias
-        total = tf.reduce_sum(token_log_probs(logits, tf.constant([[3, 3]])))
+        tape.watch(layer)
+        total = tf.reduce_sum(token_log_probs(*layer, tf.constant([[3, 3]])))
 
-    gradient = tape.gradient(total, bias)
+    of_bias = tape.gradient(total, layer)[2]
 
-    np.testing.assert_allclose(gradient[3], 2 * (1 - 1 / V), rtol=1e-6)
+    np.testing.assert_allclose(of_bias[3], 2 * (1 - 1 / V), rtol=1e-6)

@@ -10,7 +10,7 @@ from tfseqgan.models.checks import check_prompt
 from tfseqgan.models.decoding import sample_sequences
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.ops.log_probs import token_log_probs
+from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.lstm import (
     Gates,
     gates_of,
@@ -139,14 +139,17 @@ class Generator(keras.Model):
             float32 [B, T, V], in mixed precision too.
         """
         table = self.embedding.table()  # [V, D]
-
-        vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
-        vectors = self.dropout(vectors, training=training)
-
-        outputs = lstm_outputs(vectors, self.lstm)  # [B, T, H]
-        outputs = self.dropout(outputs, training=training)
+        outputs = self._outputs(tokens, table, training)  # [B, T, H]
 
         return self.logits(outputs, table)
+
+    def _outputs(self, tokens, table, training):
+        """Computes the outputs of the LSTM with dropout around it, float [B, T, H]."""
+        vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
+        vectors = self.dropout(vectors, training=training)
+        outputs = lstm_outputs(vectors, self.lstm)
+
+        return self.dropout(outputs, training=training)
 
     def shifted_vectors(self, tokens: Tokens, table: tf.Tensor) -> tf.Tensor:
         """Returns what the LSTM reads: the opening vector, then all tokens except the last.
@@ -173,20 +176,30 @@ class Generator(keras.Model):
         Returns:
             float32 [..., V].
         """
+        logits = output_logits(*self._last_layer(outputs, table))  # [N, V]
+        shape = tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], axis=0)
+
+        return tf.reshape(tf.cast(logits, tf.float32), shape)
+
+    def _last_layer(
+        self, outputs: tf.Tensor, table: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns inputs [N, D or H], kernel [D or H, V] and bias [V] of the layer of the logits.
+
+        Where the embedding is tied, outputs are first projected to the length of its vectors.
+        """
         # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
         # (benchmarks/decisions.py).
         flat = tf.reshape(outputs, [-1, self.units])
         kernel = tf.cast(self.projection.kernel, flat.dtype)
-        projected = tf.matmul(flat, kernel)
-        projected = tf.nn.bias_add(projected, tf.cast(self.projection.bias, flat.dtype))
+        bias = tf.cast(self.projection.bias, flat.dtype)
+        if self.token_features is None:
+            return flat, kernel, bias
 
-        if self.token_features is not None:
-            projected = tf.matmul(projected, tf.cast(table, flat.dtype), transpose_b=True)
-            projected = tf.nn.bias_add(projected, tf.cast(self.bias, flat.dtype))
+        projected = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
+        vectors = tf.transpose(tf.cast(table, flat.dtype))  # [D, V]
 
-        shape = tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], axis=0)
-
-        return tf.reshape(tf.cast(projected, tf.float32), shape)
+        return projected, vectors, tf.cast(self.bias, flat.dtype)
 
     def token_log_probs(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
         """Computes log p(yₜ | y₍<t₎) of every token in nats, those after the end token too.
@@ -198,7 +211,12 @@ class Generator(keras.Model):
         Returns:
             float32 [B, T].
         """
-        return token_log_probs(self(tokens, training=training), tokens)
+        table = self.embedding.table()  # [V, D]
+        outputs = self._outputs(tokens, table, training)  # [B, T, H]
+        last_layer = self._last_layer(outputs, table)
+        log_probs = token_log_probs(*last_layer, tf.reshape(tokens, [-1]))  # [B·T]
+
+        return tf.reshape(log_probs, tf.shape(tokens))
 
     def nll(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
         """Computes the mean NLL of tokens in nats per token, over the tokens that count.

@@ -1,4 +1,8 @@
-"""Bars and beams: how long they are, and where the bar lines of a score are."""
+"""Bars and beams: how long they are, and where the bar lines of a score are.
+
+This is the one place that decides where bars begin: the bar lines of `to_abc` and the louder notes
+of `write_midi` are at the same ticks.
+"""
 
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
 
@@ -29,19 +33,41 @@ def beam_ticks(score: Score) -> int:
     return _WHOLE // 2 if bar_is_whole_halves else _WHOLE // 4
 
 
-def first_bar_line(score: Score) -> int:
-    """Returns the tick of the first bar line.
+def pick_up_ticks(score: Score) -> int:
+    """Returns the ticks before the first bar line of a tune with a pick-up, or 0 without one.
 
     A tune whose melody starts at tick 0 and whose first chord starts later in the first bar begins
     with a pick-up: its first bar line is at that chord.
-    """
-    whole_bar = bar_ticks(score)
-    if score.chords and score.melody and score.melody[0].start_ticks == 0:
-        first_chord = score.chords[0].start_ticks
-        if 0 < first_chord < whole_bar:
-            return first_chord
 
-    return whole_bar
+    Example:
+        >>> from tfseqgan.music.score import Chord, Note
+        >>> pick_up_ticks(Score((Note(0, 12, 62), Note(12, 24, 67)), (Chord(12, 24, (43, 50)),)))
+        12
+    """
+    if not score.chords or not score.melody or score.melody[0].start_ticks > 0:
+        return 0
+
+    first_chord = score.chords[0].start_ticks
+    numerator, denominator = score.time_signature
+    is_in_first_bar = first_chord * denominator < _WHOLE * numerator
+
+    return first_chord if is_in_first_bar else 0
+
+
+def starts_bar(score: Score, tick: int) -> bool:
+    """Returns whether a bar starts at a tick; a pick-up is not a bar.
+
+    This is exact for every time signature, also where the grid cannot express a bar.
+    """
+    numerator, denominator = score.time_signature
+    since_bar_line = tick - pick_up_ticks(score)
+
+    return since_bar_line * denominator % (_WHOLE * numerator) == 0
+
+
+def first_bar_line(score: Score) -> int:
+    """Returns the tick of the first bar line: at the end of the pick-up or of the first bar."""
+    return pick_up_ticks(score) or bar_ticks(score)
 
 
 def bar_lines(score: Score, end: int) -> range:

@@ -26,6 +26,9 @@ from tfseqgan.music.written_notes import Segment, Word, written_bars
 
 ACCIDENTAL_SIGNS = {-1: "_", 0: "=", 1: "^"}
 
+_VERSION_LINE = "%abc-2.1"
+"""The first line of a file in ABC 2.1; in the middle of a book it is a comment."""
+
 _EIGHTH = TICKS_PER_QUARTER // 2
 
 _TRIPLET_EIGHTH = TICKS_PER_QUARTER // 3
@@ -51,15 +54,20 @@ class _BarWriter:
         self._falling = False  # whether the next chord is written from the highest pitch down
 
     def _write_pitch(self, pitch: int) -> str:
-        """Returns a pitch, with its accidental unless every reader would know it."""
+        """Returns a pitch, with its accidental unless every reader would know it.
+
+        An accidental lasts to the bar line in every octave (music21, abc2midi) or in its own
+        (abcjs), or not at all (verovio's MIDI; music21 without a version line). So one is left out
+        only where all three rules give the same pitch.
+        """
         letter, accidental = spell(to_fifths(pitch, self._sharps - FLATTEST_IN_MELODY))
         octave = (pitch - accidental) // 12
         in_key = accidental_in_key(letter, self._sharps)
 
-        # For some readers an accidental holds in every octave, for others only in its own.
         scopes: tuple[str | tuple[str, int], ...] = (letter, (letter, octave))
+        implied = {in_key, *(self._accidentals.get(scope, in_key) for scope in scopes)}
         sign = ""
-        if any(self._accidentals.get(scope, in_key) != accidental for scope in scopes):
+        if implied != {accidental}:
             sign = ACCIDENTAL_SIGNS[accidental]
             self._accidentals.update(dict.fromkeys(scopes, accidental))
 
@@ -145,6 +153,9 @@ def to_abc(score: Score, number: int = 1) -> str:
     the score. Times that are not on the grid of thirty-seconds are written as triplets. If this
     takes several written notes, they are tied. Only the tempo is rounded, to one beat per minute.
 
+    Accidentals are written so that every reader gets the same pitches, whether for it they last to
+    the bar line or not: a note outside the key has its accidental each time.
+
     Chords become symbols such as "Am7". A set of pitches without a symbol gets the nearest one. A
     chord that starts during a note cuts the note with a tie, and its symbol is above the second
     part. A repeated chord has no new symbol.
@@ -157,7 +168,8 @@ def to_abc(score: Score, number: int = 1) -> str:
         number: the number of the tune in a book (the field X of ABC), 1 or more.
 
     Returns:
-        The text; it ends with a line break. To make a book, join tunes with an empty line between.
+        The text, a whole file in ABC 2.1; it ends with a line break. To make a book, give each tune
+        its number and join them with an empty line between: `"\\n".join(texts)`.
 
     Raises:
         ValueError: if the number is less than 1, or ABC cannot express the key or time signature.
@@ -172,6 +184,7 @@ def to_abc(score: Score, number: int = 1) -> str:
         ...     name="One",
         ... )
         >>> print(to_abc(tune), end="")
+        %abc-2.1
         X:1
         T:One
         M:3/4
@@ -190,7 +203,7 @@ def to_abc(score: Score, number: int = 1) -> str:
     beats, unit = score.time_signature
     tempo_bpm = max(1, round(score.tempo_bpm))
 
-    lines = [f"X:{number}", f"T:{_escape(score.name) or 'Untitled'}"]
+    lines = [_VERSION_LINE, f"X:{number}", f"T:{_escape(score.name) or 'Untitled'}"]
     rhythm = _escape(score.rhythm or "")
     if rhythm:
         lines.append(f"R:{rhythm}")

@@ -437,6 +437,14 @@ def test_a_chord_has_a_symbol_where_it_changes_and_none_where_it_is_repeated():
     assert read_abc(to_abc(score)).symbols == [(0, "G"), (96, "Am"), (144, "G")]
 
 
+def test_kind_m_a_fifth_in_a_minor_tune_is_a_minor_chord():
+    score = sing(
+        24, 24, 24, 24, pitches=(69, 72, 76, 72), key="Am", chords=(Chord(0, 96, (45, 52)),)
+    )
+
+    assert read_abc(to_abc(score)).symbols == [(0, "Am")]
+
+
 def test_a_chord_that_starts_within_a_note_cuts_it_with_a_tie():
     chords = (Chord(0, 24, (45, 48, 52)), Chord(24, 24, (43, 47, 50)), Chord(108, 60, (48, 52, 55)))
     score = sing(96, -24, 24, chords=chords)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from tfseqgan.music.keys import best_key, num_sharps
+from tfseqgan.music.keys import best_key, parse_key
 
 MAJOR = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 MINOR_TONICS = ["Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#"]
 
 
 def test_thirty_keys_have_seven_flats_to_seven_sharps():
-    assert [num_sharps(key) for key in MAJOR] == list(range(-7, 8))
-    assert [num_sharps(f"{tonic}m") for tonic in MINOR_TONICS] == list(range(-7, 8))
+    assert [parse_key(key).sharps for key in MAJOR] == list(range(-7, 8))
+    assert [parse_key(f"{tonic}m").sharps for tonic in MINOR_TONICS] == list(range(-7, 8))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from tfseqgan.music.chord_symbols import chord_symbols
-from tfseqgan.music.keys import best_key, num_sharps
+from tfseqgan.music.keys import Key, best_key, parse_key
 from tfseqgan.music.metre import bar_ticks, first_bar_line
 from tfseqgan.music.pitch_spelling import (
     FLATTEST_IN_MELODY,
@@ -110,14 +110,14 @@ class _BarWriter:
         return " ".join(texts)
 
 
-def _write_lines(score: Score, sharps: int) -> str:
+def _write_lines(score: Score, key: Key) -> str:
     """Returns the music as text, four bars on each line.
 
     A pick-up is on the first line in addition to its four bars. A first bar that opens with a rest
     counts as a pick-up too.
     """
-    symbols = chord_symbols(score, sharps)
-    writer = _BarWriter(sharps, symbols)
+    symbols = chord_symbols(score, key)
+    writer = _BarWriter(key.sharps, symbols)
     bars = [writer.write(words) for words in written_bars(score, symbols)]
 
     bar_is_short = first_bar_line(score) < bar_ticks(score)
@@ -156,8 +156,9 @@ def to_abc(score: Score, number: int = 1) -> str:
     Accidentals are written so that every reader gets the same pitches, whether for it they last to
     the bar line or not: a note outside the key has its accidental each time.
 
-    Chords become symbols such as "Am7". A set of pitches without a symbol gets the nearest one. A
-    chord that starts during a note cuts the note with a tie, and its symbol is above the second
+    Chords become symbols such as "Am7". A set of pitches without a symbol gets the nearest one; it
+    adds no third or fifth that contradicts the melody or the key (`chord_symbols`). A chord that
+    starts during a note cuts the note with a tie, and its symbol is above the second
     part. A repeated chord has no new symbol.
 
     Bars are counted from the start of the tune. If the melody starts before the first chord, as
@@ -199,7 +200,6 @@ def to_abc(score: Score, number: int = 1) -> str:
         )
 
     key = score.key or best_key(_pitches(score))
-    sharps = num_sharps(key)
     beats, unit = score.time_signature
     tempo_bpm = max(1, round(score.tempo_bpm))
 
@@ -208,6 +208,6 @@ def to_abc(score: Score, number: int = 1) -> str:
     if rhythm:
         lines.append(f"R:{rhythm}")
     lines += [f"M:{beats}/{unit}", "L:1/8", f"Q:1/4={tempo_bpm}", f"K:{key}"]
-    lines.append(_write_lines(score, sharps))
+    lines.append(_write_lines(score, parse_key(key)))
 
     return "\n".join(lines) + "\n"

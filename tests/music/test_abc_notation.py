@@ -539,12 +539,6 @@ def test_each_field_of_the_header_is_one_escaped_line():
     ]
 
 
-@pytest.mark.parametrize("key", ["H", "g", "G#", "Fbm", "G major", "Cmm"])
-def test_a_key_that_abc_cannot_write_is_refused(key):
-    with pytest.raises(ValueError, match="at most seven sharps or flats.*received"):
-        to_abc(sing(24, key=key))
-
-
 @pytest.mark.parametrize("meter", [(4, 3), (3, 64), (1, 5)])
 def test_a_meter_that_the_grid_cannot_express_is_refused(meter):
     with pytest.raises(ValueError, match="thirty-seconds"):
@@ -554,6 +548,21 @@ def test_a_meter_that_the_grid_cannot_express_is_refused(meter):
 def test_tunes_are_numbered_from_one():
     with pytest.raises(ValueError, match="received number=0"):
         to_abc(sing(24), number=0)
+
+    assert to_abc(sing(24), number=np.int64(3)).splitlines()[1] == "X:3"
+
+
+@pytest.mark.parametrize("number", [1.5, 2.0, True, "1", None], ids=repr)
+def test_kind_r_a_number_that_is_not_whole_is_refused(number):
+    with pytest.raises(ValueError, match="number of a tune must be a whole number"):
+        to_abc(sing(24), number=number)
+
+
+def test_kind_k_no_control_character_is_in_the_text():
+    text = to_abc(sing(24, name="Tune\0\x1b$B", rhythm="jig\0\x85"))
+
+    assert "T:Tune $B\nR:jig\n" in text
+    assert text.replace("\n", "").isprintable()
 
 
 # Engraving

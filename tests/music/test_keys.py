@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfseqgan.music.keys import best_key, parse_key
+from tfseqgan.music.keys import best_key, parse_key, scale_of
 
 MAJOR = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
 MINOR_TONICS = ["Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#"]
@@ -27,3 +27,16 @@ def test_thirty_keys_have_seven_flats_to_seven_sharps():
 )
 def test_the_best_key_needs_the_fewest_accidentals(pitches, key):
     assert best_key(pitches) == key
+
+
+@pytest.mark.parametrize("key", ["H", "g", "G#", "Fbm", "G major", "Gmajor", "Cmm", "", None, 5])
+def test_kind_r_what_is_no_key_is_refused_by_name(key):
+    with pytest.raises(ValueError, match="at most seven sharps or flats.*received") as error:
+        parse_key(key)
+
+    assert repr(key) in str(error.value)
+
+
+def test_a_scale_has_the_pitches_of_its_signature_and_of_the_dominant_in_minor():
+    assert scale_of(parse_key("G")) == {7, 9, 11, 0, 2, 4, 6}
+    assert scale_of(parse_key("Em")) == {7, 9, 11, 0, 2, 4, 6, 3}

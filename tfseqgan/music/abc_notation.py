@@ -21,7 +21,7 @@ from tfseqgan.music.pitch_spelling import (
     spell,
     to_fifths,
 )
-from tfseqgan.music.score import TICKS_PER_QUARTER, Score
+from tfseqgan.music.score import TICKS_PER_QUARTER, Score, whole_number
 from tfseqgan.music.written_notes import Segment, Word, written_bars
 
 ACCIDENTAL_SIGNS = {-1: "_", 0: "=", 1: "^"}
@@ -173,7 +173,8 @@ def to_abc(score: Score, number: int = 1) -> str:
         its number and join them with an empty line between: `"\\n".join(texts)`.
 
     Raises:
-        ValueError: if the number is less than 1, or ABC cannot express the key or time signature.
+        ValueError: if the number is not a whole one of 1 or more, or ABC cannot express the time
+            signature.
 
     Example:
         >>> from tfseqgan.music.score import Chord, Note, Score
@@ -194,6 +195,7 @@ def to_abc(score: Score, number: int = 1) -> str:
         K:G
         "G"G2 B4-|B|]
     """
+    number = whole_number("The number of a tune", number)
     if number < 1:
         raise ValueError(
             f"ABC numbers tunes from 1: expected number to be 1 or more, received number={number}."

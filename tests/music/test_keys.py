@@ -1,5 +1,6 @@
 """Claims about tfseqgan.music.keys."""
 
+import mido
 import pytest
 
 from tfseqgan.music.keys import best_key, parse_key, scale_of
@@ -11,6 +12,18 @@ MINOR_TONICS = ["Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#",
 def test_thirty_keys_have_seven_flats_to_seven_sharps():
     assert [parse_key(key).sharps for key in MAJOR] == list(range(-7, 8))
     assert [parse_key(f"{tonic}m").sharps for tonic in MINOR_TONICS] == list(range(-7, 8))
+
+
+def test_the_keys_are_those_that_midi_can_store():
+    tonics = [letter + accidental for letter in "ABCDEFGH" for accidental in ("", "#", "b")]
+    for name in [tonic + mode for tonic in tonics for mode in ("", "m")]:
+        try:
+            mido.MetaMessage("key_signature", key=name)
+        except ValueError:
+            with pytest.raises(ValueError, match="no such key"):
+                parse_key(name)
+        else:
+            parse_key(name)
 
 
 @pytest.mark.parametrize(

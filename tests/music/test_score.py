@@ -10,7 +10,6 @@ import pytest
 from tfseqgan.music.abc_notation import to_abc
 from tfseqgan.music.midi import read_midi, write_midi
 from tfseqgan.music.score import (
-    LATEST_TICKS,
     LONGEST_TICKS,
     Chord,
     Note,
@@ -169,17 +168,10 @@ def test_kind_r_numpy_integers_become_ints(integer):
     assert repr((note, chord)) == repr((Note(1, 24, 60), Chord(1, 24, (60, 64))))
 
 
-@pytest.mark.parametrize("kind", [Note, Chord])
-def test_kind_r_a_note_days_after_the_start_is_refused(kind):
-    pitch = 60 if kind is Note else (60,)
-    kind(LATEST_TICKS, 24, pitch)
-
-    with pytest.raises(ValueError, match="days after"):
-        kind(LATEST_TICKS + 1, 24, pitch)
-
-
 @pytest.mark.parametrize(
-    "tempo", [NAN, float("inf"), -float("inf"), 0, -1, True, "120", None, 1j, [120]], ids=repr
+    "tempo",
+    [NAN, float("inf"), -float("inf"), 0, -1, True, 10**400, "120", None, 1j, [120]],
+    ids=repr,
 )
 def test_kind_r_a_tempo_that_is_no_positive_number_is_refused(tempo):
     with pytest.raises(ValueError, match="positive number .* received tempo_bpm"):

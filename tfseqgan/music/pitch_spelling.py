@@ -1,8 +1,8 @@
-"""Pitches by name: on the line of fifths, a pitch of twelve has one place for each of its names.
+"""Names of pitches, found on the line of fifths.
 
 The line of fifths is ... Bb F C G D A E B F# ... Each name has a position on it, counted from C: F
-is -1, C is 0, G is 1. A key of n sharps has the positions n - 1 to n + 5, so that a pitch is
-spelled by choosing the one of its positions that is nearest to the key.
+is -1, C is 0, G is 1. A key of n sharps has the positions n - 1 to n + 5. A pitch has a position
+for each of its names, 12 apart; the one near the key gives the name that musicians read.
 
 Reference:
     Temperley 2001, "The Cognition of Basic Musical Structures", chapter 5.

@@ -273,7 +273,7 @@ def test_kind_r_a_name_that_is_not_text_is_refused(field, value):
     ],
     ids=ascii,
 )
-def test_kinds_j_and_k_a_name_is_one_line_of_unicode(tmp_path, name, line):
+def test_kind_j_and_kind_k_a_name_is_one_line_of_unicode(tmp_path, name, line):
     score = Score((Note(0, 24, 60),), name=name, rhythm=name)
 
     assert (score.name, score.rhythm) == (line, line)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mido
 
 from tfseqgan.files import write_atomically
+from tfseqgan.music.metre import starts_bar
 from tfseqgan.music.score import LONGEST_TICKS, TICKS_PER_QUARTER, Chord, Note, Score
 from tfseqgan.music.voice_separation import (
     NoteGroup,
@@ -283,12 +284,12 @@ def _voice_track(
     channel: int,
     program: int,
     velocity: int,
-    bar_ticks: int,
+    score: Score,
 ) -> mido.MidiTrack:
     """Returns the track of one voice; notes at the start of a bar are a little louder."""
     switches = []
     for start, end, pitch in notes:
-        accent = 0 if start % bar_ticks else _BAR_ACCENT
+        accent = _BAR_ACCENT if starts_bar(score, start) else 0
         switches.append((start, "note_on", pitch, velocity + accent))
         switches.append((end, "note_off", pitch, 0))
 
@@ -338,7 +339,8 @@ def write_midi(score: Score, path: Path | str) -> None:
 
     The file has type 1 and three tracks: the title, tempo, time signature, key and rhythm;
     "Melody", a flute; and "Chords", a softer steel-string guitar. Notes at the start of a bar are
-    a little louder. The file is written completely or not at all.
+    a little louder; bars start where `to_abc` writes them, after a pick-up if there is one. The
+    file is written completely or not at all.
 
     `read_midi` gives the same score back, every note equal and the tempo to a microsecond per
     quarter note. There are two exceptions. A score without a name gets the name of the file.
@@ -353,9 +355,6 @@ def write_midi(score: Score, path: Path | str) -> None:
         OSError: if the file cannot be written. A file that was there before is unchanged.
     """
     _check_labels(score)
-    numerator, denominator = score.time_signature
-    bar_ticks = max(1, 4 * TICKS_PER_QUARTER * numerator // denominator)
-
     melody_notes = [(note.start_ticks, note.end_ticks, note.pitch) for note in score.melody]
     chord_notes = [
         (chord.start_ticks, chord.end_ticks, pitch)
@@ -369,7 +368,7 @@ def write_midi(score: Score, path: Path | str) -> None:
         channel=_MELODY_CHANNEL,
         program=FLUTE,
         velocity=_MELODY_VELOCITY,
-        bar_ticks=bar_ticks,
+        score=score,
     )
     chord_track = _voice_track(
         chord_notes,
@@ -377,7 +376,7 @@ def write_midi(score: Score, path: Path | str) -> None:
         channel=_CHORD_CHANNEL,
         program=STEEL_GUITAR,
         velocity=_CHORD_VELOCITY,
-        bar_ticks=bar_ticks,
+        score=score,
     )
 
     file = mido.MidiFile(type=1, ticks_per_beat=_WRITTEN_TICKS_PER_BEAT, charset="utf-8")

@@ -1,7 +1,13 @@
 """A tune as plain values, in and out. May import: files.
 
 score             Note, Chord, Score; transposition
-voice_separation  notes → melody and chords
+text              titles and file names of unknown encoding → text
+track_names       the name of a track → evidence of its voice
+stream_splitting  one stream of notes → melody and accompaniment
+voice_separation  the streams of a file → melody and chords
+midi_parsing      the bytes of a MIDI file → messages
+midi_streams      messages → streams of notes
+midi_labels       messages → metre, tempo and key
 midi              MIDI files ↔ Score
 abc_notation      Score → ABC
 events            Score ↔ events

@@ -1,6 +1,7 @@
 """Standard MIDI files to scores, and back. No other module uses mido."""
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ _LARGEST_FILE = 2**26
 _TEXT = 0x01
 _LABELS = (0x51, 0x58, 0x59)
 """The types of the meta messages for tempo, time signature and key."""
+
+
+_log = logging.getLogger("tfseqgan")
 
 
 def _bar_ticks(time_signature: tuple[int, int]) -> int:
@@ -193,6 +197,14 @@ def _read_file(path: Path) -> RawFile:
         raise ValueError(
             f"{name} counts time in film frames or not at all: expected a positive number of ticks "
             f"per quarter note, received {file.ticks_per_beat}. Export it with musical time."
+        )
+    if len(file.tracks) < file.num_promised_tracks:
+        _log.warning(
+            "%s holds %d of the %d tracks that its header promises. If it was cut, download it "
+            "again.",
+            name,
+            len(file.tracks),
+            file.num_promised_tracks,
         )
 
     return file

@@ -25,6 +25,9 @@ _LARGEST_NUMBER = 2**28 - 1
 """The largest number of variable length that the standard allows."""
 
 _HEADER_NAME = b"MThd"
+_HEADER_BYTES = 14
+"""The bytes of a header up to its last field; longer headers exist."""
+
 _TRACK_NAME = b"MTrk"
 
 
@@ -173,7 +176,7 @@ def _read_chunks(data: bytes, position: int) -> Iterator[_Chunk]:
 
 def _read_tracks(data: bytes, position: int, num_promised: int) -> Iterator[RawTrack]:
     """Yields the tracks from a position on, and raises EOFError if the file ends inside one."""
-    num_found = 0
+    num_found = num_skipped = 0
     for chunk in _read_chunks(data, position):
         if chunk.name == _TRACK_NAME:
             track, is_whole = _read_track(chunk.content)
@@ -186,22 +189,27 @@ def _read_tracks(data: bytes, position: int, num_promised: int) -> Iterator[RawT
             yield track
         elif not chunk.is_whole and num_found < num_promised:
             raise EOFError
+        else:
+            num_skipped += 1
 
+    if num_found == 0 and num_skipped > 0:
+        raise ValueError(f"{num_skipped} chunks of which none is a track")
     if num_found == 0 < num_promised:
         raise EOFError
 
 
 def _parse(data: bytes) -> RawFile:
     """Parses data that start with the name of the header."""
-    size = int.from_bytes(data[4:8])
-    header = data[8 : 8 + size]
-    if len(data) < 8 or len(header) < size:
+    if len(data) < _HEADER_BYTES:
         raise EOFError
-    if size < 6:
-        raise ValueError(f"a header of {size} bytes")
 
-    kind, num_promised, ticks_per_beat = struct.unpack(">HHh", header[:6])
-    tracks = list(_read_tracks(data, 8 + size, num_promised))
+    size, kind, num_promised, ticks_per_beat = struct.unpack(">IHHh", data[4:_HEADER_BYTES])
+    position = max(_HEADER_BYTES, 8 + size)
+    first_track = data.find(_TRACK_NAME, _HEADER_BYTES)
+    if first_track >= 0:
+        position = min(position, first_track)  # the header may state too large a size
+
+    tracks = list(_read_tracks(data, position, num_promised))
 
     return RawFile(kind, num_promised, ticks_per_beat, tracks)
 

@@ -17,8 +17,8 @@ _WIDEST_DOUBLE_STOP = 12
 _NUM_NEIGHBOURS = 8
 """How many notes before and after an onset tell the registers of the voices there."""
 
-_MIN_SEED_SHARE = 0.2
-"""If fewer onsets than this stand outside block chords, the melody is the top of the chords."""
+_MIN_SHARE_OUTSIDE_CHORDS = 0.2
+"""If fewer onsets than this stand outside chords, as in a chorale, the melody is their top."""
 
 
 def group_by_onset(notes: Iterable[TimedPitch]) -> dict[int, list[TimedPitch]]:
@@ -159,22 +159,27 @@ class _Registers:
         return medians[0], medians[1]
 
 
-def _pick_melody(
-    group: Sequence[TimedPitch], highest: TimedPitch, registers: _Registers
-) -> list[TimedPitch]:
-    """Returns the notes of an onset that belong to the melody: none, the highest, or two."""
-    start, end, pitch = highest
-    melody_pitch, chord_pitch = registers.at(start)
+def _is_accompaniment(
+    highest: TimedPitch, group: Sequence[TimedPitch], registers: _Registers
+) -> bool:
+    """Returns whether the highest note of an onset strikes while the melody rests."""
+    melody_pitch, chord_pitch = registers.at(highest[0])
     middle = (melody_pitch + chord_pitch) / 2
+    lowest_melody = middle if _is_in_block(highest, group) else chord_pitch
 
-    lowest = middle if _is_in_block(highest, group) else chord_pitch
-    if chord_pitch < melody_pitch and pitch < lowest:
-        return []
+    return chord_pitch < melody_pitch and highest[2] < lowest_melody
 
+
+def _find_seconds(
+    highest: TimedPitch, group: Sequence[TimedPitch], registers: _Registers
+) -> list[TimedPitch]:
+    """Returns the second note of a double stop under a melody note, or an empty list."""
+    _, end, pitch = highest
+    middle = sum(registers.at(highest[0])) / 2
     seconds = [note for note in group if note[1] == end and middle < note[2] < pitch]
     is_double_stop = len(seconds) == 1 and pitch - seconds[0][2] <= _WIDEST_DOUBLE_STOP
 
-    return [highest, *seconds] if is_double_stop else [highest]
+    return seconds if is_double_stop else []
 
 
 def split_stream(
@@ -188,8 +193,9 @@ def split_stream(
     accompaniment than to the melody, and any note if it lies below the accompaniment. A second note
     that ends with the melody note and lies near the melody makes a double stop.
 
-    Where the voices lie is the median pitch of the eight notes before and after. For the melody,
-    these are the notes outside chords, unless there are few.
+    Where the voices lie is the median pitch of the eight notes before and after; for the melody,
+    of the notes outside chords. If there are few of these, as in a chorale, the melody is the top
+    of the chords.
 
     Args:
         notes: (start, end, pitch) in grid ticks, in any order.
@@ -209,11 +215,17 @@ def split_stream(
         return skyline, []
 
     outside_chords = [note for note in skyline if not _is_in_block(note, onsets[note[0]])]
-    are_few = len(outside_chords) < _MIN_SEED_SHARE * len(skyline)
-    registers = _Registers(skyline if are_few else outside_chords, lower)
+    is_chordal = len(outside_chords) < _MIN_SHARE_OUTSIDE_CHORDS * len(skyline)
+    registers = _Registers(outside_chords or skyline, lower)
 
-    melody = sorted(
-        note for highest in skyline for note in _pick_melody(onsets[highest[0]], highest, registers)
-    )
+    melody = []
+    for highest in skyline:
+        group = onsets[highest[0]]
+        if is_chordal:
+            melody.append(highest)
+        elif not _is_accompaniment(highest, group, registers):
+            melody += [highest, *_find_seconds(highest, group, registers)]
+
+    melody.sort()
 
     return melody, _leave_out(notes, melody)

@@ -4,14 +4,14 @@ import enum
 import re
 
 _MELODY = {"tune", "theme", "topline"}
-_VOICE = {"voice", "voices", "voc", "vox", "voix", "voce", "singer", "sing", "gesang", "canto"}
+_VOICE = {"voice", "voices", "voc", "vox", "voix", "voce", "singer", "gesang", "canto"}
 _SOPRANO = {"soprano", "superius", "cantus", "discantus", "descant"}
 _LEAD = {"lead", "solo", "soloist"}
 _RIGHT_HAND = {"rh", "droite", "rechte", "destra", "derecha"}
 _LEFT_HAND = {"lh", "gauche", "linke", "sinistra", "izquierda"}
 _KEYBOARDS = {"hand", "piano", "keyboard", "keys", "organ", "harpsichord", "harp", "pf"}
-_PERCUSSION = {"perc", "kick", "snare", "hihat", "cymbal", "cymbals", "claps", "metronome"}
-_EFFECTS = {"fx", "sfx", "click"}
+_PERCUSSION = {"perc", "kick", "snare", "hihat", "hihats", "cymbal", "cymbals", "claps"}
+_EFFECTS = {"sfx", "click", "metronome"}
 
 _ROLES = {
     "acc",
@@ -37,6 +37,7 @@ _ACCOMPANYING_INSTRUMENTS = {
     "choir",
     "continuo",
     "contrabass",
+    "fx",
     "oohs",
     "pad",
     "pads",

@@ -27,7 +27,7 @@ from tfseqgan.music.abc_notation import to_abc
 from tfseqgan.music.midi import read_midi, read_midi_with_voices, write_midi
 from tfseqgan.music.midi_parsing import parse_midi
 from tfseqgan.music.midi_streams import pair_switches
-from tfseqgan.music.score import LONGEST_TICKS, Chord, Note
+from tfseqgan.music.score import LONGEST_TICKS, Chord, Note, Score
 from tfseqgan.music.text import decode_text, printable_path
 
 SCALE_PITCHES = [60, 62, 64, 65]
@@ -478,6 +478,17 @@ def test_a_limit_on_chords_strikes_a_long_drone_again(read):
     assert score.chords == (Chord(0, LONGEST_TICKS, (48,)), Chord(LONGEST_TICKS, 1056, (48,)))
 
 
+def test_a_limit_on_drones_holds_after_sixteen_strikes(read):
+    longest = 16 * LONGEST_TICKS
+    tune = voice_track(line([72] * 16))
+
+    score = read(midi_file(tune, voice_track([(0, longest, 48)], channel=1)))
+    with pytest.raises(ValueError, match=r"holds a chord of pitches \(48,\) at tick 0 that lasts"):
+        read(midi_file(tune, voice_track([(0, longest + 1, 48)], channel=1)))
+
+    assert len(score.chords) == 16
+
+
 @pytest.mark.parametrize("start, first_start", [(6144, 6144), (6145, 1), (96 * 100 + 30, 30)])
 def test_a_limit_on_silence_moves_a_clip_from_the_middle_to_the_front_by_whole_bars(
     read, start, first_start
@@ -543,6 +554,14 @@ def test_a_file_name_that_is_not_text_is_shown_escaped(tmp_path, read):
     to_abc(score).encode()
     write_midi(score, tmp_path / "again.mid")
     assert read_midi(tmp_path / "again.mid").name == score.name
+
+
+def test_a_file_name_in_a_score_of_your_own_is_written_escaped(tmp_path):
+    score = Score((Note(0, 24, 60),), name="caf\udce9", rhythm="\udce9")
+
+    write_midi(score, tmp_path / "again.mid")
+
+    assert read_midi(tmp_path / "again.mid").name == r"caf\udce9"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")

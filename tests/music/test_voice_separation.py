@@ -218,6 +218,25 @@ def test_a_track_named_as_accompaniment_is_not_the_melody():
         assert separate(Stream(COUNTER_MELODY, name), Stream(melody)) == (melody, COUNTER_MELODY)
 
 
+@pytest.mark.parametrize("name", ["Piano Solo", "Piano right", "Harpsichord"])
+def test_a_track_named_after_a_keyboard_is_split_if_it_holds_both_voices(name):
+    held = [(48 * i, 48 * i + 48, 50) for i in range(16)]
+
+    assert separate(Stream(MELODY + held, name), Stream(BASS, "Bass")) == (
+        MELODY,
+        sorted(held + BASS),
+    )
+    assert separate(Stream(MELODY + held, name)) == (MELODY, held)
+
+
+@pytest.mark.parametrize("name", ["Melody", "Vocals"])
+def test_a_track_named_after_a_voice_is_taken_at_its_word(name):
+    with_tail = [(start, end + 18, pitch) for start, end, pitch in MELODY]
+
+    assert separate(Stream(with_tail, name), Stream(BASS, track=1)) == (with_tail, BASS)
+    assert separate(Stream(with_tail, name)) == (with_tail, [])
+
+
 def test_of_tracks_with_equal_names_the_notes_tell_the_melody():
     assert separate(Stream(BASS, "Violin"), Stream(MELODY, "Violin")) == (MELODY, BASS)
     assert separate(Stream(BASS, "Strings"), Stream(MELODY, "Strings")) == (MELODY, BASS)

@@ -5,6 +5,7 @@ text              titles and file names of unknown encoding → text
 track_names       the name of a track → evidence of its voice
 stream_splitting  one stream of notes → melody and accompaniment
 voice_separation  the streams of a file → melody and chords
+score_building    melody and chords → notes and chords of a score
 midi_parsing      the bytes of a MIDI file → messages
 midi_streams      messages → streams of notes
 midi_labels       messages → metre, tempo and key

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,17 @@ from tfseqgan.files import write_atomically
 from tfseqgan.music.midi_labels import MICROSECONDS_PER_MINUTE, SHORTEST_BEAT, find_labels
 from tfseqgan.music.midi_parsing import PROGRAM_CHANGE, RawFile, RawTrack, parse_midi
 from tfseqgan.music.midi_streams import find_name, find_streams
-from tfseqgan.music.score import LONGEST_TICKS, TICKS_PER_QUARTER, Chord, Note, Score
+from tfseqgan.music.score import TICKS_PER_QUARTER, Score
+from tfseqgan.music.score_building import build_voices
 from tfseqgan.music.stream_splitting import TimedPitch
 from tfseqgan.music.text import decode_text, printable_path
 from tfseqgan.music.voice_separation import (
-    CHORDS,
-    MELODY,
+    CHORD_TRACK,
+    MELODY_TRACK,
     PERCUSSION,
-    NoteGroup,
-    Stream,
     StreamVoice,
-    VoiceSeparation,
     describe_stream,
     quantise,
-    separate_voices,
-    to_chords,
-    to_voice,
 )
 
 FLUTE = 73
@@ -35,9 +30,6 @@ FLUTE = 73
 
 STEEL_GUITAR = 25
 """The General MIDI program of the chords, counted from 0; it does not cover the flute."""
-
-_MELODY_TRACK = "Melody"
-_CHORD_TRACK = "Chords"
 
 _MELODY_CHANNEL = 0
 _CHORD_CHANNEL = 1
@@ -64,13 +56,6 @@ _LABELS = (0x51, 0x58, 0x59)
 
 
 _log = logging.getLogger("tfseqgan")
-
-
-def _bar_ticks(time_signature: tuple[int, int]) -> int:
-    """Returns the grid ticks in a bar."""
-    numerator, denominator = time_signature
-
-    return max(1, 4 * TICKS_PER_QUARTER * numerator // denominator)
 
 
 def _decode_metas(track: RawTrack) -> list[tuple[int, Any]]:
@@ -111,76 +96,6 @@ def _read_name(file: RawFile, path: Path) -> str:
     title = find_name(first) if has_title else ""
 
     return title or printable_path(path.stem)
-
-
-def _too_long(name: str, what: str, tick: int, duration: int) -> ValueError:
-    """Returns the error for a note or a silence that is too long for a score."""
-    return ValueError(
-        f"{name} holds a {what} at tick {tick} that lasts {duration} ticks: expected at most "
-        f"{LONGEST_TICKS} ({TICKS_PER_QUARTER} ticks in a quarter note). Shorten it; if it is a "
-        "note, look for one that is never switched off."
-    )
-
-
-def _check_silences(name: str, streams: Iterable[Stream]) -> None:
-    """Raises ValueError if all streams are silent for too long between two notes."""
-    notes = sorted(note for stream in streams for note in stream.notes)
-    end = notes[0][0]
-    for start, note_end, _ in notes:
-        if start - end > LONGEST_TICKS:
-            raise _too_long(name, "silence", end, start - end)
-        end = max(end, note_end)
-
-
-def _shift(streams: Iterable[Stream], bar_ticks: int) -> list[Stream]:
-    """Moves a clip from the middle of a piece to the front by whole bars.
-
-    A silence before the first note that is not too long for a score is kept.
-    """
-    streams = list(streams)
-    first = min(start for stream in streams for start, _, _ in stream.notes)
-    shift = first // bar_ticks * bar_ticks if first > LONGEST_TICKS else 0
-
-    return [
-        stream._replace(
-            notes=[(start - shift, end - shift, pitch) for start, end, pitch in stream.notes]
-        )
-        for stream in streams
-    ]
-
-
-def _make_notes(name: str, groups: Iterable[NoteGroup]) -> tuple[Note, ...]:
-    """Returns the notes of the melody; raises ValueError if one is too long."""
-    notes = []
-    for start, duration, pitches in groups:
-        if duration > LONGEST_TICKS:
-            raise _too_long(name, f"note of pitch {pitches[-1]}", start, duration)
-        notes += [Note(start, duration, pitch) for pitch in pitches]
-
-    return tuple(notes)
-
-
-def _make_chords(groups: Iterable[NoteGroup]) -> tuple[Chord, ...]:
-    """Returns the chords; a drone that is too long for one is struck again."""
-    return tuple(
-        Chord(strike, min(LONGEST_TICKS, start + duration - strike), pitches)
-        for start, duration, pitches in groups
-        for strike in range(start, start + duration, LONGEST_TICKS)
-    )
-
-
-def _separate(streams: Sequence[Stream]) -> VoiceSeparation:
-    """Finds the voices; if all tracks are named as `write_midi` names them, the names decide."""
-    named = {stream.name: stream.notes for stream in streams}
-    if len(named) == len(streams) and named.keys() <= {_MELODY_TRACK, _CHORD_TRACK}:
-        voices = {_MELODY_TRACK: MELODY, _CHORD_TRACK: CHORDS}
-        return VoiceSeparation(
-            named.get(_MELODY_TRACK, []),
-            named.get(_CHORD_TRACK, []),
-            [describe_stream(stream, voices[stream.name]) for stream in streams],
-        )
-
-    return separate_voices(streams)
 
 
 def _read_file(path: Path) -> RawFile:
@@ -226,6 +141,7 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
 
     Example:
         >>> import tempfile
+        >>> from tfseqgan.music.score import Note
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_midi(Score((Note(0, 24, 60),)), f"{folder}/one.mid")
         ...     score, streams = read_midi_with_voices(f"{folder}/one.mid")
@@ -253,21 +169,20 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
         stream._replace(notes=quantise(stream.notes, file.ticks_per_beat))
         for stream in found.pitched
     ]
-    _check_silences(name, streams)
-    separation = _separate(_shift(streams, _bar_ticks(labels.time_signature)))
+    melody, chords, stream_voices = build_voices(streams, labels.time_signature, name)
+    percussion = [describe_stream(stream, PERCUSSION) for stream in found.percussion]
 
     score = Score(
-        melody=_make_notes(name, to_voice(separation.melody)),
-        chords=_make_chords(to_chords(separation.chords)),
+        melody,
+        chords,
         key=labels.key,
         time_signature=labels.time_signature,
         tempo_bpm=labels.tempo_bpm,
         name=_read_name(file, path),
         rhythm=_read_rhythm(file.tracks),
     )
-    percussion = [describe_stream(stream, PERCUSSION) for stream in found.percussion]
 
-    return score, separation.streams + percussion
+    return score, stream_voices + percussion
 
 
 def read_midi(path: Path | str) -> Score:
@@ -277,7 +192,7 @@ def read_midi(path: Path | str) -> Score:
     they started together.
 
     **Voices.** The names of the tracks, then their notes tell which is the melody; all others are
-    its chords, but for percussion and sound effects (`voice_separation.separate_voices`). If all
+    its chords, except percussion and sound effects (`voice_separation.separate_voices`). If all
     tracks with notes are named "Melody" or "Chords", these names decide. In the melody an onset
     ends what still sounds (`voice_separation.to_voice`), and what is held in the accompaniment is
     struck again with each chord (`voice_separation.to_chords`). `read_midi_with_voices` also says
@@ -286,8 +201,8 @@ def read_midi(path: Path | str) -> Score:
     **Notes.** If a pitch starts again before it is switched off, its first note-off ends its first
     note. A note that is never switched off ends where its pitch starts again, or with its track, or
     with the last note of the file. Ornaments too short for the grid are dropped where their voice
-    has another note at the same tick. A chord longer than `score.LONGEST_TICKS` is struck again. A
-    silence before the first note that is longer is shortened by whole bars.
+    has another note at the same tick. A chord longer than `score.LONGEST_TICKS` is struck again, up
+    to 16 times. A silence before the first note that is longer is shortened by whole bars.
 
     **Labels.** Of several messages of one kind at one tick, the last one rules. The time signature
     and the tempo are those in force for most of the time from the first note to the last; so a
@@ -315,6 +230,7 @@ def read_midi(path: Path | str) -> Score:
 
     Example:
         >>> import tempfile
+        >>> from tfseqgan.music.score import Note
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_midi(Score((Note(0, 24, 60),), key="C"), f"{folder}/one.mid")
         ...     tune = read_midi(f"{folder}/one.mid")
@@ -326,19 +242,24 @@ def read_midi(path: Path | str) -> Score:
     return score
 
 
+def _storable(text: str) -> str:
+    """Returns a text that UTF-8 can store; surrogates, as from odd file names, are escaped."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 def _title_track(score: Score) -> mido.MidiTrack:
     """Returns the track of the title, tempo, time signature, key and rhythm."""
     numerator, denominator = score.time_signature
     tempo = round(MICROSECONDS_PER_MINUTE / score.tempo_bpm)
 
     track = mido.MidiTrack()
-    track.append(mido.MetaMessage("track_name", name=score.name))
+    track.append(mido.MetaMessage("track_name", name=_storable(score.name)))
     track.append(mido.MetaMessage("set_tempo", tempo=tempo))
     track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
     if score.key is not None:
         track.append(mido.MetaMessage("key_signature", key=score.key))
     if score.rhythm is not None:
-        track.append(mido.MetaMessage("text", text=_RHYTHM_PREFIX + score.rhythm))
+        track.append(mido.MetaMessage("text", text=_storable(_RHYTHM_PREFIX + score.rhythm)))
 
     return track
 
@@ -408,8 +329,10 @@ def write_midi(score: Score, path: Path | str) -> None:
     a little louder. The file is written completely or not at all.
 
     `read_midi` gives the same score back, every note equal and the tempo to a microsecond per
-    quarter note. There are two exceptions. A score without a name gets the name of the file.
-    `read_midi` refuses a file without notes, or with a silence longer than `score.LONGEST_TICKS`.
+    quarter note. There are these exceptions. A score without a name gets the name of the file, and
+    a name is read on one line, without control characters or spaces at its ends. A silence longer
+    than `score.LONGEST_TICKS` is shortened before the first note, and refused between notes.
+    `read_midi` refuses a file without notes.
 
     Args:
         score: the tune to write.
@@ -420,7 +343,8 @@ def write_midi(score: Score, path: Path | str) -> None:
         OSError: if the file cannot be written. A file that was there before is unchanged.
     """
     _check_labels(score)
-    bar_ticks = _bar_ticks(score.time_signature)
+    numerator, denominator = score.time_signature
+    bar_ticks = max(1, 4 * TICKS_PER_QUARTER * numerator // denominator)
 
     melody_notes = [(note.start_ticks, note.end_ticks, note.pitch) for note in score.melody]
     chord_notes = [
@@ -431,7 +355,7 @@ def write_midi(score: Score, path: Path | str) -> None:
 
     melody_track = _voice_track(
         melody_notes,
-        name=_MELODY_TRACK,
+        name=MELODY_TRACK,
         channel=_MELODY_CHANNEL,
         program=FLUTE,
         velocity=_MELODY_VELOCITY,
@@ -439,7 +363,7 @@ def write_midi(score: Score, path: Path | str) -> None:
     )
     chord_track = _voice_track(
         chord_notes,
-        name=_CHORD_TRACK,
+        name=CHORD_TRACK,
         channel=_CHORD_CHANNEL,
         program=STEEL_GUITAR,
         velocity=_CHORD_VELOCITY,

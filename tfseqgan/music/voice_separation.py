@@ -2,6 +2,7 @@
 
 The evidence, in this order:
 
+0. Files of this package have tracks named "Melody" and "Chords" and no others.
 1. The names of the tracks, as `track_names` reads them.
 2. A score of the notes of each stream (`_score_melody`): one note at a time, often on top, high,
    not a bass program.
@@ -30,6 +31,10 @@ from tfseqgan.music.track_names import NameEvidence, read_track_name
 
 NoteGroup = tuple[int, int, tuple[int, ...]]
 """Notes that start and stop together as (start, duration, pitches)."""
+
+MELODY_TRACK = "Melody"
+CHORD_TRACK = "Chords"
+"""The names of the tracks in the files that this package writes."""
 
 MELODY = "melody"
 CHORDS = "chords"
@@ -309,6 +314,22 @@ def _score_melody(stream: Stream, most_onsets: int) -> float:
     )
 
 
+def _separate_written(streams: Sequence[Stream]) -> VoiceSeparation | None:
+    """Returns the voices of a file that this package wrote, or None if it is another's."""
+    names = [stream.name for stream in streams]
+    if len(set(names)) < len(names) or not set(names) <= {MELODY_TRACK, CHORD_TRACK}:
+        return None
+
+    notes = {stream.name: stream.notes for stream in streams}
+    voices = {MELODY_TRACK: MELODY, CHORD_TRACK: CHORDS}
+
+    return VoiceSeparation(
+        notes.get(MELODY_TRACK, []),
+        notes.get(CHORD_TRACK, []),
+        [describe_stream(stream, voices[stream.name]) for stream in streams],
+    )
+
+
 def _find_melody(streams: Sequence[Stream]) -> int:
     """Returns the index of the melody: of the streams with the strongest names, the best score."""
     num_onsets = [_count_onsets(stream.notes) for stream in streams]
@@ -336,10 +357,13 @@ def _is_sound_effect(stream: Stream) -> bool:
 def _holds_both_voices(streams: Sequence[Stream], melody: Stream) -> bool:
     """Returns whether the stream of the melody must be split.
 
-    Among several streams, and under a name that says melody, stacked notes are taken for those of
-    the melody, and held ones alone show an accompaniment.
+    One that is named after a voice or the melody is taken at its word; the notes of "Piano right"
+    or "Solo Guitar" may be both. Among several streams, stacked notes are taken for those of the
+    melody, and held ones alone show an accompaniment.
     """
-    if len(streams) == 1 and read_track_name(melody.name) <= NameEvidence.NONE:
+    if read_track_name(melody.name) >= NameEvidence.SOPRANO:
+        return False
+    if len(streams) == 1:
         return holds_accompaniment(melody.notes)
 
     return count_held_onsets(melody.notes) > _HELD_SHARE * _count_onsets(melody.notes)
@@ -348,6 +372,7 @@ def _holds_both_voices(streams: Sequence[Stream], melody: Stream) -> bool:
 def separate_voices(streams: Iterable[Stream]) -> VoiceSeparation:
     """Finds the melody and the chords among the streams of a file, whatever their order.
 
+    - If all streams are named as `midi.write_midi` names them, these names decide.
     - Streams of percussion or sound effects, by name or program, are left out, unless there are no
       others.
     - Channels that one instrument plays one note at a time are joined (`join_channels`).
@@ -371,11 +396,13 @@ def separate_voices(streams: Iterable[Stream]) -> VoiceSeparation:
         >>> [(stream.name, stream.voice) for stream in voices.streams]
         [('Bridge', 'chords'), ('Lead Vocal', 'melody')]
     """
-    streams = join_channels([stream for stream in streams if stream.notes])
-    pitched = [stream for stream in streams if not _is_sound_effect(stream)] or streams
-    if not pitched:
-        return VoiceSeparation([], [], [])
+    streams = [stream for stream in streams if stream.notes]
+    written = _separate_written(streams)
+    if written:
+        return written
 
+    streams = join_channels(streams)
+    pitched = [stream for stream in streams if not _is_sound_effect(stream)] or streams
     melody_stream = pitched[_find_melody(pitched)]
     melody = melody_stream.notes
     chords: list[TimedPitch] = []

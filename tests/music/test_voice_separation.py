@@ -262,6 +262,12 @@ def test_features_find_a_low_melody_under_a_pad():
     assert separate(pad, low) == (low, pad)
 
 
+def test_features_find_a_sung_line_under_higher_broken_chords():
+    broken = [(12 * i, 12 * i + 12, 72 + (0, 4, 7, 12)[i % 4]) for i in range(64)]
+
+    assert separate(broken, MELODY) == (MELODY, broken)
+
+
 def test_features_leave_a_bass_program_out_of_the_choice():
     walking = [(start, end, pitch - 10) for start, end, pitch in MELODY]
     melody = sorted(MELODY + [(start, end, pitch - 5) for start, end, pitch in MELODY])

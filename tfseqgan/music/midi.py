@@ -101,13 +101,15 @@ def _read_name(file: RawFile, path: Path) -> str:
 def _read_file(path: Path) -> RawFile:
     """Parses a file and checks that it counts musical time."""
     name = printable_path(path)
-    if path.stat().st_size > _LARGEST_FILE:
+    with path.open("rb") as opened:
+        data = opened.read(_LARGEST_FILE + 1)
+    if len(data) > _LARGEST_FILE:
         raise ValueError(
             f"{name} is too large for a MIDI file: expected at most {_LARGEST_FILE} bytes, "
-            f"received {path.stat().st_size}. Leave it out."
+            "received more. Leave it out."
         )
 
-    file = parse_midi(path.read_bytes(), name)
+    file = parse_midi(data, name)
     if file.ticks_per_beat <= 0:
         raise ValueError(
             f"{name} counts time in film frames or not at all: expected a positive number of ticks "

@@ -4,8 +4,8 @@ The evidence, in this order:
 
 0. Files of this package have tracks named "Melody" and "Chords" and no others.
 1. The names of the tracks, as `track_names` reads them.
-2. A score of the notes of each stream (`_score_melody`): one note at a time, often on top, high,
-   not a bass program.
+2. A score of the notes of each stream (`_score_melody`): one note at a time, high, by steps, within
+   two octaves, not a bass program.
 
 Every other stream accompanies the melody; only percussion and sound effects are left out. A stream
 that holds a melody and its accompaniment, such as a piano, is split (`stream_splitting`).
@@ -288,16 +288,26 @@ def _solo_share(notes: Sequence[TimedPitch]) -> float:
     return (num_single + 0.75 * num_double) / len(onsets) * (1 - held_share)
 
 
+def _step_share(notes: Sequence[TimedPitch]) -> float:
+    """Returns the share of moves between onsets that repeat a note or step to the next."""
+    line = [group[-1][2] for group in group_by_onset(notes).values()]
+    moves = [abs(after - before) for before, after in itertools.pairwise(line)]
+
+    return sum(move <= 2 for move in moves) / max(1, len(moves))
+
+
 def _score_melody(stream: Stream, most_onsets: int) -> float:
     """Scores how likely the notes of a stream are the melody.
 
-        score = 2 solo + mean pitch / 24 − min(1, (range − 24)⁺ / 12) + busy / 2 − bass
+        score = 2 solo + mean pitch / 24 − min(½, (range − 24)⁺ / 12) + steps + busy / 2 − bass
 
     Solo is the share of onsets that one player of a melody would play (`_solo_share`); pitches and
-    their range are in semitones; busy is the number of onsets beside that of the busiest stream;
-    bass is 1 for a bass program. Melodies are high and sung within two octaves; figures and
-    counter-melodies are often higher, but range wider and play less. Whether a stream has the
-    highest note is no evidence of its own, because it favours them.
+    their range are in semitones; steps is the share of moves of at most a whole tone; busy is the
+    number of onsets beside that of the busiest stream; bass is 1 for a bass program.
+
+    Melodies are sung: high, by steps and within two octaves. Figures and counter-melodies are often
+    higher, but leap, range wider and rest longer. Whether a stream has the highest note is no
+    evidence of its own, because it favours them.
     """
     pitches = [pitch for _, _, pitch in stream.notes]
     mean_pitch = sum(pitches) / len(pitches)
@@ -308,7 +318,8 @@ def _score_melody(stream: Stream, most_onsets: int) -> float:
     return (
         2 * _solo_share(stream.notes)
         + mean_pitch / 24
-        - min(1, excess_range / 12)
+        - min(0.5, excess_range / 12)
+        + _step_share(stream.notes)
         + busy_share / 2
         - is_bass
     )

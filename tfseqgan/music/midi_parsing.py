@@ -24,6 +24,12 @@ _SYSTEM_LENGTHS = {0xF1: 1, 0xF2: 2, 0xF3: 1}
 _LARGEST_NUMBER = 2**28 - 1
 """The largest number of variable length that the standard allows."""
 
+_MOST_BROKEN_BYTES = 3
+"""The bytes at the end of a track that are stepped over, such as an end of track cut short.
+
+A note has four bytes or, under a running status, three; it also needs a note off.
+"""
+
 _HEADER_NAME = b"MThd"
 _HEADER_BYTES = 14
 """The bytes of a header up to its last field; longer headers exist."""
@@ -101,8 +107,18 @@ def _find_content(data: bytes, position: int, status: int) -> tuple[int, int]:
     return position, position + _SYSTEM_LENGTHS.get(status, 0)
 
 
-def _scan(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yields (tick, status, type, content) of the messages; only a meta message has a type.
+class _Message(NamedTuple):
+    """One message of a track, and the position after it."""
+
+    tick: int
+    status: int
+    meta_type: int
+    content: bytes
+    end: int
+
+
+def _scan(data: bytes) -> Iterator[_Message]:
+    """Yields the messages of a track.
 
     A status byte stays in force through meta and system messages. The standard cancels it there,
     but there are files that rely on it, and none that it harms.
@@ -130,20 +146,22 @@ def _scan(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         if end > len(data):
             raise IndexError
 
-        yield now, status, data[position] if status == _META else 0, data[start:end]
+        meta_type = data[position] if status == _META else 0
+        yield _Message(now, status, meta_type, data[start:end], end)
         position = end
 
 
-def _read_track(data: bytes) -> tuple[RawTrack, bool]:
-    """Returns the content of a track, and False if the data end inside a message."""
+def _read_track(data: bytes) -> tuple[RawTrack, int]:
+    """Returns the content of a track, and how many bytes are left inside a broken message."""
     messages: list[tuple[int, int, int, int]] = []
     metas: list[tuple[int, int, bytes]] = []
-    now = 0
+    now = end = 0
     try:
-        for now, status, meta_type, content in _scan(data):
+        for message in _scan(data):
+            now, status, meta_type, content, end = message
             kind = status & 0xF0
             if status == _META and meta_type == _END_OF_TRACK:
-                return RawTrack(messages, metas, now, True), True
+                return RawTrack(messages, metas, now, True), 0
             if status == _META:
                 metas.append((now, meta_type, content))
             elif kind in (NOTE_ON, NOTE_OFF, PROGRAM_CHANGE) and content[0] < 0x80:
@@ -151,9 +169,9 @@ def _read_track(data: bytes) -> tuple[RawTrack, bool]:
                     kind = NOTE_OFF
                 messages.append((now, kind, status & 0x0F, content[0]))
     except IndexError:
-        return RawTrack(messages, metas, now, False), False
+        return RawTrack(messages, metas, now, False), len(data) - end
 
-    return RawTrack(messages, metas, now, False), True
+    return RawTrack(messages, metas, now, False), 0
 
 
 def _read_chunks(data: bytes, position: int) -> Iterator[_Chunk]:
@@ -179,11 +197,11 @@ def _read_tracks(data: bytes, position: int, num_promised: int) -> Iterator[RawT
     num_found = num_skipped = 0
     for chunk in _read_chunks(data, position):
         if chunk.name == _TRACK_NAME:
-            track, is_whole = _read_track(chunk.content)
-            if not is_whole and chunk.is_whole:
-                raise ValueError(f"a message that goes past the end of track {num_found}")
-            if not is_whole or (not chunk.is_whole and not track.is_ended):
+            track, num_broken_bytes = _read_track(chunk.content)
+            if not chunk.is_whole and not track.is_ended:
                 raise EOFError
+            if num_broken_bytes > _MOST_BROKEN_BYTES:
+                raise ValueError(f"a message that goes past the end of track {num_found}")
 
             num_found += 1
             yield track

@@ -173,6 +173,23 @@ def test_one_track_of_two_voices_in_equal_rhythm_is_split_if_they_lie_an_octave_
     assert separate(MELODY + low) == (MELODY, low)
 
 
+def test_one_track_with_ornaments_keeps_the_notes_that_they_adorn():
+    ornaments = [(start, start, pitch + 2) for start, _, pitch in MELODY[::2]]
+
+    melody, chords = separate(MELODY + ornaments)
+    split_melody, split_chords = separate(MELODY + ornaments + CHORDS)
+
+    assert (to_voice(melody), chords) == (to_voice(MELODY), [])
+    assert (split_melody, split_chords) == (MELODY, CHORDS)
+
+
+def test_one_track_with_a_walking_bass_while_the_melody_rests_keeps_the_bass_whole():
+    melody = [note for note in MELODY if note[0] % 192 >= 48]
+    bass = [(24 * i, 24 * i + 24, (43, 47, 50, 52)[i % 4]) for i in range(32)]
+
+    assert separate(melody + bass) == (melody, bass)
+
+
 def test_one_track_in_legato_is_all_melody():
     legato = [(start, end + 6, pitch) for start, end, pitch in MELODY]
 

@@ -41,6 +41,26 @@ def group_by_onset(notes: Iterable[TimedPitch]) -> dict[int, list[TimedPitch]]:
     return onsets
 
 
+def drop_ornaments(notes: Iterable[TimedPitch]) -> list[TimedPitch]:
+    """Leaves out ornaments at the notes that they adorn.
+
+    Args:
+        notes: (start, end, pitch) in any order. One that rounding to the grid left without
+            duration is an ornament.
+
+    Returns:
+        The notes in order of time, without the ornaments that start together with another note.
+
+    Example:
+        >>> drop_ornaments([(0, 0, 74), (0, 24, 72), (24, 24, 71)])
+        [(0, 24, 72), (24, 24, 71)]
+    """
+    notes = sorted(notes)
+    adorned = {start for start, end, _ in notes if end > start}
+
+    return [note for note in notes if note[1] > note[0] or note[0] not in adorned]
+
+
 def _sounds_through(held: TimedPitch, note: TimedPitch) -> bool:
     """Returns whether an earlier note still sounds for half of another or longer.
 
@@ -89,9 +109,12 @@ def is_double_stop(group: Sequence[TimedPitch]) -> bool:
         (True, False)
     """
     low, high = group[0], group[-1]
+    if low[2] == high[2]:
+        return True
+
     pitches = {pitch for _, _, pitch in group}
 
-    return len(pitches) <= 2 and low[1] == high[1] and high[2] - low[2] <= _WIDEST_DOUBLE_STOP
+    return len(pitches) == 2 and low[1] == high[1] and high[2] - low[2] <= _WIDEST_DOUBLE_STOP
 
 
 def holds_accompaniment(notes: Sequence[TimedPitch]) -> bool:
@@ -111,7 +134,7 @@ def holds_accompaniment(notes: Sequence[TimedPitch]) -> bool:
         >>> holds_accompaniment(tune), holds_accompaniment([*tune, (0, 72, 48)])
         (False, True)
     """
-    onsets = group_by_onset(notes)
+    onsets = group_by_onset(drop_ornaments(notes))
     num_stacks = sum(not is_double_stop(group) for group in onsets.values())
     num_polyphonic = max(num_stacks, count_held_onsets(notes))
 
@@ -142,44 +165,44 @@ def _leave_out(notes: Iterable[TimedPitch], left_out: Iterable[TimedPitch]) -> l
 
 
 class _Registers:
-    """The pitches of the melody and of the accompaniment around each tick."""
+    """Where the melody and the accompaniment lie around each tick."""
 
     def __init__(self, melody: Sequence[TimedPitch], accompaniment: Sequence[TimedPitch]) -> None:
         self._notes = (melody, accompaniment)
         self._starts = tuple([start for start, _, _ in notes] for notes in self._notes)
 
-    def at(self, tick: int) -> tuple[float, float]:
-        """Returns the median pitches of the nearest notes of both voices."""
-        medians = []
+    def find(self, tick: int) -> tuple[float, int]:
+        """Returns the middle of both voices, and the highest pitch of the accompaniment.
+
+        The middle lies halfway between the median pitches of the nearest notes of the voices.
+        """
+        near = []
         for notes, starts in zip(self._notes, self._starts, strict=True):
             index = bisect.bisect_left(starts, tick)
-            near = notes[max(0, index - _NUM_NEIGHBOURS) : index + _NUM_NEIGHBOURS]
-            medians.append(statistics.median(pitch for _, _, pitch in near))
+            nearest = notes[max(0, index - _NUM_NEIGHBOURS) : index + _NUM_NEIGHBOURS]
+            near.append([pitch for _, _, pitch in nearest])
 
-        return medians[0], medians[1]
+        melody, accompaniment = near
+        middle = (statistics.median(melody) + statistics.median(accompaniment)) / 2
 
-
-def _is_accompaniment(
-    highest: TimedPitch, group: Sequence[TimedPitch], registers: _Registers
-) -> bool:
-    """Returns whether the highest note of an onset strikes while the melody rests."""
-    melody_pitch, chord_pitch = registers.at(highest[0])
-    middle = (melody_pitch + chord_pitch) / 2
-    lowest_melody = middle if _is_in_block(highest, group) else chord_pitch
-
-    return chord_pitch < melody_pitch and highest[2] < lowest_melody
+        return middle, max(accompaniment)
 
 
-def _find_seconds(
+def _pick_melody(
     highest: TimedPitch, group: Sequence[TimedPitch], registers: _Registers
 ) -> list[TimedPitch]:
-    """Returns the second note of a double stop under a melody note, or an empty list."""
-    _, end, pitch = highest
-    middle = sum(registers.at(highest[0])) / 2
+    """Returns the notes of an onset that belong to the melody: none, the highest, or two."""
+    start, end, pitch = highest
+    middle, highest_accompaniment = registers.find(start)
+
+    in_accompaniment = _is_in_block(highest, group) or pitch <= highest_accompaniment
+    if pitch < middle and in_accompaniment:
+        return []
+
     seconds = [note for note in group if note[1] == end and middle < note[2] < pitch]
     is_double_stop = len(seconds) == 1 and pitch - seconds[0][2] <= _WIDEST_DOUBLE_STOP
 
-    return seconds if is_double_stop else []
+    return [highest, *seconds] if is_double_stop else [highest]
 
 
 def split_stream(
@@ -188,26 +211,27 @@ def split_stream(
     """Splits a stream that holds a melody and its accompaniment.
 
     The melody is the highest note of each onset, with these exceptions. Under a higher note that is
-    held, a note accompanies. Where the melody rests, a chord or a bass note strikes alone: a note
-    that ends together with two others is taken for the top of a chord if it lies nearer to the
-    accompaniment than to the melody, and any note if it lies below the accompaniment. A second note
-    that ends with the melody note and lies near the melody makes a double stop.
+    held, a note accompanies. Where the melody rests, a chord or a bass note strikes alone: of the
+    notes nearer to the accompaniment than to the melody, those accompany that end together with two
+    others, as in a chord, and those no higher than the accompaniment. A second note that ends with
+    the melody note and lies nearer to the melody makes a double stop.
 
-    Where the voices lie is the median pitch of the eight notes before and after; for the melody,
-    of the notes outside chords. If there are few of these, as in a chorale, the melody is the top
-    of the chords.
+    Where the voices lie is told by the eight notes before and after; for the melody, by those
+    outside chords. If there are few of these, as in a chorale, the melody is the skyline.
 
     Args:
         notes: (start, end, pitch) in grid ticks, in any order.
 
     Returns:
-        (melody, accompaniment), each in order of time; together they are all the notes.
+        (melody, accompaniment), each in order of time; together they are all the notes, without the
+        ornaments that start together with another note.
 
     Example:
         >>> tune = [(0, 24, 64), (24, 48, 62), (48, 72, 60)]
         >>> split_stream([(0, 72, 48), *tune]) == (tune, [(0, 72, 48)])
         True
     """
+    notes = drop_ornaments(notes)
     onsets = group_by_onset(notes)
     skyline = _find_skyline(onsets)
     lower = _leave_out(notes, skyline)
@@ -216,16 +240,12 @@ def split_stream(
 
     outside_chords = [note for note in skyline if not _is_in_block(note, onsets[note[0]])]
     is_chordal = len(outside_chords) < _MIN_SHARE_OUTSIDE_CHORDS * len(skyline)
-    registers = _Registers(outside_chords or skyline, lower)
+    if is_chordal:
+        return skyline, lower
 
-    melody = []
-    for highest in skyline:
-        group = onsets[highest[0]]
-        if is_chordal:
-            melody.append(highest)
-        elif not _is_accompaniment(highest, group, registers):
-            melody += [highest, *_find_seconds(highest, group, registers)]
-
-    melody.sort()
+    registers = _Registers(outside_chords, lower)
+    melody = sorted(
+        note for highest in skyline for note in _pick_melody(highest, onsets[highest[0]], registers)
+    )
 
     return melody, _leave_out(notes, melody)

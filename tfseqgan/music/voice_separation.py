@@ -22,6 +22,7 @@ from tfseqgan.music.score import TICKS_PER_QUARTER
 from tfseqgan.music.stream_splitting import (
     TimedPitch,
     count_held_onsets,
+    drop_ornaments,
     group_by_onset,
     holds_accompaniment,
     is_double_stop,
@@ -147,16 +148,10 @@ def quantise(notes: Iterable[TimedPitch], ticks_per_beat: int) -> list[TimedPitc
 
 
 def _group_without_ornaments(notes: Iterable[TimedPitch]) -> dict[int, list[TimedPitch]]:
-    """Returns the notes of each onset that last a tick or longer.
-
-    A note that rounding left without duration is an ornament. It is dropped where another note
-    starts at the same tick; elsewhere it lasts one tick.
-    """
-    return {
-        start: [note for note in group if note[1] > start]
-        or [(start, start + 1, pitch) for _, _, pitch in group]
-        for start, group in group_by_onset(notes).items()
-    }
+    """Returns the notes of each onset; an ornament that starts alone lasts one tick."""
+    return group_by_onset(
+        (start, max(end, start + 1), pitch) for start, end, pitch in drop_ornaments(notes)
+    )
 
 
 def _distinct_pitches(notes: Iterable[TimedPitch]) -> tuple[int, ...]:

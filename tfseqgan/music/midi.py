@@ -245,24 +245,19 @@ def read_midi(path: Path | str) -> Score:
     return score
 
 
-def _storable(text: str) -> str:
-    """Returns a text that UTF-8 can store; surrogates, as from odd file names, are escaped."""
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
 def _title_track(score: Score) -> mido.MidiTrack:
     """Returns the track of the title, tempo, time signature, key and rhythm."""
     numerator, denominator = score.time_signature
     tempo = round(MICROSECONDS_PER_MINUTE / score.tempo_bpm)
 
     track = mido.MidiTrack()
-    track.append(mido.MetaMessage("track_name", name=_storable(score.name)))
+    track.append(mido.MetaMessage("track_name", name=score.name))
     track.append(mido.MetaMessage("set_tempo", tempo=tempo))
     track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
     if score.key is not None:
         track.append(mido.MetaMessage("key_signature", key=score.key))
     if score.rhythm is not None:
-        track.append(mido.MetaMessage("text", text=_storable(_RHYTHM_PREFIX + score.rhythm)))
+        track.append(mido.MetaMessage("text", text=_RHYTHM_PREFIX + score.rhythm))
 
     return track
 
@@ -298,7 +293,7 @@ def _voice_track(
 
 
 def _check_labels(score: Score) -> None:
-    """Raises ValueError if MIDI cannot store the tempo, time signature or key of a score."""
+    """Raises ValueError if MIDI cannot store the tempo or time signature of a score."""
     microseconds = round(MICROSECONDS_PER_MINUTE / score.tempo_bpm)
     if not 1 <= microseconds <= _LONGEST_QUARTER_MICROSECONDS:
         raise ValueError(
@@ -314,14 +309,6 @@ def _check_labels(score: Score) -> None:
             f"and a beat of 1, 2, 4 or so on to {SHORTEST_BEAT}, received "
             f"{score.time_signature}. Give it another time signature."
         )
-
-    try:
-        mido.MetaMessage("key_signature", key=score.key or "C")
-    except ValueError as error:
-        raise ValueError(
-            f"MIDI cannot store the key of {score.name!r}: expected a key such as 'G', 'Bb' or "
-            f"'F#m', received {score.key!r}. Give it such a key, or None."
-        ) from error
 
 
 def write_midi(score: Score, path: Path | str) -> None:

@@ -330,7 +330,7 @@ def write_midi(score: Score, path: Path | str) -> None:
         path: the file to write; its folder must exist.
 
     Raises:
-        ValueError: if MIDI cannot store the tempo, time signature or key of the score.
+        ValueError: if MIDI cannot store the tempo or time signature of the score.
         OSError: if the file cannot be written. A file that was there before is unchanged.
     """
     _check_labels(score)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import mido
 
-from tfseqgan.files import write_atomically
+from tfseqgan.files import read_regular_file, write_atomically
 from tfseqgan.music.score import LONGEST_TICKS, TICKS_PER_QUARTER, Chord, Note, Score
 from tfseqgan.music.voice_separation import (
     NoteGroup,
@@ -45,13 +45,16 @@ _MICROSECONDS_PER_MINUTE = 60e6
 _LONGEST_QUARTER_MICROSECONDS = 2**24 - 1
 """The slowest tempo that MIDI can store."""
 
+_MOST_BYTES = 64 * 2**20
+"""The size of a file that is read; a file with a hole of a terabyte must not fill the memory."""
+
 _SHORTEST_BEAT = 64
 """The largest denominator of a time signature that is read or written."""
 
 
 def _parse(path: Path) -> mido.MidiFile:
     """Returns the parsed file; every defect becomes a ValueError that names it."""
-    data = path.read_bytes()
+    data = read_regular_file(path, _MOST_BYTES)
     if not data.startswith(b"MThd"):
         raise ValueError(
             f"{path} is not a MIDI file: expected the first four bytes b'MThd', received "

@@ -344,9 +344,10 @@ def read_settings(content: Any) -> Settings:
 
 def _check_types(config: dict[str, Any]) -> None:
     """Raises KeyError or ValueError unless the values of a config.json have their types."""
+    data_path = config["data_path"]
     data = config["data"]
     found = {
-        "data_path": (config["data_path"], str | None),
+        "data_path": (data_path, str | None),
         "data": (data, dict),
         "data.name": (data["name"], str),
         "data.sha256": (data["sha256"], str),

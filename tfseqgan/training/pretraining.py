@@ -164,7 +164,7 @@ def pretrain(
     """
     check_compiled(generator)
     data = check_tokens(data, generator.vocabulary_size)
-    batch_size = whole_number("batch_size", batch_size, least=1)
+    batch_size = whole_number("batch_size", batch_size)
     check_batch(data, batch_size)
     if validation_data is not None:
         validation_data = check_tokens(

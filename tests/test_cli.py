@@ -379,9 +379,7 @@ def test_ending_by_sigterm_says_how_to_resume_and_leaves_no_lock(finished, tmp_p
         "\ntfseqgan: Stopped. Resume from the last checkpoint: "
         f"tfseqgan train --resume --out {out}\n"
     )
-    assert_one_line_and_code_2(
-        one_more, f"another process (pid {process.pid}) is writing this run"
-    )
+    assert_one_line_and_code_2(one_more, f"another process (pid {process.pid}) is writing this run")
     assert tfseqgan("train", "--resume", "--out", out)[0] == 0
     assert_same_run(out, finished.out)
     assert sorted(os.listdir(out)) == sorted(os.listdir(finished.out))

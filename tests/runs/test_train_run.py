@@ -300,6 +300,15 @@ def test_a_read_only_disk_is_named(small_disk):
     assert caught.value.filename == str(small_disk / "run")
 
 
+@pytest.mark.parametrize("change", [{"units": 10**11}, {"filters": 10**7}, {"batch_size": 10**9}])
+def test_ending_for_want_of_memory_is_seen_before_anything_is_written(tmp_path, change):
+    settings = dataclasses.replace(TINY, **change)
+    data = load_windows(shared_tunes(), **settings.window_options())
+
+    with pytest.raises(ValueError, match="at least .* GiB; expected at most the .* GiB of this"):
+        train_run._check_memory(data, settings)
+
+
 # ---- one writer
 
 
@@ -430,8 +439,7 @@ def test_torn_away_checkpoints_are_not_a_new_beginning_without_a_word(copied_run
 
     resume(copied_run)
 
-    assert "metrics.csv exists and" in caplog.text
-    assert "starts again from its first round" in caplog.text
+    assert "adversarial holds no checkpoint: this stage starts with its first round" in caplog.text
     assert_same_run(copied_run, shared_run())
 
 

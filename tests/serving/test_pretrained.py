@@ -297,3 +297,13 @@ def test_a_strangers_bytes_are_a_value_error_with_a_true_manifest_too(copy, name
 
         with pytest.raises(ValueError, match=name):
             sg.from_pretrained(copy)
+
+
+def test_models_with_numbers_that_are_not_finite_are_not_saved(tmp_path):
+    generator, discriminator, tokenizer = make_models(6)
+    discriminator.set_weights([weight * np.nan for weight in discriminator.get_weights()])
+
+    with pytest.raises(ValueError, match="numbers that are not finite"):
+        sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)
+
+    assert not list(tmp_path.iterdir())

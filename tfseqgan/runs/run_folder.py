@@ -207,11 +207,12 @@ def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False)
     return folder
 
 
-def _is_written_by_run(folder: Path, path: Path, tunes: set[str]) -> bool:
+def _is_written_by_run(folder: Path, path: Path, num_tunes: int) -> bool:
     """Returns whether a file in one of a run's own folders is one that the run writes."""
     name, _, relative = path.relative_to(folder).as_posix().partition("/")
     if name == "samples":
-        return relative in tunes
+        found = re.fullmatch(r"tune_(\d+)\.mid", relative)
+        return found is not None and relative == _tune_name(int(found[1]), num_tunes)
     if path.is_symlink() and path.is_dir():
         return relative in ("pretraining", "adversarial")
 
@@ -231,17 +232,16 @@ def _list_files(folder: Path) -> list[Path]:
 def _find_written_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """Returns the files and links that a run has written, config.json last, and the other ones."""
     try:
-        num_tunes = read_json(folder / "config.json")["settings"]["num_tunes"]
-        tunes = set(_tune_names(num_tunes))
+        num_tunes = read_settings(read_json(folder / "config.json")).num_tunes
     except (ValueError, KeyError, TypeError):
-        tunes = set()
+        num_tunes = 0
 
     written: list[Path] = []
     others: list[Path] = []
     for path in (folder / name for name in _CONTENTS):
         if path.is_dir() and not path.is_symlink():
             for found in _list_files(path):
-                is_written = _is_written_by_run(folder, found, tunes)
+                is_written = _is_written_by_run(folder, found, num_tunes)
                 (written if is_written else others).append(found)
         elif os.path.lexists(path):
             written.append(path)
@@ -573,11 +573,12 @@ def load_model(run: Path | str, name: str) -> Any:
     return open_run(run).load_model(name)
 
 
-def _tune_names(num_tunes: int) -> list[str]:
-    """Returns the file names of tunes, which sort by number."""
-    num_digits = len(str(num_tunes))
+def _tune_name(number: int, num_tunes: int) -> str | None:
+    """Returns the file name of a tune, by which tunes sort; None for one too many."""
+    if not 1 <= number <= num_tunes:
+        return None
 
-    return [f"tune_{number:0{num_digits}}.mid" for number in range(1, num_tunes + 1)]
+    return f"tune_{number:0{len(str(num_tunes))}}.mid"
 
 
 def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
@@ -593,8 +594,10 @@ def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
 
-    paths = [folder / name for name in _tune_names(len(tunes))]
-    for path, tune in zip(paths, tunes, strict=True):
+    paths = []
+    for number, tune in enumerate(tunes, 1):
+        path = folder / str(_tune_name(number, len(tunes)))
         write_midi(tune, path)
+        paths.append(path)
 
     return paths

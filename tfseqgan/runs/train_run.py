@@ -23,6 +23,7 @@ from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import lock_folder, write_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
 from tfseqgan.objectives.objective import Objective
@@ -46,6 +47,7 @@ from tfseqgan.runs.run_folder import (
     write_tunes,
 )
 from tfseqgan.runs.settings import Settings
+from tfseqgan.serving.keras_files import count_weights
 from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
@@ -98,6 +100,41 @@ def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discrimin
     )
 
     return generator, discriminator
+
+
+def _check_memory(data: Windows, settings: Settings) -> None:
+    """Raises ValueError if training needs more memory than the machine has, by a low estimate.
+
+    That is four numbers a weight (itself, its gradient, Adam's two moments), and two arrays of
+    logits. TensorFlow would end the process, or the system would.
+    """
+    tokenizer = data.tokenizer
+    features = tokenizer.token_features.tolist() if settings.embedding == "parts" else None
+    vocabulary = {"vocabulary_size": tokenizer.vocabulary_size, "token_features": features}
+    num_weights = count_weights(
+        Generator,
+        vocabulary | {"embedding_dim": settings.embedding_dim, "units": settings.units},
+    )
+    num_weights += count_weights(
+        Discriminator,
+        vocabulary
+        | {
+            "embedding_dim": settings.discriminator_embedding_dim,
+            "filters": settings.filters,
+            "kernel_sizes": list(settings.kernel_sizes),
+        },
+    )
+
+    batch_size = max(settings.pretraining_batch_size, settings.batch_size)
+    num_logits = batch_size * settings.length * tokenizer.vocabulary_size
+    needed = 4 * (4 * num_weights + 2 * num_logits)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(
+            f"The settings ask for {num_weights:,} weights and {num_logits:,} logits a batch, at "
+            f"least {needed / 2**30:,.1f} GiB; expected at most the {there / 2**30:,.1f} GiB of "
+            "this machine. Lower units, embedding_dim, filters, length or the batch sizes."
+        )
 
 
 def _find_by_name(table: dict[Any, Any], name: str | None) -> Any:
@@ -274,17 +311,33 @@ def _writable_folder(run_folder: Path) -> contextlib.AbstractContextManager[Path
     return tempfile.TemporaryDirectory(prefix="tfseqgan-")
 
 
-def _say_if_checkpoints_are_lost(folder: Path, checkpoints: Path) -> None:
-    """Logs a warning for each stage that a resumed run must begin again from its first round."""
-    for table, stage in (("pretraining.csv", "pretraining"), ("metrics.csv", "adversarial")):
-        has_rows = os.path.exists(folder / table)
-        if has_rows and not list((checkpoints / stage).glob("ckpt-*.index")):
+def _say_what_starts_again(checkpoints: Path) -> None:
+    """Logs a warning for each stage that a resumed run begins with its first round."""
+    for stage in ("pretraining", "adversarial"):
+        if not list((checkpoints / stage).glob("ckpt-*.index")):
             _log.warning(
-                "%s exists and %s holds no checkpoint: this stage starts again from its first "
-                "round.",
-                folder / table,
+                "%s holds no checkpoint: this stage starts with its first round.",
                 checkpoints / stage,
             )
+
+
+def _begin(
+    folder: Path,
+    checkpoints: Path,
+    config: dict[str, Any],
+    tokenizer: Tokenizer,
+    is_resumed: bool,
+) -> None:
+    """Makes a folder ready for a run, and writes what is known of it before it is trained."""
+    if is_resumed:
+        remove_partial_files(folder)
+        _say_what_starts_again(checkpoints)
+    else:
+        clear_folder(folder)
+
+    write_config(folder, config)
+    tokenizer.save(folder / "tokenizer.json")
+    record_files(folder, "tokenizer.json")
 
 
 @under_strategy
@@ -333,6 +386,7 @@ def train_run(
 
         folder = Path(held.enter_context(_writable_folder(run_folder)))
         data = _load_data(settings, data_path, resumed_config)
+        _check_memory(data, settings)
         generator, discriminator = make_models(data, settings)
 
         # Everything is checked; from here on the folder is changed.
@@ -340,18 +394,13 @@ def train_run(
             run_folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(lock_folder(run_folder))
             check_folder(run_folder, overwrite)  # another run may have begun there meanwhile
-        if is_resumed:
-            remove_partial_files(folder)
-            _say_if_checkpoints_are_lost(folder, run_folder / "checkpoints")
-        else:
-            clear_folder(folder)
-        write_config(folder, _make_config(settings, data_path, data, resumed_config))
-        data.tokenizer.save(folder / "tokenizer.json")
-        record_files(folder, "tokenizer.json")
+        checkpoints = run_folder / "checkpoints"
+        config = _make_config(settings, data_path, data, resumed_config)
+        _begin(folder, checkpoints, config, data.tokenizer, is_resumed)
         barrier()  # workers look for checkpoints only after those of an earlier run are removed
 
         return _train_and_evaluate(
-            folder, run_folder / "checkpoints", generator, discriminator, data, settings, verbose
+            folder, checkpoints, generator, discriminator, data, settings, verbose
         )
 
 

@@ -240,7 +240,7 @@ def _check_file(path: Path, expected: type, compile: bool) -> None:
         _check_weights(_read_member(archive, _WEIGHTS, path.stat().st_size), num_weights)
 
 
-def _check_finite(model: keras.Model) -> None:
+def check_finite_model(model: keras.Model) -> None:
     """Raises ValueError unless every weight of a model, and its optimizer's state, is finite."""
     optimizer = getattr(model, "optimizer", None)
     variables = [*model.weights, *(optimizer.variables if optimizer else [])]
@@ -280,7 +280,7 @@ def load_keras_file(path: Path, expected: type, compile: bool = False) -> Any:
     try:
         _check_file(path, expected, compile)
         model = keras.models.load_model(path, compile=compile)
-        _check_finite(model)
+        check_finite_model(model)
     except Exception as error:  # a damaged file raises BadZipFile, KeyError, OpError and many more
         is_whole = path.is_file() and zipfile.is_zipfile(path)
         reason = error if is_whole else "the file is incomplete"

@@ -24,7 +24,7 @@ from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
-from tfseqgan.serving.keras_files import load_keras_file
+from tfseqgan.serving.keras_files import check_finite_model, load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
     hash_files,
@@ -105,7 +105,15 @@ def save_parts(
     Returns:
         The hash of each file by name, for the manifest: it is to be written last, so that an
         interrupted save leaves no manifest that fits a mix of old and new files.
+
+    Raises:
+        ValueError: if a model holds numbers that are not finite; nothing is written then.
+        OSError: if a file cannot be written.
     """
+    check_finite_model(generator)
+    if discriminator is not None:
+        check_finite_model(discriminator)
+
     names = ["tokenizer.json", "generator.keras"]
     tokenizer.save(folder / "tokenizer.json")
     save_model(generator, folder / "generator.keras")
@@ -134,7 +142,8 @@ def save_pretrained(
         discriminator: the discriminator, or None.
 
     Raises:
-        ValueError: if the models and the tokenizer do not have the same vocabulary.
+        ValueError: if the models and the tokenizer do not have the same vocabulary, or a model
+            holds numbers that are not finite.
         OSError: if a file cannot be written.
 
     Example:

@@ -384,7 +384,7 @@ class Checkpoints:
             for option, value in now.items():
                 if value == saved.get(option):
                     continue
-                _log.info(
+                _log.warning(
                     "%s: %s is %s from here on; it was %s.", name, option, value, saved.get(option)
                 )
                 if option == "learning_rate" and isinstance(value, float):

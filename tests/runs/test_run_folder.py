@@ -136,28 +136,62 @@ def test_ending_a_run_that_cannot_be_removed_whole_removes_nothing(copied_run, m
     before = {path: path.read_bytes() for path in copied_run.rglob("*") if path.is_file()}
     rename = os.rename
 
-    def fail_at_config(source, target):
-        if Path(source).name == "config.json":
+    def fail_at_tokenizer(source, target):
+        if Path(source).name == "tokenizer.json":
             raise PermissionError(1, "Operation not permitted", str(source))
         rename(source, target)
 
-    monkeypatch.setattr(os, "rename", fail_at_config)
+    monkeypatch.setattr(os, "rename", fail_at_tokenizer)
     with pytest.raises(PermissionError):
         run_folder.clear_folder(copied_run)
 
     assert {path: path.read_bytes() for path in copied_run.rglob("*") if path.is_file()} == before
-    assert not (copied_run / ".replaced").exists()
+
+
+@pytest.mark.parametrize("when", range(0, 30, 4))
+def test_ending_a_process_that_removes_a_run_leaves_a_run_that_can_be_removed(
+    copied_run, monkeypatch, when
+):
+    calls = iter(range(1000))
+
+    def die(function):
+        def dying(*arguments, **options):
+            if next(calls) == when:
+                raise KeyboardInterrupt
+            return function(*arguments, **options)
+
+        return dying
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "rename", die(os.rename))
+        patch.setattr(Path, "unlink", die(Path.unlink))
+        run_folder.clear_folder(copied_run)
+
+    run_folder.check_folder(copied_run, overwrite=True)
+    run_folder.clear_folder(copied_run)
+    assert not list(copied_run.iterdir())
 
 
 def test_litter_of_a_killed_process_makes_a_folder_no_less_empty(tmp_path):
     (tmp_path / ".lock").write_text("17 host")
     (tmp_path / ".config.json.17.partial").write_text("half")
-    (tmp_path / ".replaced").mkdir()
+    (tmp_path / ".config.json.replaced").write_text("old")
+    (tmp_path / ".partial.generator.keras").write_text("half")
 
     assert run_folder.check_folder(tmp_path) == tmp_path
 
     run_folder.remove_partial_files(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [".lock", ".replaced"]
+    assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_litter_is_not_what_a_user_calls_so(tmp_path):
+    (tmp_path / ".thesis.17.partial").write_text("mine")
+
+    run_folder.remove_partial_files(tmp_path)
+
+    assert os.listdir(tmp_path) == [".thesis.17.partial"]
+    with pytest.raises(ValueError, match="is not a run of tfseqgan"):
+        run_folder.check_folder(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "generator.keras", "pretrained.keras"])
@@ -166,7 +200,7 @@ def test_a_strangers_saved_model_in_a_run_folder_makes_it_no_exported_sampler(tm
     (tmp_path / "7" / "saved_model.pb").write_bytes(b"")
     assert not run_folder.is_run_folder(tmp_path)
 
-    (tmp_path / name).write_bytes(b"")
+    (tmp_path / name).write_text('{"versions": {"tfseqgan": "0.1.0"}}')
 
     assert run_folder.is_run_folder(tmp_path)
 

@@ -101,6 +101,7 @@ def test_a_file_that_keras_wrote_is_loaded_bit_for_bit(generator_file, compile):
 def test_an_optimizer_of_keras_comes_back(tmp_path, optimizer):
     discriminator = make_discriminator()
     discriminator.compile(optimizer)
+    discriminator.optimizer.build(discriminator.trainable_variables)
     discriminator.save(tmp_path / "discriminator.keras")
 
     loaded = load_keras_file(tmp_path / "discriminator.keras", sg.Discriminator, compile=True)

@@ -22,12 +22,12 @@ list are loaded without that check.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,6 @@ _WRITTEN_IN_FOLDERS = {
     "logs": re.compile(r"(pretraining|adversarial)/events\.out\.tfevents\..*"),
 }
 """What a run writes into its folders, besides its tunes; another file there is the user's."""
-
-_PARTIAL_FILES = (".*.partial", ".partial.*.keras")
-"""What a killed process may leave in the folder."""
-
-_REPLACED = ".replaced"
-"""The folder that an earlier run is moved to before it is removed."""
 
 _MODELS = {"pretrained": Generator, "generator": Generator, "discriminator": Discriminator}
 
@@ -127,19 +121,29 @@ def is_run_folder(path: Path | str) -> bool:
     A SavedModel is a program, so that a run is never taken for one because of what else lies in its
     folder.
     """
-    names = ("config.json", "generator.keras", "pretrained.keras")
+    folder = Path(path)
+    has_model = any(os.path.lexists(folder / f"{name}.keras") for name in _MODELS)
 
-    return any(os.path.lexists(Path(path) / name) for name in names)
+    return has_model or _is_run(folder)
 
 
 def _find_partial_files(folder: Path) -> list[Path]:
-    """Returns what a killed process may have left in a folder."""
-    return [path for pattern in _PARTIAL_FILES for path in folder.glob(pattern)]
+    """Returns what a killed process may have left in a folder, besides a run's own files."""
+    patterns = (".{}.*.partial", ".partial.{}", ".{}.replaced")
+    found = [folder.glob(pattern.format(name)) for pattern in patterns for name in _CONTENTS]
+
+    return list(itertools.chain.from_iterable(found))
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Removes what a killed process left in a run's folder, besides the run's own files."""
+    for path in _find_partial_files(folder):
+        path.unlink(missing_ok=True)
 
 
 def _is_empty(folder: Path) -> bool:
     """Returns whether a folder holds nothing, or only what a killed process may leave."""
-    ignored = {folder / files.LOCK_NAME, folder / _REPLACED, *_find_partial_files(folder)}
+    ignored = {folder / files.LOCK_NAME, *_find_partial_files(folder)}
 
     return folder.is_dir() and not set(folder.iterdir()) - ignored
 
@@ -209,6 +213,9 @@ def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False)
 
 def _is_written_by_run(folder: Path, path: Path, num_tunes: int) -> bool:
     """Returns whether a file in one of a run's own folders is one that the run writes."""
+    if path.name.startswith(".") and path.name.endswith(".replaced"):
+        path = path.with_name(path.name.removeprefix(".").removesuffix(".replaced"))
+
     name, _, relative = path.relative_to(folder).as_posix().partition("/")
     if name == "samples":
         found = re.fullmatch(r"tune_(\d+)\.mid", relative)
@@ -249,47 +256,45 @@ def _find_written_files(folder: Path) -> tuple[list[Path], list[Path]]:
     return written, others
 
 
-def _move_all(paths: Sequence[Path], folder: Path) -> None:
-    """Moves files into a folder, all of them or none."""
-    moved: list[tuple[Path, Path]] = []
+def _rename_all(paths: Sequence[Path]) -> list[Path]:
+    """Gives files hidden names, all of them or none, and returns the new paths."""
+    renamed: list[Path] = []
     try:
-        for number, path in enumerate(paths):
-            target = folder / str(number)
+        for path in paths:
+            target = path.with_name(f".{path.name}.replaced")
             os.rename(path, target)
-            moved.append((path, target))
+            renamed.append(target)
     except OSError:
-        for path, target in reversed(moved):
+        for path, target in zip(paths, renamed, strict=False):
             os.rename(target, path)
         raise
+
+    return renamed
 
 
 def clear_folder(out: Path) -> None:
     """Removes the run in a folder, and no other file there.
 
-    Nothing is removed before it is known that everything can be: what the run has written is first
-    moved aside, which is undone where one file cannot be moved. Of a link the link goes, and what
-    it points to stays. Files in the run's own folders that no run writes are kept and named.
+    Nothing is removed before it is known that everything can be: a file that can be renamed can be
+    removed, so that all are renamed first, which is undone where one cannot be. config.json goes
+    last, by which the folder is known to be a run's if this process is killed meanwhile.
+
+    Of a link the link goes, and what it points to stays. Files in the run's own folders that no run
+    writes are kept and named.
 
     Raises:
-        OSError: if a file cannot be moved; the run is as it was.
+        OSError: if a file cannot be removed; the run is as it was.
     """
+    remove_partial_files(out)
     written, others = _find_written_files(out)
-    aside = out / _REPLACED
-    if aside.is_dir() and not aside.is_symlink():
-        shutil.rmtree(aside)  # of a process that was killed at this point
     if not written:
         return
 
-    aside.mkdir()
-    try:
-        _move_all(written, aside)
-    except OSError:
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside)
-
-    remove_partial_files(out)
+    *parts, config = written
+    for path in [*_rename_all(parts), config]:
+        path.unlink()
     _remove_empty_folders(out)
+
     if others:
         names = ", ".join(path.relative_to(out).as_posix() for path in others[:10])
         more = f" and {len(others) - 10} more" if len(others) > 10 else ""
@@ -302,12 +307,6 @@ def _remove_empty_folders(out: Path) -> None:
         for parent, _, _ in os.walk(out / name, topdown=False):
             if not os.path.islink(parent) and not os.listdir(parent):
                 os.rmdir(parent)
-
-
-def remove_partial_files(folder: Path) -> None:
-    """Removes what a killed process left half-written in a run's folder."""
-    for path in _find_partial_files(folder):
-        path.unlink(missing_ok=True)
 
 
 def read_json(path: Path | str) -> Any:

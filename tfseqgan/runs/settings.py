@@ -52,18 +52,16 @@ def _one_of(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-def _as_plain(field: dataclasses.Field, value: Any) -> Any:
+def _as_plain(value: Any) -> Any:
     """Returns a number as Python's own, where NumPy's was given; any other value as it is."""
+    if isinstance(value, tuple):
+        return tuple(map(_as_plain, value))
     if isinstance(value, bool):
         return value  # no number, although Python counts with it
     if isinstance(value, numbers.Integral):
         return operator.index(value)
     if isinstance(value, numbers.Real):
         return float(value)
-    if field.type == tuple[int, ...] and isinstance(value, tuple):
-        return tuple(
-            operator.index(item) if isinstance(item, numbers.Integral) else item for item in value
-        )
 
     return value
 
@@ -229,7 +227,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = _as_plain(field, getattr(self, field.name))
+            value = _as_plain(getattr(self, field.name))
             object.__setattr__(self, field.name, value)
             if value is None and field.default is None:
                 continue  # the objective keeps its own part

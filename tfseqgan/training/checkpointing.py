@@ -364,8 +364,10 @@ class Checkpoints:
     def _find_not_finite(self) -> str | None:
         """Returns which part of the state holds numbers that are not finite, or None."""
         for variable in tf.train.TrackableView(self.checkpoint).descendants():
-            is_float = isinstance(variable, tf.Variable) and variable.dtype.is_floating
-            if is_float and not tf.reduce_all(tf.math.is_finite(variable)):
+            if not isinstance(variable, keras.Variable | tf.Variable):
+                continue
+            values = tf.convert_to_tensor(variable)
+            if values.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(values)):
                 return f"{variable.name} holds numbers that are not finite"
 
         return None
@@ -384,8 +386,13 @@ class Checkpoints:
             for option, value in now.items():
                 if value == saved.get(option):
                     continue
+                was = saved.get(option)
                 _log.warning(
-                    "%s: %s is %s from here on; it was %s.", name, option, value, saved.get(option)
+                    "%s: %s is %s from here on; it was %s.",
+                    name,
+                    option,
+                    f"{value:.6g}" if isinstance(value, float) else value,
+                    f"{was:.6g}" if isinstance(was, float) else was,
                 )
                 if option == "learning_rate" and isinstance(value, float):
                     optimizer.learning_rate = value

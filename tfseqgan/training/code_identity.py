@@ -27,15 +27,16 @@ def _is_plain(value: Any) -> bool:
 
 
 def _describe_code(code: types.CodeType, docstring: str | None) -> str:
-    """Returns the instructions, names and constants of a function, without those of its text."""
+    """Returns the instructions, names and constants of a function, its docstring left out."""
     constants = []
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             constants.append(_describe_code(constant, None))
         elif isinstance(constant, frozenset):
             constants.append(repr(sorted(map(repr, constant))))
-        elif constant != docstring or docstring is None:
-            constants.append(repr(constant))
+        else:
+            is_docstring = docstring is not None and constant == docstring
+            constants.append(repr(None if is_docstring else constant))
 
     return repr((code.co_code, code.co_names, code.co_freevars, constants))
 

@@ -422,10 +422,10 @@ def test_time_in_film_frames_is_refused(tmp_path):
         read_midi(path)
 
 
-def test_a_missing_file_and_a_folder_raise_the_errors_of_python(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_midi(tmp_path / "none.mid")
-    with pytest.raises(OSError):
+    with pytest.raises(ValueError, match="is not a regular file"):
         read_midi(tmp_path)
 
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tfseqgan.files import read_json
 from tfseqgan.music.events import Event
 from tfseqgan.music.score import TICKS_PER_QUARTER
 from tfseqgan.music.tokenizer import Tokenizer
@@ -44,7 +44,7 @@ def _read_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Table,
             valid = arrays["valid"]
             vocabulary = arrays["vocabulary"]
 
-        tables = json.loads(path.with_name("tables.json").read_bytes())
+        tables = read_json(path.with_name("tables.json"))
         octaves = [tuple(entry or ()) for entry in tables["octaves"]]
         pitch_class_sets = [tuple(entry or ()) for entry in tables["pitch_class_sets"]]
     except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import mido
 
-from tfseqgan.files import write_atomically
+from tfseqgan.files import read_regular_file, write_atomically
 from tfseqgan.music.metre import starts_bar
 from tfseqgan.music.midi_labels import MICROSECONDS_PER_MINUTE, SHORTEST_BEAT, find_labels
 from tfseqgan.music.midi_parsing import PROGRAM_CHANGE, RawFile, RawTrack, parse_midi
@@ -49,7 +49,8 @@ _LONGEST_QUARTER_MICROSECONDS = 2**24 - 1
 """The slowest tempo that MIDI can store."""
 
 _LARGEST_FILE = 2**26
-"""The bytes of the largest file that is read."""
+"""The bytes of the largest file that is read; one with a hole of a terabyte must not fill the
+memory."""
 
 _TEXT = 0x01
 _LABELS = (0x51, 0x58, 0x59)
@@ -102,13 +103,7 @@ def _read_name(file: RawFile, path: Path) -> str:
 def _read_file(path: Path) -> RawFile:
     """Parses a file and checks that it counts musical time."""
     name = printable_path(path)
-    with path.open("rb") as opened:
-        data = opened.read(_LARGEST_FILE + 1)
-    if len(data) > _LARGEST_FILE:
-        raise ValueError(
-            f"{name} is too large for a MIDI file: expected at most {_LARGEST_FILE} bytes, "
-            "received more. Leave it out."
-        )
+    data = read_regular_file(path, _LARGEST_FILE)
 
     file = parse_midi(data, name)
     if file.ticks_per_beat <= 0:
@@ -226,8 +221,8 @@ def read_midi(path: Path | str) -> Score:
         The score; it has at least one note.
 
     Raises:
-        ValueError: if the file is not MIDI, is truncated or damaged, holds no notes, or holds a
-            melody note, or a silence between notes, that is longer than `score.LONGEST_TICKS`. The
+        ValueError: if the file is not MIDI or no regular file, is too large, truncated or damaged,
+            holds no notes, or holds a melody note, or a silence between notes, that is longer than `score.LONGEST_TICKS`. The
             message names the file, and the tick if it is known.
         OSError: if the file cannot be opened; FileNotFoundError if it is missing.
 

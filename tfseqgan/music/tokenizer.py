@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tfseqgan.files import write_atomically
+from tfseqgan.files import read_json, write_atomically
 from tfseqgan.music.events import Event, check_event, events_to_score, score_to_events
 from tfseqgan.music.nearest_event import NearestEvent
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
@@ -429,20 +429,19 @@ class Tokenizer:
                 names the file.
             OSError: if the file cannot be opened.
         """
-        data = Path(path).read_bytes()
-
         try:
-            content = json.loads(data)
+            content = read_json(path)
             header = {name: content.get(name) for name in _FILE_HEADER}
             if header != _FILE_HEADER or set(content) != {*_FILE_HEADER, "rare", "events"}:
                 raise ValueError(f"its header is {header} and its fields are {sorted(content)}")
             return cls(content["events"], content["rare"])
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             # Invalid JSON and invalid UTF-8 are ValueErrors; JSON of another form is one of these.
             raise ValueError(
                 f"{path} is not a whole tokenizer file: expected JSON with the header "
-                f"{_FILE_HEADER} and the fields rare and events, but {error}. Download it again, "
-                "or fit a tokenizer and save it."
+                f"{_FILE_HEADER} and the fields rare and events, but "
+                f"{str(error).removesuffix('.')}. Download it again, or fit a tokenizer and save "
+                "it."
             ) from error
 
     def __eq__(self, other: object) -> bool:

@@ -1,5 +1,7 @@
 """Models in files and behind servers. May import: evaluation, files, models, music, ops.
 
+manifest       the hash of each file of a folder
+keras_files    `.keras` files, looked at before they are loaded
 pretrained     models and tokenizer in a folder
 signatures     what a served model computes
 export         SavedModel for TensorFlow Serving

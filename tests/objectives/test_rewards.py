@@ -110,6 +110,7 @@ def test_a_reward_of_another_shape_or_kind_is_refused_and_not_broadcast(reward, 
         np.array([1, 0, 1], np.uint8),
         np.array([1, 0, 1], object),
         tf.constant([1.0, 0.0, 1.0], tf.float64),
+        tf.constant([1.0, 0.0, 1.0], tf.bfloat16),
     ],
     ids=lambda rewards: type(rewards).__name__,
 )

@@ -77,7 +77,9 @@ def test_a_seed_beyond_32_bits_has_samples_of_its_own(seed):
 
 
 @pytest.mark.parametrize(
-    "seed", [1.5, "1", (1,), (1, 2, 3), (1, 0.5), [1, 2], np.ones(2)], ids=repr
+    "seed",
+    [1.5, "1", (1,), (1, 2, 3), (1, 0.5), (2**32, 0), (0, 2**32), [1, 2], np.ones(2)],
+    ids=repr,
 )
 def test_what_is_no_seed_is_refused_by_name(seed):
     with pytest.raises(ValueError, match="seed must be a whole number"):

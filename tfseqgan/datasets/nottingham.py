@@ -320,7 +320,7 @@ def download_nottingham(folder: Path | str, url: str = NOTTINGHAM_URL) -> Path:
         https://github.com/jukedeck/nottingham-dataset (GPL-3.0)
     """
     folder = Path(folder)
-    target = folder.resolve()
+    target = Path(os.path.realpath(folder))
     if target.is_dir() and _holds_the_tunes(target):
         return folder
     _check_target(target)

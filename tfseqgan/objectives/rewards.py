@@ -108,6 +108,16 @@ def _describe(value):
     return f"a {type(value).__name__}"
 
 
+def _is_real(dtype):
+    """Returns whether an array of this type holds real numbers, or truth values."""
+    try:
+        dtype = tf.as_dtype(dtype)
+    except TypeError:  # one of NumPy's that TensorFlow has not
+        return False
+
+    return dtype.is_floating or dtype.is_integer or dtype.is_bool
+
+
 def check_rewards(rewards: Any, logits: tf.Tensor) -> tf.Tensor:
     """Returns what an objective's reward computed, checked: a real number for each logit.
 
@@ -128,10 +138,7 @@ def check_rewards(rewards: Any, logits: tf.Tensor) -> tf.Tensor:
         [1.0, 0.0]
     """
     is_array = hasattr(rewards, "dtype") and hasattr(rewards, "shape")
-    if is_array:
-        dtype = tf.as_dtype(rewards.dtype)
-        is_real = dtype.is_floating or dtype.is_integer or dtype.is_bool
-    if not is_array or not is_real or tuple(rewards.shape) != tuple(logits.shape):
+    if not is_array or not _is_real(rewards.dtype) or tuple(rewards.shape) != tuple(logits.shape):
         raise ValueError(
             "The objective's reward must return one real number for each logit, shape "
             f"{tuple(logits.shape)}; received {_describe(rewards)}. It is called with a tensor of "
@@ -164,7 +171,7 @@ def check_token_rewards(rewards: Any, num_sequences: int) -> tf.Tensor:
         array = np.asarray(rewards)
         if array.dtype == object:  # numbers of several libraries, or what is no number
             array = array.astype(np.float64)
-        if array.dtype.kind not in "biuf":
+        if not _is_real(array.dtype):
             raise TypeError("the numbers are not real")
         with np.errstate(over="ignore"):
             numbers = array.astype(np.float32)

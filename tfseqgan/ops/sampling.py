@@ -128,17 +128,26 @@ def check_sampling(
     return SamplingOptions(num_sequences, length, divisor, top_k, share)
 
 
+def _fits_32_bits(number):
+    """Returns whether a whole number is a 32-bit one, signed or not."""
+    return -(2**31) <= number < 2**32
+
+
 def _seed_pair(seed):
-    """Returns the pair of integers that row 0 draws from."""
+    """Returns the pair of 32-bit integers that row 0 draws from."""
     if seed is None:
         return secrets.randbits(31), 0
     if isinstance(seed, tuple):
-        if len(seed) != 2:
-            raise ValueError(f"seed must be a whole number or a pair of them, received {seed!r}.")
-        return tuple(whole_number("seed", part) for part in seed)
+        pair = tuple(whole_number("seed", part) for part in seed)
+        if len(pair) != 2 or not all(map(_fits_32_bits, pair)):
+            raise ValueError(
+                "seed must be a whole number, or a pair of them from −2³¹ to 2³² − 1; received "
+                f"{seed!r}."
+            )
+        return pair
 
     number = whole_number("seed", seed)
-    if -(2**31) <= number < 2**32:
+    if _fits_32_bits(number):
         return number, 0
 
     # Taken modulo 2³², a large seed would give the samples of a small one.
@@ -154,8 +163,8 @@ def row_seeds(
 
     Args:
         seed: a whole number; a pair of them, of which the second is counted up from row to row;
-            or None for a random one. They are taken as 32 bits, so that −1 is 2³² − 1; a single
-            number beyond −2³¹ … 2³² − 1 is hashed to a pair first.
+            or None for a random one. Numbers from −2³¹ to 2³² − 1 are taken as 32 bits, so that −1
+            is 2³² − 1; a single number beyond is hashed to a pair.
         num_sequences: B.
         first_row: the index of the first row.
 
@@ -174,7 +183,7 @@ def row_seeds(
 
     seeds = np.empty((num_sequences, 2), np.uint32)
     seeds[:, 0] = first % 2**32
-    seeds[:, 1] = (second % 2**32 + rows) % 2**32
+    seeds[:, 1] = (second + rows) % 2**32
 
     return tf.constant(seeds.view(np.int32))
 

@@ -139,17 +139,18 @@ class AdversarialSteps:
 
         return state
 
-    def sample(self, num_sequences: int, length: int, seed: tuple[int, int]) -> Trajectory:
+    def sample(
+        self, num_sequences: int, length: int, seed: tuple[int, int], first_row: int = 0
+    ) -> Trajectory:
         """Samples trajectories from the policy, each replica its share of the rows."""
-        return self._sample_rows(row_seeds(seed, num_sequences), length)
+        return self._sample_rows(row_seeds(seed, num_sequences, first_row), length)
 
     def sample_tokens(self, num_sequences: int, length: int, seed: tuple[int, int]) -> np.ndarray:
         """Samples many sequences, a batch at a time: NumPy int32 [N, T]."""
-        first, second = seed
         batches = []
         for start in range(0, num_sequences, _SAMPLED_AT_ONCE):
             count = min(_SAMPLED_AT_ONCE, num_sequences - start)
-            trajectory = self.sample(count, length, (first, second + start))
+            trajectory = self.sample(count, length, seed, first_row=start)
             batches.append(trajectory.tokens.numpy())
 
         return np.concatenate(batches)

@@ -51,6 +51,8 @@ _ALLOWED_CLASSES = {"_generic_user_object", "signature_map", "trackable_list_wra
 
 _ALLOWED_ASSETS = {"tokenizer.json"}
 
+_MOST_NAMED = 12
+
 _MOST_BYTES = 2**26
 """A model of 100,000 tokens with their parts stays below this."""
 
@@ -120,7 +122,8 @@ def _called_functions(node):
 
 
 def _foreign_operations(graph_def: Any) -> Iterator[str]:
-    """Yields what a graph and its functions hold beyond the allowed operations."""
+    """Yields what a graph and its functions hold beyond the allowed operations, each once."""
+    seen = set()
     graphs = {"the graph": (graph_def.node, GRAPH_OPERATIONS)}
     for function in graph_def.library.function:
         name = function.signature.name
@@ -129,7 +132,8 @@ def _foreign_operations(graph_def: Any) -> Iterator[str]:
 
     for name, (nodes, allowed) in graphs.items():
         for node in nodes:
-            if node.op not in allowed:
+            if node.op not in allowed and node.op not in seen:
+                seen.add(node.op)
                 yield f"the operation {node.op} (in {name})"
             if name != "the graph" and any(map(_is_saver, _called_functions(node))):
                 yield f"a call of the saver (in {name})"
@@ -193,7 +197,7 @@ def check_saved_model(folder: Path) -> None:
     parts = foreign_parts(read_meta_graph(folder))
     if parts:
         raise ValueError(
-            f"{folder / 'saved_model.pb'} holds {', '.join(parts[:3])}; expected only what "
-            "export_saved_model writes. A SavedModel is a program, and this one was not loaded. "
-            "If you trust it, load it by tf.saved_model.load."
+            f"{folder / 'saved_model.pb'} holds {', '.join(parts[:_MOST_NAMED])}; expected only "
+            "what export_saved_model writes. A SavedModel is a program; this one was not loaded. If "
+            "you trust it, load it by tf.saved_model.load."
         )

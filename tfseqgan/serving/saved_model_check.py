@@ -198,6 +198,6 @@ def check_saved_model(folder: Path) -> None:
     if parts:
         raise ValueError(
             f"{folder / 'saved_model.pb'} holds {', '.join(parts[:_MOST_NAMED])}; expected only "
-            "what export_saved_model writes. A SavedModel is a program; this one was not loaded. If "
-            "you trust it, load it by tf.saved_model.load."
+            "what export_saved_model writes. A SavedModel is a program; this one was not loaded. "
+            "If you trust it, load it by tf.saved_model.load."
         )

@@ -132,7 +132,9 @@ def _add_sample(commands: Any) -> None:
         "sample",
         allow_abbrev=False,
         help="write tunes of a trained generator as MIDI",
-        description="Samples tunes from a trained generator and writes them as MIDI files.",
+        description="Samples tunes from a trained generator and writes them as MIDI files. The "
+        "files of a run hold no code. An exported sampler is a program: it is loaded only if it "
+        "holds nothing but what 'tfseqgan export' writes, and it may still take long.",
     )
     parser.add_argument(
         "--model", required=True, help="the folder of a run, or of an exported sampler"
@@ -155,7 +157,7 @@ def _add_sample(commands: Any) -> None:
         "--temperature",
         type=float,
         default=1.0,
-        help="lower for more likely tokens, higher for more varied ones [1.0]",
+        help="lower for more likely tokens, higher for more varied ones; 1.2e-38 at least [1.0]",
     )
     parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens at each step")
     parser.add_argument(
@@ -232,9 +234,14 @@ def _add_download(commands: Any) -> None:
     parser = commands.add_parser(
         "download",
         help="download the Nottingham tunes as MIDI",
-        description="Downloads the Nottingham Music Database, 1,034 folk tunes (GPL-3.0).",
+        description="Downloads the Nottingham Music Database, 1,034 folk tunes (GPL-3.0), and "
+        "compares them with the hash of the published ones.",
     )
-    parser.add_argument("--out", required=True, help="the folder for the tunes: new or empty")
+    parser.add_argument(
+        "--out",
+        required=True,
+        help="the folder for the tunes: new or empty, and not the current one",
+    )
     parser.set_defaults(run=_download)
 
 

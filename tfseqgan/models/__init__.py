@@ -3,6 +3,7 @@
 interfaces     what the library asks of a generator and a discriminator
 checks         token arrays, counts, prompts and pairs of models
 embedding      table, or sum of a token's parts
+graphs         functions of a model, compiled once for tensors of all sizes
 decoding       every loop that writes tokens: decode, sample, score, complete
 generator      G, an LSTM
 discriminator  D, convolutions and a highway layer

@@ -222,8 +222,8 @@ def read_midi(path: Path | str) -> Score:
 
     Raises:
         ValueError: if the file is not MIDI or no regular file, is too large, truncated or damaged,
-            holds no notes, or holds a melody note, or a silence between notes, that is longer than `score.LONGEST_TICKS`. The
-            message names the file, and the tick if it is known.
+            holds no notes, or holds a melody note, or a silence between notes, that is longer than
+            `score.LONGEST_TICKS`. The message names the file, and the tick if it is known.
         OSError: if the file cannot be opened; FileNotFoundError if it is missing.
 
     Example:

@@ -105,13 +105,13 @@ class AdversarialRound:
         if not is_trained:
             return figures | dict.fromkeys(_GENERATOR_FIGURES, math.nan)
 
-        rewards = steps.objective.reward(credit_logits)
+        rewards = steps.objective.rewards_of(credit_logits)
 
         return figures | steps.generator_step(trajectory, rewards, token_rewards)
 
     def _sample_figures(self, trajectory, logits, token_rewards, path):
         """Returns the figures of a generator step's samples, before the step."""
-        rewards = self.steps.objective.reward(logits) + token_rewards  # [B]
+        rewards = self.steps.objective.rewards_of(logits) + token_rewards  # [B]
         rows = shuffled_indices(self.schedule.batch_size, len(self.data), *path)
         real_logits = self.steps.sequence_logits(tf.constant(self.data[rows]))
         right_of_real = np.mean(real_logits > 0)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.checks import check_same_vocabulary
+from tfseqgan.models.graphs import check_process
 from tfseqgan.training.distribute import check_created_under_strategy
 
 
@@ -17,7 +18,11 @@ def check_compiled(model: keras.Model) -> None:
 
     The optimizer must have been made under the strategy in scope, and must need no scaled loss.
     Its variables are created, so that they can be restored.
+
+    Raises:
+        RuntimeError: if this process was forked after a model was used.
     """
+    check_process()
     name = type(model).__name__.lower()
     if getattr(model, "optimizer", None) is None:
         raise ValueError(

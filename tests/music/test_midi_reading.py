@@ -218,6 +218,14 @@ def test_a_pick_up_bar_does_not_give_the_tune_its_metre(read, signatures, expect
     assert score.time_signature == expected
 
 
+def test_a_pick_up_bar_is_told_from_a_first_part_with_a_metre_of_its_own(read):
+    signatures = track(metre(2, 2), metre(3, 2, 96))
+    tune = line(range(60, 72))
+
+    assert read(midi_file(signatures, voice_track(tune))).time_signature == (2, 4)
+    assert read(midi_file(signatures, voice_track(line([60] * 17)))).time_signature == (3, 4)
+
+
 def test_a_pick_up_count_in_without_notes_gives_neither_metre_nor_tempo(read):
     labels = track(metre(4, 2), tempo(60), metre(3, 2, 960), tempo(90))
     tune = [(start + 960, end + 960, pitch) for start, end, pitch in SCALE]

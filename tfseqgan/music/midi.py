@@ -160,7 +160,8 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
     # The labels in force from the first note to the last, in ticks of the file.
     start = min(start for stream in found.pitched for start, _, _ in stream.notes)
     end = max(end for stream in found.pitched for _, end, _ in stream.notes)
-    labels = find_labels([_decode_metas(track) for track in file.tracks], start, end)
+    metas = [_decode_metas(track) for track in file.tracks]
+    labels = find_labels(metas, start, end, file.ticks_per_beat)
 
     # The voices, in ticks of the grid.
     streams = [
@@ -202,9 +203,10 @@ def read_midi(path: Path | str) -> Score:
     has another note at the same tick. A chord longer than `score.LONGEST_TICKS` is struck again, up
     to 16 times. A silence before the first note that is longer is shortened by whole bars.
 
-    **Labels.** Of several messages of one kind at one tick, the last one rules. The time signature
-    and the tempo are those in force for most of the time from the first note to the last; so a
-    pick-up or count-in bar gives the tune neither. Before the first message they are 4/4 and 120.
+    **Labels.** Of several messages of one kind at one tick, the last one rules. A pick-up or
+    count-in bar gives the tune neither its metre nor its tempo: the time signature is the first
+    that is in force for more than one of its bars and a quarter of the time from the first note to
+    the last, the tempo the one in force longest. Before the first message they are 4/4 and 120.
     The key is the one in force at the first note, or else the first that comes later, or else None.
     The rhythm is that of the first text that begins with "R:". The name is the title in the file
     (the name of a first track without notes, or of the only track of a type 0 file), or else the

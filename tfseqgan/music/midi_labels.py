@@ -9,6 +9,9 @@ MICROSECONDS_PER_MINUTE = 60e6
 SHORTEST_BEAT = 64
 """The largest denominator of a time signature that is read or written."""
 
+_SHORTEST_METRE_SHARE = 0.25
+"""A time signature in force for less than this share of the music is not that of the tune."""
+
 _Value = TypeVar("_Value")
 
 
@@ -20,11 +23,12 @@ class Labels(NamedTuple):
     tempo_bpm: float
 
 
-def _find_longest(changes: dict[int, _Value], default: _Value, start: int, end: int) -> _Value:
-    """Returns the value that is in force for most of the ticks from start to end.
+def _ticks_in_force(
+    changes: dict[int, _Value], default: _Value, start: int, end: int
+) -> dict[_Value, int]:
+    """Returns for how many ticks from start to end each value is in force, in order of time.
 
-    `changes` are the values by the tick from which they are in force. If several are in force
-    equally long, the first is returned.
+    `changes` are the values by the tick from which they are in force.
     """
     value = default
     for tick in sorted(tick for tick in changes if tick <= start):
@@ -36,7 +40,23 @@ def _find_longest(changes: dict[int, _Value], default: _Value, start: int, end: 
         value = changes.get(tick, value)
         ticks_in_force[value] = ticks_in_force.get(value, 0) + next_tick - tick
 
+    return ticks_in_force
+
+
+def _find_longest(ticks_in_force: dict[_Value, int]) -> _Value:
+    """Returns the value that is in force longest; of several, the first."""
     return max(ticks_in_force, key=lambda value: ticks_in_force[value])
+
+
+def _find_metre(ticks_in_force: dict[tuple[int, int], int], ticks_per_beat: int) -> tuple[int, int]:
+    """Returns the first time signature that is not one of a pick-up or count-in bar."""
+    total = sum(ticks_in_force.values())
+    for (numerator, denominator), ticks in ticks_in_force.items():
+        is_longer_than_a_bar = ticks * denominator > 4 * ticks_per_beat * numerator
+        if is_longer_than_a_bar and ticks >= _SHORTEST_METRE_SHARE * total:
+            return numerator, denominator
+
+    return _find_longest(ticks_in_force)
 
 
 def _find_first(changes: dict[int, _Value], start: int) -> _Value | None:
@@ -48,22 +68,26 @@ def _find_first(changes: dict[int, _Value], start: int) -> _Value | None:
     return changes[min(changes)] if changes else None
 
 
-def find_labels(tracks: Iterable[Iterable[tuple[int, Any]]], start: int, end: int) -> Labels:
+def find_labels(
+    tracks: Iterable[Iterable[tuple[int, Any]]], start: int, end: int, ticks_per_beat: int
+) -> Labels:
     """Finds the key, time signature and tempo of a tune.
 
     Of several messages of one kind at one tick, the last one rules. So it does in players, which
     merge the tracks. Between tracks this does not hold for keys: the later tracks of an orchestra
     may be those of drums or of transposing instruments, and the first track rules.
 
-    The time signature and the tempo are those in force for most of the time between the first note
-    and the last, so that a pick-up or a count-in bar does not give the tune its metre. The key is
-    the one in force at the first note, or else the first that comes later: a tune that modulates is
-    named after the key in which it begins.
+    What is in force between the first note and the last counts. The time signature is the first
+    that is in force for more than one of its bars and for a quarter of that time, so that a pick-up
+    or count-in bar does not give the tune its metre; if there is none, the one in force longest.
+    The tempo is the one in force longest. The key is the one in force at the first note, or else
+    the first that comes later: a tune is named after the key in which it begins.
 
     Args:
         tracks: (tick, message) of the meta messages of each track, as mido reads them.
         start: the tick of the first note.
         end: the tick after the last note.
+        ticks_per_beat: ticks in a quarter note.
 
     Returns:
         The labels; without messages the key is None, the metre 4/4 and the tempo 120. These also
@@ -72,7 +96,7 @@ def find_labels(tracks: Iterable[Iterable[tuple[int, Any]]], start: int, end: in
     Example:
         >>> from types import SimpleNamespace as Message
         >>> tempos = [Message(type="set_tempo", tempo=60_000_000 // bpm) for bpm in (60, 120, 60)]
-        >>> find_labels([zip((0, 0, 96), tempos)], 0, 400).tempo_bpm
+        >>> find_labels([zip((0, 0, 96), tempos)], 0, 400, 24).tempo_bpm
         60.0
     """
     keys: dict[int, str] = {}
@@ -91,8 +115,10 @@ def find_labels(tracks: Iterable[Iterable[tuple[int, Any]]], start: int, end: in
 
     return Labels(
         key=_find_first(keys, start),
-        time_signature=_find_longest(time_signatures, (4, 4), start, end),
-        tempo_bpm=_find_longest(tempos, 120.0, start, end),
+        time_signature=_find_metre(
+            _ticks_in_force(time_signatures, (4, 4), start, end), ticks_per_beat
+        ),
+        tempo_bpm=_find_longest(_ticks_in_force(tempos, 120.0, start, end)),
     )
 
 

@@ -91,8 +91,8 @@ def compile_for_each_model(
 ) -> Callable[..., Any]:
     """Compiles a function of a model and tensors: one graph a model, for tensors of all sizes.
 
-    Nothing here is differentiated. There is one graph for each choice of which tensors are None, and of their ranks and types. The
-    graphs of a model are dropped with the model.
+    There is one graph for each choice of which tensors are None, and of their ranks and types.
+    Nothing is differentiated. The graphs of a model are dropped with the model.
 
     Args:
         function: of a model and of tensors, some of which may be None.

@@ -1,7 +1,7 @@
 """Gradients of kernels, left out where none is asked for.
 
-TensorFlow keeps every custom gradient in a table of the whole process, and with it the graph that it
-was traced in. Graphs that only compute values would stay there after their model is gone.
+TensorFlow keeps every custom gradient in a table of the whole process, and with it the graph that
+it was traced in. Graphs that only compute values would stay there after their model is gone.
 """
 
 import contextlib

@@ -23,7 +23,8 @@ GREATEST_LENGTH = 24
 
 def count_functions():
     """Returns how many compiled functions TensorFlow holds in this process."""
-    gc.collect()
+    for _ in range(3):  # what a collected graph held is collected next
+        gc.collect()
 
     return len(context.context().list_function_names())
 
@@ -64,7 +65,7 @@ def test_200_calls_that_all_differ_are_computed_by_four_graphs_in_flat_memory():
         random_call(generator, rng)
 
     assert before < of_four_graphs < before + 100
-    assert count_functions() == of_four_graphs
+    assert count_functions() <= of_four_graphs
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - kilobytes < 30_000
 
 
@@ -76,7 +77,7 @@ def test_an_option_of_another_value_compiles_no_graph():
     for options in ({"top_k": 3}, {"top_p": 0.5}, {"top_k": 1, "top_p": 0.3}):
         generator.generate(5, 7, temperature=0.7, seed=1, **options)
 
-    assert count_functions() == before
+    assert count_functions() <= before
 
 
 @pytest.mark.slow
@@ -88,7 +89,7 @@ def test_evaluating_another_number_of_rows_compiles_no_graph():
     for rows in range(4, 12):
         evaluate(*models, make_tokens(rows, rows), batch_size=rows - 1, num_samples=rows + 3)
 
-    assert count_functions() == before
+    assert count_functions() <= before
 
 
 @pytest.mark.slow
@@ -102,7 +103,7 @@ def test_sequences_of_another_length_are_scored_and_sampled_by_the_same_graph():
         sequence_nlls(generator, make_tokens(0, 4, length))
         sample_with_nll(generator, length, length, seed=0)
 
-    assert count_functions() == before
+    assert count_functions() <= before
 
 
 @pytest.mark.slow
@@ -131,7 +132,7 @@ def test_the_graphs_of_a_model_go_with_it():
 
     references = [reference for _ in range(3) for reference in use_models()]
 
-    assert count_functions() == before
+    assert count_functions() <= before
     assert [reference() for reference in references] == [None] * 6
 
 
@@ -145,7 +146,7 @@ def test_an_exported_sampler_compiles_no_graph_for_other_options():
     for rows, top_k, top_p in ((3, 2, None), (20, None, 0.5), (40, 5, 0.9)):
         sampler.generate(rows, 5, top_k=top_k, top_p=top_p, seed=1)
 
-    assert count_functions() == before
+    assert count_functions() <= before
 
 
 def test_options_for_all_rows_and_for_each_row_give_the_same_samples():

@@ -90,7 +90,7 @@ def test_rewards_of_the_shape_of_the_logits_are_taken_in_their_dtype(shape, dtyp
         (lambda logits: None, "a NoneType"),
         (lambda logits: (1.0 for _ in range(5)), "a generator"),
         (lambda logits: tf.cast(logits, tf.complex64), r"complex64 of shape \(5,\)"),
-        (lambda logits: logits.numpy() * 1j, r"complex128 of shape \(5,\)"),
+        (lambda logits: logits.numpy() * 1j, r"complex64 of shape \(5,\)"),
         (lambda logits: np.array(["a"] * 5), r"of shape \(5,\)"),
     ],
 )

@@ -67,15 +67,17 @@ def test_what_this_version_exports_is_allowed(tmp_path, options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options", [{"dtype": "mixed_bfloat16"}, {"token_features": None}], ids=["bfloat16", "table"]
+    "options",
+    [{}, {"dtype": "mixed_bfloat16"}, {"token_features": None}],
+    ids=["parts", "bfloat16", "table"],
 )
-def test_other_models_of_this_version_are_allowed_too(tmp_path, options):
+def test_models_with_long_filters_and_other_embeddings_are_allowed_too(tmp_path, options):
     _, _, tokenizer = make_models(6)
     size = tokenizer.vocabulary_size
     options = {"token_features": tokenizer.token_features} | options
     generator = sg.Generator(size, embedding_dim=4, units=6, **options)
     discriminator = sg.Discriminator(
-        size, embedding_dim=4, filters=3, kernel_sizes=(1, 20), **options
+        size, embedding_dim=4, filters=3, kernel_sizes=(1, 16, 20), **options
     )
 
     folder = export_saved_model(
@@ -112,9 +114,9 @@ class WritesWhenLoaded(tf.Module):
         initializer.initialize = write_too
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32)])
-    def __call__(self, key):
+    def sample(self, key):
         """Looks a key up."""
-        return self.table.lookup(key)
+        return {"tokens": self.table.lookup(key)}
 
 
 class WritesWhenCalled(tf.Module):
@@ -135,7 +137,7 @@ class WritesWhenCalled(tf.Module):
 def test_a_model_that_writes_a_file_is_refused_before_it_does(tmp_path, module):
     written = tmp_path / "written"
     model = module(str(written))
-    signatures = {"sample": getattr(model, "sample", model.__call__)}
+    signatures = {"sample": model.sample}
     tf.saved_model.save(model, str(tmp_path / "model" / "1"), signatures=signatures)
     written.unlink(missing_ok=True)
 
@@ -168,10 +170,16 @@ def add_operation(saved_model, op):
     saved_model.meta_graphs[0].graph_def.node.add(name="mine", op=op)
 
 
+def sampling_function(saved_model):
+    """Returns a function that samples."""
+    functions = saved_model.meta_graphs[0].graph_def.library.function
+
+    return next(function for function in functions if "wrapper_sample" in function.signature.name)
+
+
 def add_operation_to_a_function(saved_model, op):
     """Adds an operation to a function of the model."""
-    library = saved_model.meta_graphs[0].graph_def.library
-    library.function[0].node_def.add(name="mine", op=op)
+    sampling_function(saved_model).node_def.add(name="mine", op=op)
 
 
 def call_the_saver(saved_model, _):
@@ -182,7 +190,7 @@ def call_the_saver(saved_model, _):
         for function in library.function
         if function.signature.name.startswith("__inference__traced_save")
     ]
-    node = library.function[0].node_def.add(name="mine", op="StatefulPartitionedCall")
+    node = sampling_function(saved_model).node_def.add(name="mine", op="StatefulPartitionedCall")
     node.attr["f"].func.name = saver
 
 

@@ -14,7 +14,7 @@ from tfseqgan.models.embedding import (
     check_token_features,
     count_embedding_weights,
 )
-from tfseqgan.models.interfaces import TOKEN_INPUTS, Tokens
+from tfseqgan.models.interfaces import Tokens
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 
@@ -256,16 +256,16 @@ class Discriminator(keras.Model):
         return tf.transpose(tf.reshape(logits, tf.shape(features)[:2]))  # [B, P]
 
     def export(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """Writes the logits as a function of tokens, as `keras.Model.export` does.
+        """Raises ValueError: `tfseqgan.export_saved_model` exports it, together with a generator.
 
-        `tfseqgan.export_saved_model` writes them together with a sampler.
-
-        Args:
-            filepath: the folder.
-            *args: those of `keras.Model.export`.
-            **options: likewise; `input_signature` is int32 [B, T] by default.
+        Keras' own method also writes the gradients, which ours do not need where nothing is
+        trained, and cannot.
         """
-        super().export(filepath, *args, **{"input_signature": TOKEN_INPUTS} | options)
+        raise ValueError(
+            "A discriminator is not exported by Keras' own method; expected "
+            "tfseqgan.export_saved_model(generator, tokenizer, path, "
+            "discriminator=discriminator), which writes its logits as the signature discriminate."
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None]:
         """Returns the shape of the logits: [B, T] → [B]."""

@@ -1,5 +1,6 @@
 """G: the LSTM that writes sequences, one token after the other (the paper, sections 3.1 and 4)."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import keras
@@ -14,7 +15,7 @@ from tfseqgan.models.embedding import (
     count_embedding_weights,
 )
 from tfseqgan.models.graphs import check_process
-from tfseqgan.models.interfaces import TOKEN_INPUTS, Tokens
+from tfseqgan.models.interfaces import Tokens
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.lstm import (
     Gates,
@@ -43,21 +44,41 @@ class DecodingCache(NamedTuple):
     gates: Gates
 
 
-def _refuse_labels(labels):
-    """Raises ValueError where a batch comes with labels."""
-    if labels is not None:
-        raise ValueError(
-            "y must be None: a generator learns the tokens of x themselves, each from those before "
-            "it. Received labels, which would have no effect. Leave them out."
-        )
+_NO_LABELS = (
+    "y must be None, or x itself: a generator learns the tokens of x, each from those before it. "
+    "Received other labels, which would have no effect. Leave them out."
+)
 
 
-def _without_labels(tokens, labels):
-    """Returns None instead of labels that are the tokens themselves; refuses others."""
-    if labels is not None and np.array_equal(np.asarray(tokens), np.asarray(labels)):
-        return None
+def _labels_of(tokens, labels, weights):
+    """Returns the labels that Keras needs to pass weights on: the tokens; refuses others."""
+    if labels is not None and not np.array_equal(np.asarray(tokens), np.asarray(labels)):
+        raise ValueError(_NO_LABELS)
 
-    _refuse_labels(labels)
+    # Keras drops the weights of data that comes without labels.
+    return None if weights is None else tokens
+
+
+def _unpack(data):
+    """Returns the tokens and the weights of a batch, whose labels must be the tokens."""
+    tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if labels is None:
+        return tokens, weights
+
+    is_same = tf.reduce_all(tf.equal(tf.cast(labels, tokens.dtype), tokens))
+    with tf.control_dependencies([tf.debugging.Assert(is_same, [_NO_LABELS])]):
+        return tf.identity(tokens), weights
+
+
+@contextlib.contextmanager
+def _errors_of_labels():
+    """Raises ValueError where a graph found labels that are not the tokens."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _NO_LABELS[:20] in str(error):
+            raise ValueError(_NO_LABELS) from error
+        raise
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -287,15 +308,18 @@ class Generator(keras.Model):
 
         return masked_mean(nll * weights, mask)
 
-    def fit(self, x: Any = None, y: Any = None, **options: Any) -> keras.callbacks.History:
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
+    ) -> keras.callbacks.History:
         """Trains by maximum likelihood, as `keras.Model.fit`, whose other arguments it takes.
 
-        The tokens are their own labels. `sample_weight` weighs the NLL of each sequence, [B], or of
-        each token, [B, T].
+        The tokens are their own labels. Weights are those of sequences or of tokens.
 
         Args:
-            x: int [N, T], or a dataset of such batches, with weights or without.
+            x: int [N, T], or a dataset of such batches; with weights a batch is (x, x, weights).
             y: None, or `x` itself.
+            *args: those of `keras.Model.fit`.
+            sample_weight: float [N] or [N, T], or None for 1.
             **options: those of `keras.Model.fit`.
 
         Returns:
@@ -305,19 +329,22 @@ class Generator(keras.Model):
             ValueError: if `y` is something else than `x`.
         """
         check_process()
+        labels = _labels_of(x, y, sample_weight)
+        with _errors_of_labels():
+            return super().fit(x, labels, *args, sample_weight=sample_weight, **options)
 
-        return super().fit(x, _without_labels(x, y), **options)
-
-    def evaluate(self, x: Any = None, y: Any = None, **options: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
+    ) -> Any:
         """Computes what `fit` reports, as `keras.Model.evaluate`; arguments as of `fit`."""
         check_process()
-
-        return super().evaluate(x, _without_labels(x, y), **options)
+        labels = _labels_of(x, y, sample_weight)
+        with _errors_of_labels():
+            return super().evaluate(x, labels, *args, sample_weight=sample_weight, **options)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Takes the step down the mean NLL of a batch that `fit` asks for."""
-        tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        _refuse_labels(labels)
+        tokens, weights = _unpack(data)
         with tf.GradientTape() as tape:
             loss = self.nll(tokens, training=True, weights=weights)
             scaled = self.optimizer.scale_loss(loss)
@@ -329,8 +356,7 @@ class Generator(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Computes what Keras' `evaluate` and the validation of `fit` report of a batch."""
-        tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        _refuse_labels(labels)
+        tokens, weights = _unpack(data)
 
         return self._figures(self.nll(tokens, weights=weights), tokens, weights)
 
@@ -480,16 +506,16 @@ class Generator(keras.Model):
         return tokens.numpy()
 
     def export(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """Writes the logits as a function of tokens, as `keras.Model.export` does.
+        """Raises ValueError: `tfseqgan.export_saved_model` exports a generator.
 
-        This is the network alone: `tfseqgan.export_saved_model` writes the sampler.
-
-        Args:
-            filepath: the folder.
-            *args: those of `keras.Model.export`.
-            **options: likewise; `input_signature` is int32 [B, T] by default.
+        Keras would export the logits of given tokens, and cannot: it also writes the gradients,
+        which ours do not need where nothing is trained.
         """
-        super().export(filepath, *args, **{"input_signature": TOKEN_INPUTS} | options)
+        raise ValueError(
+            "A generator is not exported by Keras' own method; expected "
+            "tfseqgan.export_saved_model(generator, tokenizer, path), which writes a sampler and "
+            "the score of tokens."
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns the shape of the logits: [B, T] → [B, T, V]."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfseqgan.ops.gradients import without_gradients
+
 _MOST_GRAPHS = 8
 """Graphs kept for each model and function; the one that was used longest ago goes first."""
 
@@ -78,7 +80,8 @@ def _compile(
         given = iter(tensors)
         arguments = [None if spec is None else next(given) for spec in specs]
 
-        return function(model(), *arguments)
+        with without_gradients():
+            return function(model(), *arguments)
 
     return compiled
 
@@ -88,8 +91,8 @@ def compile_for_each_model(
 ) -> Callable[..., Any]:
     """Compiles a function of a model and tensors: one graph a model, for tensors of all sizes.
 
-    There is one graph for each choice of which tensors are None, and of their ranks and types. The
-    graphs of a model are dropped with the model.
+    There is one graph for each choice of which tensors are None, and of their ranks and types.
+    Nothing is differentiated. The graphs of a model are dropped with the model.
 
     Args:
         function: of a model and of tensors, some of which may be None.

@@ -2,15 +2,11 @@
 
 from typing import Any, Protocol, TypeAlias
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 Tokens: TypeAlias = tf.Tensor | np.ndarray
 """int32 [B, T], one sequence a row."""
-
-TOKEN_INPUTS = (keras.InputSpec(shape=(None, None), dtype="int32"),)
-"""What a network that Keras exports is called with."""
 
 State: TypeAlias = Any
 """What a generator keeps from one token to the next: tensors whose first axis is the batch."""

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path, PurePosixPath
 
 from tfseqgan.datasets.corpus import Corpus, make_corpus
@@ -176,7 +176,7 @@ def _receive(url: str, parts: queue.SimpleQueue, is_over: threading.Event) -> No
         parts.put(error)
 
 
-def _received_parts(url: str) -> Iterator[bytes]:
+def _received_parts(url: str) -> Generator[bytes, None, None]:
     """Yields the content of a URL as it arrives, within a time limit for the whole.
 
     Another thread receives it: a server that sends a byte now and then, in the head of its answer

@@ -118,14 +118,16 @@ def check_sampling(
                 "Pass None for every token."
             )
 
-    share = None if top_p is None else to_float32("top_p", top_p)
-    if share is not None and not (share >= SMALLEST_FLOAT32 and 0 < top_p <= 1):
-        raise ValueError(
-            f"top_p must lie in (0, 1], received {top_p}; in float32 it is "
-            f"{SMALLEST_FLOAT32:.2g} at least. Pass None for every token."
-        )
+    if top_p is not None:
+        share = to_float32("top_p", top_p)
+        if not share >= SMALLEST_FLOAT32 or not top_p <= 1:
+            raise ValueError(
+                f"top_p must lie in (0, 1], received {top_p}; in float32 it is "
+                f"{SMALLEST_FLOAT32:.2g} at least. Pass None for every token."
+            )
+        top_p = share
 
-    return SamplingOptions(num_sequences, length, divisor, top_k, share)
+    return SamplingOptions(num_sequences, length, divisor, top_k, top_p)
 
 
 def _fits_32_bits(number):

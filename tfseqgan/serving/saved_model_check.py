@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 
 _IN_FUNCTIONS = """
     AddV2 All Any Assert BatchMatMulV2 BiasAdd BitwiseOr BitwiseXor BroadcastTo Cast ConcatV2 Const
@@ -95,7 +96,9 @@ def read_meta_graph(folder: Path) -> Any:
             "that export_saved_model wrote. It was not loaded."
         )
 
-    saved_model = saved_model_pb2.SavedModel()
+    pool = tf.compat.v1.MetaGraphDef.DESCRIPTOR.file.pool
+    message = pool.FindMessageTypeByName("tensorflow.SavedModel")
+    saved_model = message_factory.GetMessageClass(message)()
     try:
         saved_model.ParseFromString(data)
     except DecodeError as error:
@@ -165,8 +168,7 @@ def foreign_parts(meta_graph: Any) -> list[str]:
         meta_graph: a `MetaGraphDef`.
 
     Example:
-        >>> from tensorflow.core.protobuf import meta_graph_pb2
-        >>> meta_graph = meta_graph_pb2.MetaGraphDef()
+        >>> meta_graph = tf.compat.v1.MetaGraphDef()
         >>> _ = meta_graph.object_graph_def.nodes.add().user_object
         >>> meta_graph.object_graph_def.nodes[0].user_object.identifier = "signature_map"
         >>> meta_graph.graph_def.node.add(op="WriteFile").name

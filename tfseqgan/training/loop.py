@@ -40,8 +40,8 @@ def run_rounds(
 
     A callback that has a method `on_resume(rounds, history)`, such as `MetricsCSV`, is told what
     the checkpoint knows before the first round: the indices of the rounds that have run, and one
-    list of figures a name. One that has a method `on_interrupt()`, such as `Scalars`, is told when an
-    error ends the run, since Keras calls nothing then.
+    list of figures a name. One that has a method `on_interrupt()`, such as `Scalars`, is told when
+    an error ends the run, since Keras calls nothing then.
 
     Args:
         run_round: trains one round, given its index, and returns its figures.

@@ -312,8 +312,9 @@ def lock_folder(folder: Path | str) -> Iterator[None]:
     path = Path(folder) / LOCK_NAME
     descriptor = _lock(path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name on it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
         yield
     finally:
         if _is_open_file(descriptor, path):

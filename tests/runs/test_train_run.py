@@ -422,8 +422,9 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_torn_files_of_a_run_are_whole_after_it_is_resumed(copied_run, damage):
     damage(copied_run)
+    settings, config = run_folder.read_config(shared_run())
 
-    resume(copied_run)
+    train(copied_run, config["data_path"], settings, resumed_config=config)
 
     assert_same_run(copied_run, shared_run())
     assert run_folder.open_run(copied_run).hashes == run_folder.open_run(shared_run()).hashes | {

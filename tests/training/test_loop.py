@@ -222,3 +222,17 @@ def test_torn_tables_are_told_what_the_checkpoint_knows(tmp_path):
     rounds, history = table.told
     assert rounds == [-1, 0, 1]
     assert history["twice"] == [-2, 0, 2]
+
+
+def test_ending_by_an_error_is_told_to_callbacks_that_hold_files(tmp_path):
+    class Open(keras.callbacks.Callback):
+        is_closed = False
+
+        def on_interrupt(self):
+            self.is_closed = True
+
+    opened = Open()
+    with pytest.raises(Interrupted):
+        run(tmp_path, callbacks=[opened, Interruption(0)])
+
+    assert opened.is_closed

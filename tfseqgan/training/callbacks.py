@@ -3,6 +3,7 @@
 All are Keras callbacks. Of several workers only the chief shows and writes anything.
 """
 
+import contextlib
 import csv
 import io
 import logging
@@ -154,8 +155,9 @@ class MetricsCSV(keras.callbacks.Callback):
             history: one list of figures a name, one figure a round.
         """
         if is_chief() and (rounds or os.path.exists(self.path)):
+            columns = sorted(history)  # the order in which Keras passes figures to callbacks
             rows = [
-                {self.title: index, **{key: figures[row] for key, figures in history.items()}}
+                {self.title: index, **{key: history[key][row] for key in columns}}
                 for row, index in enumerate(rounds)
             ]
             self._write(rows)
@@ -270,3 +272,8 @@ class Scalars(keras.callbacks.Callback):
             raise os_error(error, self.folder) from error
         finally:
             self.writer = None
+
+    def on_interrupt(self) -> None:
+        """Closes the file of a run that ends by an error, which is not to be hidden by another."""
+        with contextlib.suppress(OSError):
+            self.on_train_end()

@@ -3,11 +3,24 @@
 What a round does is its caller's.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 
 from tfseqgan.training.checkpointing import Checkpoints, RunState
+
+
+@contextlib.contextmanager
+def _told_of_interrupts(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Tells callbacks when an error ends a run, so that they close their files."""
+    try:
+        yield
+    except BaseException:
+        for callback in callbacks:
+            if hasattr(callback, "on_interrupt"):
+                callback.on_interrupt()
+        raise
 
 
 def run_rounds(
@@ -27,7 +40,8 @@ def run_rounds(
 
     A callback that has a method `on_resume(rounds, history)`, such as `MetricsCSV`, is told what
     the checkpoint knows before the first round: the indices of the rounds that have run, and one
-    list of figures a name.
+    list of figures a name. One that has a method `on_interrupt()`, such as `Scalars`, is told when
+    an error ends the run, since Keras calls nothing then.
 
     Args:
         run_round: trains one round, given its index, and returns its figures.
@@ -55,7 +69,7 @@ def run_rounds(
     )
     model.stop_training = False
 
-    with checkpoints.lock():
+    with checkpoints.lock(), _told_of_interrupts(callbacks):
         checkpoints.restore()
         callback_list.on_train_begin()
         history.epoch = list(run_state.rounds)

@@ -22,7 +22,7 @@ def test_every_integer_is_a_whole_number(number):
     assert found == 3
 
 
-@pytest.mark.parametrize("number", [3.0, np.float32(3), "3", None, [3], 3j])
+@pytest.mark.parametrize("number", [3.0, np.float32(3), "3", None, [3], 3j, True])
 def test_what_is_no_whole_number_is_named(number):
     with pytest.raises(ValueError, match="rounds must be a whole number, received"):
         whole_number("rounds", number)

@@ -23,16 +23,19 @@ def whole_number(name: str, value: Any) -> int:
         value: an int, or what Python can use as an index.
 
     Raises:
-        ValueError: if it is something else, such as 2.0 or "2".
+        ValueError: if it is something else, such as 2.0, "2" or True.
 
     Example:
         >>> whole_number("rounds", np.int64(2))
         2
     """
     try:
-        return operator.index(value)
-    except TypeError as error:
-        raise ValueError(f"{name} must be a whole number, received {value!r}.") from error
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+
+    raise ValueError(f"{name} must be a whole number, received {value!r}.")
 
 
 def real_number(name: str, value: Any) -> float:

@@ -15,7 +15,7 @@ from tfseqgan.evaluation.evaluate import (
     discriminator_logits,
     mean_nll,
 )
-from tfseqgan.models.checks import check_tokens
+from tfseqgan.models.checks import check_count, check_tokens
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import get_objective
 from tfseqgan.ops.sampling import row_seeds
@@ -25,7 +25,6 @@ from tfseqgan.training.checks import (
     check_batch,
     check_finite,
     check_trainable_pair,
-    whole_number,
 )
 from tfseqgan.training.code_identity import code_identities
 from tfseqgan.training.distribute import (
@@ -194,8 +193,9 @@ def _make_schedule(data: np.ndarray, **counts: Any) -> Schedule:
     """Returns the numbers of a round, in range, for which there is enough data."""
     if counts["discriminator_samples"] is None:
         del counts["discriminator_samples"]  # as many as needed
+    may_be_zero = {"discriminator_pretraining_rounds"}
     counts = {
-        name: whole_number(name, count, least=name != "discriminator_pretraining_rounds")
+        name: check_count(name, count, least=0 if name in may_be_zero else 1)
         for name, count in counts.items()
     }
     schedule = Schedule(**counts)
@@ -329,9 +329,9 @@ def fit_adversarial(
         discriminator_pretraining_rounds=discriminator_pretraining_rounds,
         validation_freq=validation_freq,
     )
-    checkpoint_every = whole_number("checkpoint_every", checkpoint_every, least=1)
-    rounds = whole_number("rounds", rounds)
-    seed = None if seed is None else whole_number("seed", seed)
+    checkpoint_every = check_count("checkpoint_every", checkpoint_every)
+    rounds = check_count("rounds", rounds, least=0)
+    seed = None if seed is None else check_count("seed", seed, least=0)
     check_same_on_workers(data=checksum(data), validation_data=checksum(validation_data))
 
     objective = get_objective(objective)

@@ -1,7 +1,6 @@
 """What is refused before training starts, and before a checkpoint could keep what diverged."""
 
 import math
-import operator
 from typing import Any
 
 import keras
@@ -60,31 +59,6 @@ def check_batch(tokens: np.ndarray, batch_size: int, argument: str = "batch_size
             f"to {len(tokens)}. Lower the batch size, or bring more data (a smaller window length "
             "gives more windows)."
         )
-
-
-def whole_number(name: str, value: Any, least: int = 0) -> int:
-    """Returns a whole number as Python's int: NumPy's integers count as whole numbers.
-
-    Args:
-        name: the caller's name for it, for the message.
-        value: what was given.
-        least: the least that it may be.
-
-    Raises:
-        ValueError: if it is no whole number, a truth value included, or too small.
-
-    Example:
-        >>> whole_number("rounds", np.int64(3))
-        3
-    """
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise ValueError(f"{name} must be a whole number of {least} or more, received {value!r}.")
-
-    return number
 
 
 def _are_finite(model: keras.Model) -> bool:

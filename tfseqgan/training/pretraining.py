@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import mean_nll
-from tfseqgan.models.checks import check_tokens
+from tfseqgan.models.checks import check_count, check_tokens
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
-from tfseqgan.training.checks import check_batch, check_compiled, check_finite, whole_number
+from tfseqgan.training.checks import check_batch, check_compiled, check_finite
 from tfseqgan.training.distribute import (
     check_rows_for_all_replicas,
     check_same_on_workers,
@@ -164,16 +164,16 @@ def pretrain(
     """
     check_compiled(generator)
     data = check_tokens(data, generator.vocabulary_size)
-    batch_size = whole_number("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size, least=0)
     check_batch(data, batch_size)
     if validation_data is not None:
         validation_data = check_tokens(
             validation_data, generator.vocabulary_size, "validation_data"
         )
-    epochs = whole_number("epochs", epochs)
-    checkpoint_every = whole_number("checkpoint_every", checkpoint_every, least=1)
-    patience = None if patience is None else whole_number("patience", patience, least=1)
-    seed = None if seed is None else whole_number("seed", seed)
+    epochs = check_count("epochs", epochs, least=0)
+    checkpoint_every = check_count("checkpoint_every", checkpoint_every)
+    patience = None if patience is None else check_count("patience", patience)
+    seed = None if seed is None else check_count("seed", seed, least=0)
     check_rows_for_all_replicas(batch_size=batch_size)
     check_same_on_workers(data=checksum(data), validation_data=checksum(validation_data))
 

@@ -8,7 +8,7 @@ import secrets
 
 import numpy as np
 
-from tfseqgan.training.checks import whole_number
+from tfseqgan.models.checks import check_count
 from tfseqgan.training.distribute import broadcast_from_chief
 
 
@@ -25,7 +25,7 @@ def resolve_seed(seed: int | None) -> int:
     if seed is None:
         return broadcast_from_chief(secrets.randbits(31))
 
-    return whole_number("seed", seed)
+    return check_count("seed", seed, least=0)
 
 
 def derive_seed(seed: int, *path: int) -> tuple[int, int]:

@@ -4,7 +4,12 @@ score             Note, Chord, Score; transposition
 voice_separation  notes → melody and chords
 midi              MIDI files ↔ Score
 abc_notation      Score → ABC
-events            Score ↔ events
+key_estimation    the key of a tune by its notes
+chord_voicing     chords without octaves
+events            Score ↔ events of both voices
+interleaved_events  Score ↔ events of one voice each
 nearest_event     replaces a rare event
-tokenizer         vocabulary; Score ↔ token ids
+vocabulary        events with ids
+token_rows        token sequences as rows of one array
+tokenizer         Score ↔ token ids
 """

@@ -190,6 +190,9 @@ class Score:
         return max((event.end_ticks for event in last_events), default=0)
 
 
+ALL_TRANSPOSITIONS = range(-5, 7)
+"""The twelve transpositions in semitones that move a tune least: to every key once."""
+
 _PITCH_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 _MAJOR_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")

@@ -360,7 +360,100 @@ def test_a_killed_run_resumes_to_the_same_end(tfseqgan, finished, tmp_path):
     assert_same_run(out, finished.out)
 
 
+@slow
+@processes
+def test_ending_by_sigterm_says_how_to_resume_and_leaves_no_lock(finished, tmp_path, tfseqgan):
+    out = tmp_path / "terminated"
+    flags = ["--data", shared_tunes(), "--out", out, "--rounds", ROUNDS, *TINY_FLAGS]
+
+    process = start("train", *flags)
+    while not (out / "metrics.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    one_more = tfseqgan("train", "--resume", "--out", out)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+
+    assert process.returncode == 143
+    assert err.endswith(
+        "\ntfseqgan: Stopped. Resume from the last checkpoint: "
+        f"tfseqgan train --resume --out {out}\n"
+    )
+    assert_one_line_and_code_2(one_more, f"another process (pid {process.pid}) is writing this run")
+    assert tfseqgan("train", "--resume", "--out", out)[0] == 0
+    assert_same_run(out, finished.out)
+    assert sorted(os.listdir(out)) == sorted(os.listdir(finished.out))
+
+
+@slow
+def test_advice_lower_rates_are_accepted_when_a_run_is_resumed(tfseqgan, copied_run):
+    flags = ["--generator_learning_rate", 1e-5, "--global_clipnorm", 1]
+
+    assert tfseqgan("train", "--resume", "--out", copied_run, *flags)[0] == 0
+
+    config = read(copied_run / "config.json")
+    assert config["settings"]["generator_learning_rate"] == 1e-5
+    assert config["history"][0]["changed"]["global_clipnorm"] == [5.0, 1.0]
+
+
+@slow
+@pytest.mark.parametrize(
+    "has_pretrained, flag",
+    [(True, "--generator_learning_rate 5e-05"), (False, "--pretraining_learning_rate 0.002")],
+)
+def test_advice_of_a_run_that_diverged_is_a_command_that_is_accepted(
+    tfseqgan, copied_run, monkeypatch, has_pretrained, flag
+):
+    def diverge(*_, **__):
+        raise FloatingPointError("Training diverged in round 3.")
+
+    if not has_pretrained:
+        (copied_run / "pretrained.keras").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(train_run, "train_run", diverge)
+        result = tfseqgan("train", "--resume", "--out", copied_run)
+
+    command = f"tfseqgan train --resume --out {copied_run} {flag}"
+    assert_one_line_and_code_2(result, f"Resume from the last checkpoint: {command}")
+    assert tfseqgan(*command.split()[1:])[0] == 0
+
+
 # ---- evaluate
+
+
+@pytest.mark.parametrize(
+    "out, words",
+    [
+        ("nodir/x.json", "lies in a folder that does not exist; expected one that does"),
+        (".", "is a folder; expected a file for the figures"),
+        ("mine.json/x.json", "lies in a folder that does not exist"),
+    ],
+)
+def test_ending_of_evaluate_is_checked_before_anything_is_computed(
+    tfseqgan, without_tensorflow, tmp_path, monkeypatch, out, words
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.json").write_text("mine")
+
+    assert_one_line_and_code_2(tfseqgan("evaluate", "--model", "any", "--out", out), words)
+
+
+@pytest.mark.parametrize("command", ["sample", "export", "train"])
+def test_ending_of_a_command_below_a_file_is_known_at_once(tfseqgan, tmp_path, command):
+    (tmp_path / "file").write_text("mine")
+    model = [] if command == "train" else ["--model", "any"]
+
+    result = tfseqgan(command, *model, "--out", tmp_path / "file" / "new" / "folder")
+
+    assert_one_line_and_code_2(result, f"Not a directory: {tmp_path / 'file'}")
+
+
+def test_ending_in_a_device_needs_no_leave_and_leaves_the_device(tfseqgan, monkeypatch):
+    monkeypatch.setattr(finished_run, "evaluate_run", lambda *_, **__: {"merl": {"nll": 2.5}})
+
+    assert tfseqgan("evaluate", "--model", "any", "--out", "/dev/null")[0] == 0
+
+    assert Path("/dev/null").is_char_device()
 
 
 @slow
@@ -818,6 +911,39 @@ def test_an_error_without_a_number_is_printed_as_it_is_with_one_period(
     assert result == (2, "", "tfseqgan: Another worker has ended.\n")
 
 
+def test_ending_without_memory_says_what_to_do(tfseqgan, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(train_run, "train_run", fail)
+
+    result = tfseqgan("train", "--out", tmp_path / "run")
+
+    assert_one_line_and_code_2(result, "tfseqgan: There is not enough memory; expected room for")
+
+
+@processes
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_ending_with_closed_standard_files_is_no_traceback(tmp_path, closed):
+    command = (
+        f"{sys.executable} -m tfseqgan evaluate --model {tmp_path}/missing --out /dev/null {closed}"
+    )
+
+    result = subprocess.run(
+        command,
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[1])},
+    )
+
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    if "2>" not in closed:
+        assert result.stderr.startswith("tfseqgan: ")
+
+
 def test_debug_shows_the_traceback(tfseqgan, tmp_path):
     with pytest.raises(ValueError, match="holds no run to resume"):
         tfseqgan("--debug", "train", "--resume", "--out", tmp_path)
@@ -841,6 +967,18 @@ def test_bad_files_among_the_data_are_named_and_counted(tfseqgan, tmp_path, capl
     assert "cut.mid (" in caplog.text
     skipped = read(out / "config.json")["data"]["skipped_files"]
     assert [entry["file"] for entry in skipped] == ["broken.mid", "cut.mid"]
+
+
+@slow
+def test_ending_a_sparse_file_of_a_terabyte_is_skipped_as_one_file(tfseqgan, tmp_path, caplog):
+    data = Path(shutil.copytree(shared_tunes(), tmp_path / "data"))
+    with open(data / "huge.mid", "wb") as file:
+        file.truncate(2**40)
+    flags = ["--data", data, "--out", tmp_path / "run", *TINY_FLAGS, "--epochs", 0, "--rounds", 0]
+
+    assert tfseqgan("train", *flags)[0] == 0
+
+    assert "huge.mid holds 1099511627776 bytes; expected at most" in caplog.text
 
 
 def make_nothing(path):

@@ -14,6 +14,7 @@ from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
 from tfseqgan.music.abc_notation import to_abc as to_abc
 from tfseqgan.music.midi import read_midi as read_midi
+from tfseqgan.music.midi import read_midi_with_voices as read_midi_with_voices
 from tfseqgan.music.midi import write_midi as write_midi
 from tfseqgan.music.score import Chord as Chord
 from tfseqgan.music.score import Note as Note

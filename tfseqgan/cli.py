@@ -4,6 +4,7 @@ TensorFlow and NumPy are imported only when a command needs them, so that `--hel
 """
 
 import argparse
+import contextlib
 import dataclasses
 import errno
 import importlib
@@ -11,9 +12,11 @@ import io
 import logging
 import os
 import shlex
+import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,12 @@ from absl.flags import argparse_flags
 
 from tfseqgan import __version__, files
 from tfseqgan.evaluation import table
-from tfseqgan.runs.settings import PRESETS, Settings, settings_from_preset
+from tfseqgan.runs.settings import (
+    CHANGED_ON_RESUME,
+    PRESETS,
+    Settings,
+    settings_from_preset,
+)
 
 
 def _read_integers(text: str) -> tuple[int, ...]:
@@ -105,7 +113,8 @@ def _add_train(commands: Any) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="resume the stopped run in the folder --out, with its own settings",
+        help="resume the stopped run in the folder --out, with its own settings; only --rounds may "
+        "be raised, and the learning rates and --global_clipnorm changed",
     )
     parser.add_argument(
         "--strategy",
@@ -123,7 +132,9 @@ def _add_sample(commands: Any) -> None:
         "sample",
         allow_abbrev=False,
         help="write tunes of a trained generator as MIDI",
-        description="Samples tunes from a trained generator and writes them as MIDI files.",
+        description="Samples tunes from a trained generator and writes them as MIDI files. The "
+        "files of a run hold no code. An exported sampler is a program: it is loaded only if it "
+        "holds nothing but what 'tfseqgan export' writes, and it may still take long.",
     )
     parser.add_argument(
         "--model", required=True, help="the folder of a run, or of an exported sampler"
@@ -146,7 +157,7 @@ def _add_sample(commands: Any) -> None:
         "--temperature",
         type=float,
         default=1.0,
-        help="lower for more likely tokens, higher for more varied ones [1.0]",
+        help="lower for more likely tokens, higher for more varied ones; 1.2e-38 at least [1.0]",
     )
     parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens at each step")
     parser.add_argument(
@@ -223,9 +234,14 @@ def _add_download(commands: Any) -> None:
     parser = commands.add_parser(
         "download",
         help="download the Nottingham tunes as MIDI",
-        description="Downloads the Nottingham Music Database, 1,034 folk tunes (GPL-3.0).",
+        description="Downloads the Nottingham Music Database, 1,034 folk tunes (GPL-3.0), and "
+        "compares them with the hash of the published ones.",
     )
-    parser.add_argument("--out", required=True, help="the folder for the tunes: new or empty")
+    parser.add_argument(
+        "--out",
+        required=True,
+        help="the folder for the tunes: new or empty, and not the current one",
+    )
     parser.set_defaults(run=_download)
 
 
@@ -255,7 +271,7 @@ def _given_settings(args: argparse.Namespace) -> dict[str, Any]:
 def _resumed_settings(
     args: argparse.Namespace, saved: Settings, config: dict[str, Any]
 ) -> Settings:
-    """Returns the settings of the run to resume, perhaps with more rounds.
+    """Returns the settings of the run to resume, perhaps with more rounds or other rates.
 
     Raises:
         ValueError: if the flags ask for anything else than the run was started with.
@@ -264,7 +280,7 @@ def _resumed_settings(
     changed = [
         f"--{name} (saved {getattr(saved, name)}, given {value})"
         for name, value in given.items()
-        if name != "rounds" and value != getattr(saved, name)
+        if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
     ]
     if args.preset is not None:
         changed.append("--preset")
@@ -273,9 +289,11 @@ def _resumed_settings(
     if changed:
         raise ValueError(
             "A run can only be resumed with the settings it was started with: leave out "
-            f"{', '.join(changed)}. Only --rounds may be raised."
+            f"{', '.join(changed)}. Only --rounds may be raised, and the learning rates and "
+            "--global_clipnorm changed."
         )
 
+    changed_settings = {name: given[name] for name in CHANGED_ON_RESUME if name in given}
     rounds = given.get("rounds", saved.rounds)
     if rounds < saved.rounds:
         raise ValueError(
@@ -283,7 +301,7 @@ def _resumed_settings(
             f"{saved.rounds} or more. Leave out --rounds to finish the run as it was started."
         )
 
-    return dataclasses.replace(saved, rounds=rounds)
+    return dataclasses.replace(saved, **changed_settings)
 
 
 def _train(args: argparse.Namespace) -> None:
@@ -299,8 +317,9 @@ def _train(args: argparse.Namespace) -> None:
     data_path = args.data
     config = None
     if args.resume:
-        saved, config = run_folder.read_config(run_folder.check_folder(args.out, resume=True))
-        settings = _resumed_settings(args, saved, config)
+        opened = run_folder.open_run_to_resume(run_folder.check_folder(args.out, resume=True))
+        config = opened.config
+        settings = _resumed_settings(args, opened.settings, config)
         data_path = config["data_path"]
 
     rows = train_run.train_run_with_strategy(
@@ -346,6 +365,7 @@ def _sample(args: argparse.Namespace) -> None:
             f"{args.out} is not empty; expected a new or empty folder, so that no tune is lost. "
             "Pass --overwrite, or choose another --out."
         )
+    files.check_can_be_written(Path(args.out) / "tune_1.mid")
 
     run_folder = _import_run_module("run_folder")
     finished_run = _import_run_module("finished_run")
@@ -363,13 +383,31 @@ def _sample(args: argparse.Namespace) -> None:
         print(path)
 
 
-def _evaluate(args: argparse.Namespace) -> None:
-    """Prints the figures of a run, and writes them to a file if one is given."""
-    if args.out and os.path.exists(args.out) and not args.overwrite:
+def _check_new_file(path: str, overwrite: bool) -> None:
+    """Raises an error unless figures can be written to a file without replacing others.
+
+    A device or a pipe, such as /dev/null, holds no figures that could be lost.
+    """
+    if os.path.isdir(path):
+        raise ValueError(f"{path} is a folder; expected a file for the figures. Name a file in it.")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         raise ValueError(
-            f"{args.out} exists; expected a new file, so that no figures are lost. "
+            f"{path} lies in a folder that does not exist; expected one that does. Make the folder "
+            "first, or choose another --out."
+        )
+    if os.path.isfile(path) and not overwrite:
+        raise ValueError(
+            f"{path} exists; expected a new file, so that no figures are lost. "
             "Pass --overwrite, or choose another --out."
         )
+    if os.path.isfile(path) or not os.path.exists(path):
+        files.check_can_be_written(path)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    """Prints the figures of a run, and writes them to a file if one is given."""
+    if args.out:
+        _check_new_file(args.out, args.overwrite)
 
     finished_run = _import_run_module("finished_run")
     rows = finished_run.evaluate_run(
@@ -382,6 +420,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     """Exports a run and prints the folder of the new version."""
+    files.check_can_be_written(Path(args.out) / str(args.version))
+
     finished_run = _import_run_module("finished_run")
     folder = finished_run.export_run(
         args.model,
@@ -459,6 +499,81 @@ def _how_to_resume(args: argparse.Namespace) -> str:
     return f" Resume from the last checkpoint: {command}"
 
 
+def _how_to_resume_more_slowly(args: argparse.Namespace) -> str:
+    """Returns how to resume a run that diverged, with a learning rate that is lower by half."""
+    command = _how_to_resume(args)
+    if not command:
+        return ""
+
+    is_pretrained = os.path.exists(os.path.join(args.out, "pretrained.keras"))
+    name = "generator_learning_rate" if is_pretrained else "pretraining_learning_rate"
+    try:
+        rate = files.read_json(Path(args.out) / "config.json")["settings"][name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return command
+
+    return f"{command} --{name} {rate / 2:g}"
+
+
+class _Terminated(KeyboardInterrupt):
+    """A signal that asks the process to end, handled as Ctrl-C is.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def _raise_terminated(number: int, _: Any) -> None:
+    """Ends what the process does as Ctrl-C does."""
+    raise _Terminated(number)
+
+
+@contextlib.contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP end the command as Ctrl-C does, unless they are ignored (nohup)."""
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if threading.current_thread() is threading.main_thread()
+        and signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in numbers:
+        signal.signal(number, _raise_terminated)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _say(message: str) -> None:
+    """Prints to stderr; a terminal that has gone is no error."""
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
+
+
+def _describe_error(error: Exception, args: argparse.Namespace) -> str:
+    """Returns what an error that the user can correct means, and what to do about it."""
+    if isinstance(error, BrokenPipeError):
+        return f"Nobody reads the output any more (broken pipe).{_how_to_resume(args)}"
+    if isinstance(error, OSError):
+        return f"{_explain(error)}{_how_to_resume(args)}"
+    if isinstance(error, FloatingPointError):
+        return f"{error}{_how_to_resume_more_slowly(args)}"
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return (
+            f"There is not enough memory{detail}; expected room for the models, the data and a "
+            f"batch. Lower the sizes or the batch.{_how_to_resume(args)}"
+        )
+
+    return str(error)
+
+
 def _main(args: argparse.Namespace) -> int:
     """Runs a command; returns 0, or 2 after one message for an error that the user can correct."""
     logging.getLogger("tfseqgan").setLevel(logging.INFO)
@@ -467,26 +582,43 @@ def _main(args: argparse.Namespace) -> int:
     absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(message)s"))
 
     try:
-        args.run(args)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print(f"\ntfseqgan: Stopped.{_how_to_resume(args)}", file=sys.stderr)
-        return 130
+        with _signals_as_interrupts():
+            args.run(args)
+            sys.stdout.flush()
+    except KeyboardInterrupt as stop:
+        _say(f"\ntfseqgan: Stopped.{_how_to_resume(args)}")
+        return 128 + (stop.number if isinstance(stop, _Terminated) else signal.SIGINT)
     except (ValueError, OSError, FloatingPointError, MemoryError) as error:
         if args.debug:
             raise
-        message = str(error)
-        if isinstance(error, OSError):
-            message = _explain(error) + _how_to_resume(args)
-        print(f"tfseqgan: {message}", file=sys.stderr)
+        _say(f"tfseqgan: {_describe_error(error, args)}")
+        if isinstance(error, BrokenPipeError):  # Python would try again to write at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 2
 
     return 0
 
 
+def _open_standard_files() -> None:
+    """Opens /dev/null where a standard file is closed.
+
+    Otherwise the next file that is opened, such as a checkpoint, would get its number, and what a
+    library prints would go into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+
+    sys.stdout = sys.stdout or io.StringIO()
+    sys.stderr = sys.stderr or io.StringIO()
+
+
 def run() -> None:
     """Runs the command `tfseqgan`."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _open_standard_files()
 
     # A terminal or a file that cannot show a bar or a Greek letter shows a question mark.
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
 
+from tfseqgan.datasets import lee2017
 from tfseqgan.datasets.lee2017 import load_lee2017
 
 NOTE_OVER_CHORD = [1, 1, 1, 2, 2, 2]
@@ -100,6 +102,40 @@ def test_a_file_that_is_not_an_npz_file_is_refused_by_name(tmp_path, content):
     path.write_bytes(content)
 
     with pytest.raises(ValueError, match="tokens.npz does not hold the lee2017 tokens: expected"):
+        load_lee2017(path)
+
+
+def test_a_small_archive_of_huge_arrays_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "tokens.npz"
+    write_files(tmp_path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more.npy", bytes(lee2017._MOST_BYTES + 1))
+    assert path.stat().st_size < 1_000_000
+
+    with pytest.raises(ValueError, match="tokens.npz does not hold the lee2017 tokens: .*bytes"):
+        load_lee2017(path)
+
+
+def replace_by_device(path):
+    """Puts a link to an endless file in the place of a file."""
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("tables.json", lambda path: path.write_text("[" * 100_000)),
+        ("tables.json", replace_by_device),
+        ("tokens.npz", replace_by_device),
+    ],
+    ids=["nested deep", "endless tables", "endless tokens"],
+)
+def test_a_strangers_file_is_refused_by_name(tmp_path, name, damage):
+    path = write_files(tmp_path)
+    damage(tmp_path / name)
+
+    with pytest.raises(ValueError, match="tokens.npz does not hold the lee2017 tokens"):
         load_lee2017(path)
 
 

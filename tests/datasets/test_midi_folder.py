@@ -1,7 +1,10 @@
 """Claims about `load_midi` and the files that it skips."""
 
+import json
 import logging
+import os
 
+import mido
 import pytest
 from conftest import make_score
 from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
@@ -9,7 +12,7 @@ from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
 from tfseqgan.datasets import midi_folder
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
-from tfseqgan.music.midi import read_midi, write_midi
+from tfseqgan.music.midi import read_midi, read_midi_with_voices, write_midi
 
 
 def test_a_folder_is_read_with_its_subfolders_and_either_case_of_suffix(tmp_path):
@@ -113,9 +116,9 @@ def test_a_file_that_the_system_cannot_read_is_skipped(tmp_path, monkeypatch):
     def refuse_one_file(path):
         if path.name == "4.mid":
             raise PermissionError("no permission")
-        return read_midi(path)
+        return read_midi_with_voices(path)
 
-    monkeypatch.setattr(midi_folder, "read_midi", refuse_one_file)
+    monkeypatch.setattr(midi_folder, "read_midi_with_voices", refuse_one_file)
 
     corpus = load_midi(fill_folder(tmp_path))
 
@@ -130,7 +133,7 @@ def test_an_interruption_or_a_programming_error_is_not_taken_for_a_bad_file(
     def interrupt(path):
         raise error
 
-    monkeypatch.setattr(midi_folder, "read_midi", interrupt)
+    monkeypatch.setattr(midi_folder, "read_midi_with_voices", interrupt)
 
     with pytest.raises(error):
         load_midi(fill_folder(tmp_path))
@@ -146,3 +149,81 @@ def test_an_empty_folder_and_a_path_that_is_no_folder_are_refused(tmp_path, load
     (tmp_path / "file.mid").write_bytes(b"")
     with pytest.raises(ValueError, match="is not a folder"):
         load(tmp_path / "file.mid")
+
+
+MAC_ATTRIBUTES = b"\0\5\x16\7" + bytes(80)
+
+
+def test_mac_companions_are_no_files_of_the_folder(tmp_path):
+    folder = fill_folder(tmp_path, SCORES[:6], num_bad=1)
+    (folder / "__MACOSX" / "deep").mkdir(parents=True)
+    for number in range(6):
+        (folder / f"._{number}.mid").write_bytes(MAC_ATTRIBUTES)
+        (folder / "__MACOSX" / "deep" / f"._{number}.mid").write_bytes(MAC_ATTRIBUTES)
+    (folder / "__MACOSX" / "7.mid").write_bytes(MAC_ATTRIBUTES)
+
+    corpus = load_midi(folder)
+
+    assert len(all_tunes(corpus)) == 6
+    assert [name for name, _ in corpus.skipped] == ["bad0.mid"]
+
+
+def test_mac_companions_alone_are_no_files(tmp_path):
+    (tmp_path / "._tune.mid").write_bytes(MAC_ATTRIBUTES)
+
+    with pytest.raises(ValueError, match="holds no MIDI files"):
+        load_midi(tmp_path)
+
+
+def test_a_folder_that_lies_in_a_mac_folder_is_read(tmp_path):
+    folder = fill_folder(tmp_path / "__MACOSX" / "tunes")
+
+    assert len(all_tunes(load_midi(folder))) == 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are bytes on POSIX alone")
+def test_a_file_name_that_is_not_text_is_listed_and_logged_escaped(tmp_path, caplog):
+    folder = fill_folder(tmp_path / os.fsdecode(b"caf\xe9"))
+    (folder / os.fsdecode(b"na\xefve.mid")).write_bytes(b"no MIDI")
+    os.rename(folder / "3.mid", folder / os.fsdecode(b"\xff.mid"))
+
+    corpus = load_midi(folder)
+
+    ((name, reason),) = corpus.skipped
+    assert (corpus.name, name) == (r"caf\xe9", r"na\xefve.mid")
+    assert len(all_tunes(corpus)) == 10
+    json.dumps([name, reason, caplog.text], ensure_ascii=False).encode()
+    assert r"na\xefve.mid (" in caplog.text
+
+
+def test_a_file_too_large_for_music_is_skipped(tmp_path):
+    folder = fill_folder(tmp_path)
+    with (folder / "large.mid").open("wb") as file:
+        file.truncate(2**40)
+
+    ((name, reason),) = load_midi(folder).skipped
+
+    assert name == "large.mid"
+    assert "expected at most 67108864" in reason
+
+
+def test_one_line_is_logged_for_each_file_of_which_notes_are_left_out(tmp_path, caplog):
+    folder = fill_folder(tmp_path, SCORES[:2])
+    for name in ("0.mid", "1.mid"):
+        file = mido.MidiFile(folder / name)
+        hits = [mido.Message(kind, channel=5, note=60, time=9) for kind in ("note_on", "note_off")]
+        file.tracks.append(mido.MidiTrack([mido.MetaMessage("track_name", name="Perc"), *hits * 3]))
+        file.save(folder / name)
+
+    load_midi(folder)
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2
+    assert lines[0].startswith("0.mid: 3 of its ")
+    assert lines[0].endswith("were left out, as percussion or sound effects: track 3 'Perc'")
+
+
+def test_no_line_is_logged_where_no_note_is_left_out(tmp_path, caplog):
+    load_midi(fill_folder(tmp_path))
+
+    assert caplog.text == ""

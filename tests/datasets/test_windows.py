@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from tfseqgan.datasets import windows
+from tfseqgan.datasets.corpus import Corpus
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.windows import Windows, load_windows
+from tfseqgan.music.score import Note, Score
 from tfseqgan.music.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer([(24, (4,), (0,), 0, (), ())])
@@ -36,9 +39,9 @@ def test_a_corpus_starts_with_the_start_token_if_any_sequence_does():
 
 
 def test_the_summary_holds_plain_values_and_names_the_skipped_files():
-    windows = make_windows([[3, END]], skipped=(("a.mid", "is empty"),))
+    skipping = make_windows([[3, END]], skipped=(("a.mid", "is empty"),))
 
-    assert windows.summary() == {
+    assert skipping.summary() == {
         "name": "mine",
         "sha256": "0f",
         "train_windows": 1,
@@ -59,6 +62,49 @@ def test_without_a_path_the_synthetic_tunes_are_loaded_the_same_every_time():
     assert data.end_token_id() == data.tokenizer.end_token_id
     assert np.array_equal(data.train, again.train)
     assert np.array_equal(data.validation, again.validation)
+
+
+@pytest.mark.slow
+def test_the_seed_changes_the_split_of_the_synthetic_tunes_and_not_the_tunes():
+    first = load_windows(None, **OPTIONS)
+    other = load_windows(None, tokenizer=first.tokenizer, **OPTIONS | {"seed": 1})
+
+    assert other.sha256 == first.sha256
+    assert not np.array_equal(other.validation, first.validation)
+
+
+SCALE = Score(tuple(Note(24 * index, 24, 60 + index) for index in range(5)))  # 7 tokens
+FOREIGN = Score(tuple(Note(24 * index, 24, 80) for index in range(10)))  # 10 of 12 unknown
+
+
+def warnings_for(monkeypatch, caplog, validation, length):
+    """Returns what is warned of when such tunes are held out and the vocabulary is the scale's."""
+    corpus = Corpus((SCALE,), validation, "mine", "0f")
+    monkeypatch.setattr(windows, "_load_corpus", lambda *_: corpus)
+    caplog.clear()
+
+    load_windows("folder", **OPTIONS | {"length": length})
+
+    return [entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"]
+
+
+def test_it_warns_where_the_vocabulary_does_not_cover_the_held_out_music(monkeypatch, caplog):
+    few = (SCALE,) * 13 + (FOREIGN,)  # 10 of 103 tokens
+    many = (SCALE, FOREIGN)  # 10 of 19
+
+    assert warnings_for(monkeypatch, caplog, few, 9) == []
+    [warning] = warnings_for(monkeypatch, caplog, many, 9)
+
+    expected = "53 % of the held-out tokens are not in the vocabulary of 8 tokens"
+    assert warning.startswith(expected)
+
+
+def test_it_warns_where_most_of_a_window_is_padding(monkeypatch, caplog):
+    assert warnings_for(monkeypatch, caplog, (SCALE,), 28) == []
+
+    [warning] = warnings_for(monkeypatch, caplog, (SCALE,), 29)
+
+    assert "windows have 29 tokens, and the longest held-out tune has 7" in warning
 
 
 def test_published_windows_have_no_start_or_end_token_and_keep_their_own_vocabulary(lee2017_file):

@@ -5,9 +5,11 @@ import pytest
 from tiny_models import V, make_discriminator, make_generator
 
 from tfseqgan.models.checks import (
+    check_count,
     check_counts,
     check_prompt,
     check_same_vocabulary,
+    check_size,
     check_tokens,
 )
 
@@ -45,6 +47,18 @@ def test_a_count_that_is_too_small_or_no_whole_number_is_named(count):
 
     with pytest.raises(ValueError, match="rounds must be a whole number of 1 or more, received"):
         check_counts(rounds=count)
+
+
+@pytest.mark.parametrize("count", [np.int64(2), np.uint8(2), np.array(2)], ids=repr)
+def test_numpys_integers_are_counts(count):
+    check_counts(rounds=count)
+
+    assert type(check_count("rounds", count)) is int
+
+
+def test_a_model_that_does_not_fit_into_the_memory_is_refused():
+    with pytest.raises(ValueError, match=r"A model of units = 9 needs about .* EiB of memory"):
+        check_size(2**70, units=9)
 
 
 def test_a_count_may_be_as_small_as_the_least():

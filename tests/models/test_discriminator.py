@@ -17,8 +17,37 @@ from tiny_models import (
     sigmoid,
 )
 
+from tfseqgan import Discriminator
+
 TOKENS = make_tokens(4, rows=6)
 LABELS = np.array([1, 0, 1, 1, 0, 0])
+
+
+def test_without_rows_there_are_no_logits():
+    discriminator = random_discriminator()
+    nothing = np.zeros((0, 5), np.int32)
+
+    assert discriminator(nothing).shape == (0,)
+    assert discriminator.prefix_logits(nothing).shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"filters": 99_999_999_999}, {"embedding_dim": 10**12}, {"vocabulary_size": 10**12}]
+)
+def test_a_model_that_no_machine_can_hold_is_refused_by_name(sizes):
+    [(name, size)] = sizes.items()
+    arguments = {"vocabulary_size": V, "embedding_dim": 4, "filters": 3} | sizes
+
+    with pytest.raises(ValueError, match=rf"{name} = {size}\b.* needs about .* of memory"):
+        Discriminator(**arguments)
+
+
+@pytest.mark.parametrize(
+    "name, sizes", [("filters", {"filters": 0}), ("kernel_sizes", {"kernel_sizes": (2, 1.5)})]
+)
+def test_a_size_that_is_no_count_is_named(name, sizes):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of 1 or more"):
+        Discriminator(V, **sizes)
 
 
 @functools.cache

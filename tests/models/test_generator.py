@@ -1,6 +1,7 @@
 """The generator: a causal model, its masked likelihood, and samples that repeat row by row."""
 
 import functools
+import json
 
 import keras
 import numpy as np
@@ -14,12 +15,14 @@ from tiny_models import (
     V,
     lengths,
     log_softmax,
+    make_discriminator,
     make_generator,
     make_tokens,
     sigmoid,
     snapshot,
 )
 
+from tfseqgan import Generator
 from tfseqgan.evaluation.evaluate import mean_nll, sequence_nlls
 from tfseqgan.ops.sampling import row_seeds
 
@@ -217,6 +220,126 @@ def test_a_scaled_loss_moves_the_weights_as_far_as_an_unscaled_one():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def weights_after_fit(*data, **options):
+    """Returns the weights of a random generator after one large step on some data."""
+    generator = random_generator()
+    generator.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
+    generator.fit(*data, batch_size=B, verbose=0, **options)
+
+    return generator.get_weights()
+
+
+def assert_equal(weights, others):
+    """Asserts that two lists of weights are nearly equal."""
+    for weight, other in zip(weights, others, strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_sample_weights_of_zero_leave_the_weights_as_they_were():
+    before = random_generator().get_weights()
+
+    of_rows = weights_after_fit(TOKENS, sample_weight=np.zeros(B))
+    of_tokens = weights_after_fit(TOKENS, sample_weight=np.zeros((B, T)))
+
+    for weights in (of_rows, of_tokens):
+        for weight, other in zip(weights, before, strict=True):
+            np.testing.assert_array_equal(weight, other)
+
+
+@pytest.mark.slow
+def test_sample_weights_of_one_change_nothing_and_of_two_double_the_step():
+    before = random_generator().get_weights()
+    plain = weights_after_fit(TOKENS)
+    doubled = weights_after_fit(TOKENS, sample_weight=np.full(B, 2.0))
+
+    assert_equal(weights_after_fit(TOKENS, sample_weight=np.ones(B)), plain)
+    twice = [2 * after - start for after, start in zip(plain, before, strict=True)]
+    assert_equal(doubled, twice)
+
+
+@pytest.mark.slow
+def test_a_sequence_of_weight_zero_is_as_if_it_were_not_there():
+    weights = np.array([1.0] * (B - 2) + [0.0] * 2)
+    other = TOKENS.copy()
+    other[B - 2 :] = make_tokens(99, rows=2)
+    other[B - 2 :, 0] = (TOKENS[B - 2 :, 0] - 3 + 1) % (V - 3) + 3
+    generator = shared_generator()
+    generator.compile()
+
+    figures, of_other = [
+        generator.evaluate(tokens, sample_weight=weights, return_dict=True, verbose=0)
+        for tokens in (TOKENS, other)
+    ]
+
+    assert figures["nll"] == pytest.approx(of_other["nll"], rel=1e-5)
+    assert figures["nll"] == pytest.approx(mean_nll(generator, TOKENS[: B - 2]), rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make_dataset", [False, True], ids=["arrays", "a dataset"])
+def test_labels_that_are_not_the_tokens_are_refused(make_dataset):
+    data = (TOKENS[:, :-1], TOKENS[:, 1:])
+    if make_dataset:
+        data = (tf.data.Dataset.from_tensor_slices(data).batch(B),)
+    generator = random_generator()
+    generator.compile("adam")
+    options = {"shuffle": False} if make_dataset else {}
+
+    message = "y must be None, or x itself: a generator"
+    with pytest.raises(ValueError, match=message):
+        generator.fit(*data, verbose=0, **options)
+    with pytest.raises(ValueError, match=message):
+        generator.evaluate(*data, verbose=0)
+
+
+@pytest.mark.slow
+def test_validation_data_may_come_with_weights_and_not_with_labels():
+    generator = random_generator()
+    generator.compile("adam", run_eagerly=True)
+    weights = np.array([1.0] + [0.0] * (B - 1))
+
+    history = generator.fit(
+        TOKENS, validation_data=(TOKENS, TOKENS, weights), batch_size=B, verbose=0
+    ).history
+
+    expected = mean_nll(generator, TOKENS[:1])
+    np.testing.assert_allclose(history["val_nll"], [expected], rtol=1e-5)
+    with pytest.raises(ValueError, match="y must be None"):
+        generator.fit(TOKENS, validation_data=(TOKENS, TOKENS + 1), verbose=0)
+
+
+def test_keras_own_export_names_the_one_that_works(tmp_path):
+    for model in (shared_generator(), make_discriminator()):
+        with pytest.raises(ValueError, match="tfseqgan.export_saved_model"):
+            model.export(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"units": 99_999_999_999}, {"embedding_dim": 10**12}, {"vocabulary_size": 10**12}]
+)
+def test_a_model_that_no_machine_can_hold_is_refused_by_name(sizes):
+    arguments = {"vocabulary_size": V, "embedding_dim": 4, "units": 6} | sizes
+    [(name, size)] = sizes.items()
+
+    with pytest.raises(ValueError, match=rf"{name} = {size}\b.* needs about .* of memory"):
+        Generator(**arguments)
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.5, "8", None])
+def test_units_that_are_no_count_are_refused(units):
+    with pytest.raises(ValueError, match="units must be a whole number of 1 or more"):
+        Generator(V, units=units)
+
+
+def test_numpys_integers_are_sizes_and_the_configuration_holds_pythons():
+    generator = Generator(np.int64(V), embedding_dim=np.int32(4), units=np.uint8(6))
+
+    config = generator.get_config()
+
+    assert json.loads(json.dumps(config))["units"] == 6
+
+
 @both_embeddings
 def test_token_log_probs_and_their_gradient_are_those_of_the_logits(embedding):
     generator = shared_generator(embedding)
@@ -321,6 +444,38 @@ def test_top_k_of_1_is_greedy():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("temperature", [1e-6, 1e-30, 1e-35, 1e-37, 1.2e-38])
+def test_the_lowest_temperatures_give_the_likeliest_tokens(temperature):
+    generator = shared_generator(end_token_id=None)
+
+    tokens = generator.generate(20, LENGTH, temperature=temperature, seed=0)
+
+    np.testing.assert_array_equal(tokens, generator.generate(20, LENGTH, top_k=1, seed=0))
+
+
+@pytest.mark.slow
+def test_the_smallest_top_p_gives_the_likeliest_tokens_and_the_largest_options_change_nothing():
+    generator = shared_generator(end_token_id=None)
+
+    smallest = generator.generate(20, LENGTH, top_p=1.2e-38, seed=0)
+    largest = generator.generate(20, LENGTH, top_k=2**31 - 1, top_p=1.0, seed=0)
+
+    np.testing.assert_array_equal(smallest, generator.generate(20, LENGTH, top_k=1, seed=0))
+    np.testing.assert_array_equal(largest, generator.generate(20, LENGTH, seed=0))
+
+
+@pytest.mark.slow
+def test_numpys_integers_are_taken_as_pythons_and_seeds_beyond_32_bits_differ():
+    generator = shared_generator()
+    expected = generator.generate(4, LENGTH, seed=1)
+
+    found = generator.generate(np.int64(4), np.int32(LENGTH), seed=np.int64(1))
+
+    np.testing.assert_array_equal(found, expected)
+    assert not np.array_equal(generator.generate(4, LENGTH, seed=1 + 2**32), expected)
+
+
+@pytest.mark.slow
 def test_first_tokens_are_drawn_as_often_as_the_model_says():
     generator = shared_generator()
     num_samples = 20_000
@@ -407,6 +562,11 @@ def test_sampling_changes_no_weight():
         ("prompt", {"prompt": [3] * (LENGTH + 1)}),
         ("prompt", {"prompt": np.ones((3, 2), int)}),
         ("prompt", {"prompt": np.ones((1, 2, 2), int)}),
+        ("temperature", {"temperature": 1e-46}),
+        ("temperature", {"temperature": 1e-40}),
+        ("top_k", {"top_k": 2**31}),
+        ("length", {"length": 10**13}),
+        ("seed", {"seed": 1.5}),
     ],
 )
 def test_an_argument_out_of_range_is_named(name, options):

@@ -22,7 +22,13 @@ from enumeration import (
 )
 
 from tfseqgan.objectives import recipes
-from tfseqgan.objectives.baselines import BASELINES, BatchMean, LeaveOneOut, NoBaseline
+from tfseqgan.objectives.baselines import (
+    BASELINES,
+    BatchMean,
+    LeaveOneOut,
+    MovingAverage,
+    NoBaseline,
+)
 from tfseqgan.objectives.credit import Prefix, Rollout, Terminal
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import (
@@ -686,3 +692,36 @@ def test_a_summary_is_made_of_plain_values(recipe):
     assert json.loads(json.dumps(summary)) == summary
     assert summary["discount"] == 0.9
     assert summary["credit"] == "Terminal()"
+
+
+def test_numpys_numbers_are_kept_as_pythons_so_that_a_run_can_be_saved():
+    objective = Objective(
+        credit=Prefix(np.int64(2)),
+        baseline=MovingAverage(np.float32(0.5)),
+        entropy_weight=np.float64(0.25),
+        kl_weight=np.int32(1),
+        discount=np.float32(0.5),
+    )
+    plain = Objective(
+        credit=Prefix(2),
+        baseline=MovingAverage(0.5),
+        entropy_weight=0.25,
+        kl_weight=1.0,
+        discount=0.5,
+    )
+
+    assert json.dumps(objective.summary()) == json.dumps(plain.summary())
+
+
+@pytest.mark.parametrize("name", ["entropy_weight", "kl_weight", "discount"])
+@pytest.mark.parametrize("value", ["0.5", None, 1j, [0.5]], ids=repr)
+def test_a_weight_that_is_no_number_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be a number, received"):
+        Objective(**{name: value})
+
+
+@pytest.mark.parametrize("make", [Prefix, lambda every: Rollout(4, every), Rollout])
+@pytest.mark.parametrize("count", [1.5, "2", None], ids=repr)
+def test_a_count_of_a_credit_that_is_no_whole_number_is_refused(make, count):
+    with pytest.raises(ValueError, match="must be a whole number, received"):
+        make(count)

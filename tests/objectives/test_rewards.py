@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.objectives.rewards import log, logit, none, probability
+from tfseqgan.objectives.objective import Objective
+from tfseqgan.objectives.rewards import (
+    check_rewards,
+    check_token_rewards,
+    log,
+    logit,
+    none,
+    probability,
+)
 
 LOGITS = np.random.default_rng(0).normal(scale=3, size=5)
 
@@ -58,3 +66,81 @@ def test_a_reward_rises_with_the_logit(reward):
 def test_the_log_reward_does_not_lose_a_small_d_to_rounding():
     assert log(tf.constant([-30.0])).numpy()[0] == pytest.approx(-30 - math.exp(-30))
     assert log(tf.constant([30.0])).numpy()[0] == pytest.approx(-math.exp(-30), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 3)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, bool])
+def test_rewards_of_the_shape_of_the_logits_are_taken_in_their_dtype(shape, dtype):
+    values = np.ones(shape, dtype)
+
+    for rewards in (values, tf.constant(values)):
+        found = check_rewards(rewards, tf.zeros(shape))
+
+        assert found.dtype == tf.float32
+        np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    "reward, received",
+    [
+        (lambda logits: logits[:, None], r"float32 of shape \(5, 1\)"),
+        (lambda logits: tf.reduce_mean(logits), r"float32 of shape \(\)"),
+        (lambda logits: logits[:1], r"float32 of shape \(1,\)"),
+        (lambda logits: 1.0, "a float"),
+        (lambda logits: None, "a NoneType"),
+        (lambda logits: (1.0 for _ in range(5)), "a generator"),
+        (lambda logits: tf.cast(logits, tf.complex64), r"complex64 of shape \(5,\)"),
+        (lambda logits: logits.numpy() * 1j, r"complex64 of shape \(5,\)"),
+        (lambda logits: np.array(["a"] * 5), r"of shape \(5,\)"),
+    ],
+)
+def test_a_reward_of_another_shape_or_kind_is_refused_and_not_broadcast(reward, received):
+    objective = Objective(reward=reward)
+
+    with pytest.raises(ValueError, match=f"objective's reward must return one .*{received}"):
+        objective.rewards_of(tf.zeros(5) + tf.cast(LOGITS, tf.float32))
+
+
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        [1, 0, 1],
+        [True, False, True],
+        [tf.constant(1.0), np.float64(0), 1],
+        np.array([1, 0, 1], np.uint8),
+        np.array([1, 0, 1], object),
+        tf.constant([1.0, 0.0, 1.0], tf.float64),
+        tf.constant([1.0, 0.0, 1.0], tf.bfloat16),
+    ],
+    ids=lambda rewards: type(rewards).__name__,
+)
+def test_a_reward_of_the_tokens_may_be_any_array_of_numbers(rewards):
+    found = check_token_rewards(rewards, 3)
+
+    assert found.dtype == tf.float32
+    assert found.numpy().tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "rewards, received",
+    [
+        (np.ones(3) + 1j, r"complex128 of shape \(3,\)"),
+        ([1j, 2, 3], "a list"),
+        ((1.0 for _ in range(3)), "a generator"),
+        (map(float, range(3)), "a map"),
+        (["1", "2", "3"], "a list"),
+        ([[1], [2, 3], [4]], "a list"),
+        ({0: 1.0}, "a dict"),
+        (np.ones((3, 1)), r"shape \(3, 1\), finite"),
+        (1.0, r"shape \(\), finite"),
+        (None, r"shape \(\), not finite"),
+        ([1.0, 2.0], r"shape \(2,\), finite"),
+        ([1.0, np.inf, 0.0], r"shape \(3,\), not finite"),
+        ([1e39, 0.0, 0.0], r"shape \(3,\), not finite"),
+    ],
+)
+def test_what_is_not_one_finite_number_a_sequence_is_refused_as_the_reward(rewards, received):
+    expected = r"reward must return one finite number a sequence, shape \(3,\)"
+
+    with pytest.raises(ValueError, match=f"{expected}; received {received}"):
+        check_token_rewards(rewards, 3)

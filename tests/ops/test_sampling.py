@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 from enumeration import chi_square_p
 
+from tfseqgan.ops import arguments
+from tfseqgan.ops.arguments import SMALLEST_FLOAT32
 from tfseqgan.ops.sampling import (
     ROWS_PER_BLOCK,
     check_sampling,
@@ -55,13 +57,40 @@ def kept_tokens(filtered):
 
 @pytest.mark.parametrize(
     "seed, first",
-    [(7, 7), (np.int64(7), 7), (2**32 + 7, 7), (-1, -1), (2**31, -(2**31))],
+    [(7, 7), (np.int64(7), 7), (2**32 - 1, -1), (-1, -1), (2**31, -(2**31))],
 )
 def test_every_row_has_a_seed_of_its_own(seed, first):
     seeds = row_seeds(seed, 3)
 
     assert seeds.dtype == tf.int32
     assert seeds.numpy().tolist() == [[first, 0], [first, 1], [first, 2]]
+
+
+@pytest.mark.parametrize("seed", [2**32 + 7, 2**64 + 7, -(2**32) + 7, -(2**31) - 1, 10**30])
+def test_a_seed_beyond_32_bits_has_samples_of_its_own(seed):
+    seeds = row_seeds(seed, 3).numpy()
+
+    assert seeds[:, 1].tolist() == [seeds[0, 1], seeds[0, 1] + 1, seeds[0, 1] + 2]
+    assert seeds.tolist() == row_seeds(np.array(seed).item(), 3).numpy().tolist()
+    of_others = [row_seeds(other, 3).numpy().tolist() for other in (7, seed + 1, -seed)]
+    assert seeds.tolist() not in of_others
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [1.5, "1", (1,), (1, 2, 3), (1, 0.5), (2**32, 0), (0, 2**32), [1, 2], np.ones(2)],
+    ids=repr,
+)
+def test_what_is_no_seed_is_refused_by_name(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        row_seeds(seed, 2)
+
+
+def test_the_rows_from_the_fifth_on_are_those_of_all_rows():
+    for seed in (7, (7, 2**32 - 2), 2**40):
+        rows = row_seeds(seed, 4, first_row=5)
+
+        assert rows.numpy().tolist() == row_seeds(seed, 9).numpy()[5:].tolist()
 
 
 def test_the_second_seed_of_a_pair_is_counted_up_and_wraps():
@@ -291,6 +320,20 @@ def test_every_row_may_have_settings_of_its_own():
         ({"top_p": 0.0}, r"top_p must lie in \(0, 1\], received 0.0"),
         ({"top_p": 1.1}, "top_p"),
         ({"top_p": math.nan}, "top_p"),
+        ({"temperature": 1e-46}, "temperature must be a positive number, received 1e-46"),
+        ({"temperature": 1e-40}, "temperature"),
+        ({"temperature": 1e39}, "temperature"),
+        ({"temperature": 1j}, "temperature must be a number, received 1j"),
+        ({"temperature": None}, "temperature must be a number, received None"),
+        ({"top_k": 2**31}, "top_k must be at most 2147483647, received 2147483648"),
+        ({"top_k": 1.5}, "top_k must be a whole number, received 1.5"),
+        ({"top_p": 1e-46}, r"top_p must lie in \(0, 1\], received 1e-46"),
+        ({"top_p": 1e-40}, "top_p"),
+        ({"top_p": "0.5"}, "top_p must be a number, received '0.5'"),
+        ({"length": 2.0}, "length must be a whole number, received 2.0"),
+        ({"length": 10**13}, "with length = 10000000000000 needs about 3.98 PiB of memory"),
+        ({"num_sequences": 10**13}, "num_sequences = 10000000000000 with length = 3 needs about"),
+        ({"num_sequences": 10**400}, "needs about"),
     ],
 )
 def test_an_argument_out_of_range_is_named(arguments, message):
@@ -300,3 +343,20 @@ def test_an_argument_out_of_range_is_named(arguments, message):
 
 def test_arguments_in_range_are_accepted():
     check_sampling(1, 1, temperature=1e-3, top_k=10**6, top_p=1.0)
+    check_sampling(1, 1, temperature=SMALLEST_FLOAT32, top_k=2**31 - 1, top_p=SMALLEST_FLOAT32)
+
+
+def test_numpys_numbers_are_returned_as_pythons():
+    options = check_sampling(
+        np.int64(2), np.int32(3), np.float32(0.5), np.uint8(4), np.float64(0.25)
+    )
+
+    assert options == (2, 3, 0.5, 4, 0.25)
+    assert [type(value) for value in options] == [int, int, float, int, float]
+
+
+def test_more_tokens_than_int32_counts_are_refused_where_the_memory_is_unknown(monkeypatch):
+    monkeypatch.setattr(arguments, "physical_memory", lambda: math.inf)
+
+    with pytest.raises(ValueError, match="must be at most 2147483647, received 2147483648 and 1"):
+        check_sampling(2**31, 1)

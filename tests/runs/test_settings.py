@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 
 from tfseqgan.objectives.baselines import BASELINES
@@ -122,6 +123,11 @@ def test_an_unknown_preset_is_refused_with_the_known_ones():
         ("length", 0),
         ("units", 1.5),
         ("units", "512"),
+        ("units", True),
+        ("dropout", False),
+        ("kernel_sizes", (True,)),
+        ("global_clipnorm", 0.0),
+        ("objective", ["merl"]),
         ("num_tunes", 0),
         ("validation_freq", 0),
         ("validation_fraction", 0.0),
@@ -198,3 +204,12 @@ def test_the_settings_of_a_preset_survive_json(preset):
     restored = Settings(**saved | {"kernel_sizes": tuple(saved["kernel_sizes"])})
 
     assert restored == PRESETS[preset]
+
+
+def test_numpy_integers_and_floats_are_saved_as_pythons_own():
+    settings = Settings(
+        seed=np.int64(7), dropout=np.float32(0.5), kernel_sizes=(np.int32(2), 3), rounds=np.uint8(9)
+    )
+
+    assert settings == Settings(seed=7, dropout=0.5, kernel_sizes=(2, 3), rounds=9)
+    assert json.loads(json.dumps(dataclasses.asdict(settings)))["seed"] == 7

@@ -22,13 +22,14 @@ from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.table import format_table
+from tfseqgan.files import lock_folder
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
 from tfseqgan.objectives.recipes import RECIPES
 from tfseqgan.objectives.rewards import REWARDS
-from tfseqgan.runs import finished_run, run_folder
+from tfseqgan.runs import finished_run, run_folder, train_run
 from tfseqgan.runs.settings import Settings
 from tfseqgan.runs.train_run import make_objective
 from tfseqgan.serving import pretrained
@@ -297,6 +298,218 @@ def test_a_read_only_disk_is_named(small_disk):
 
     assert caught.value.errno == errno.EROFS
     assert caught.value.filename == str(small_disk / "run")
+
+
+@pytest.mark.parametrize("change", [{"units": 10**11}, {"filters": 10**7}, {"batch_size": 10**9}])
+def test_ending_for_want_of_memory_is_seen_before_anything_is_written(tmp_path, change):
+    settings = dataclasses.replace(TINY, **change)
+    data = load_windows(shared_tunes(), **settings.window_options())
+
+    with pytest.raises(ValueError, match="at least .* GiB; expected at most the .* GiB of this"):
+        train_run._check_memory(data, settings)
+
+
+# ---- one writer
+
+
+@slow
+@pytest.mark.parametrize("start", [resume, lambda run: train(run, shared_tunes(), overwrite=True)])
+def test_one_writer_is_respected_by_resume_and_overwrite(copied_run, start):
+    before = {path: path.read_bytes() for path in copied_run.rglob("*") if path.is_file()}
+
+    with lock_folder(copied_run), pytest.raises(ValueError, match=r"another process \(pid \d+"):
+        start(copied_run)
+
+    assert {path: path.read_bytes() for path in copied_run.rglob("*") if path.is_file()} == before
+
+
+@slow
+def test_one_writer_of_a_new_folder_is_respected_by_another_that_began_with_it(
+    tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    load_data = train_run._load_data
+
+    def begin_another(*arguments):
+        monkeypatch.setattr(train_run, "_load_data", load_data)
+        train(out, shared_tunes(), dataclasses.replace(TINY, epochs=0, rounds=0))
+        return load_data(*arguments)
+
+    monkeypatch.setattr(train_run, "_load_data", begin_another)
+    with pytest.raises(ValueError, match="already holds a run"):
+        train(out, shared_tunes())
+
+    assert not (out / "metrics.csv").exists()
+    assert finished_run.sample_tunes(out, 1, length=8, seed=0)
+
+
+# ---- the manifest
+
+
+@slow
+def test_a_manifest_lists_every_file_that_a_command_loads():
+    opened = run_folder.open_run(shared_run())
+
+    assert set(opened.hashes) == {
+        "config.json",
+        "tokenizer.json",
+        "pretrained.keras",
+        "generator.keras",
+        "discriminator.keras",
+        "evaluation.json",
+    }
+    for name in opened.hashes.keys() - {"config.json"}:
+        assert opened.check(name).is_file()
+
+
+# ---- a run that heals itself
+
+
+def edit(name, change):
+    """Returns a function that changes a file of a run."""
+
+    def damage(run):
+        path = run / name
+        path.write_bytes(change(path.read_bytes()))
+
+    return damage
+
+
+def delete(name):
+    """Returns a function that deletes a file of a run."""
+    return lambda run: (run / name).unlink()
+
+
+def exchange_models(run):
+    """Puts the generator before adversarial training in place of that after it."""
+    shutil.copy(run / "pretrained.keras", run / "generator.keras")
+
+
+def leave_litter(run):
+    """Leaves what a killed process leaves."""
+    (run / "checkpoints" / "adversarial" / "ckpt-99_temp").mkdir()
+    (run / "checkpoints" / "adversarial" / "checkpoint.tmp17").write_bytes(b"half")
+    (run / ".generator.keras.17.partial").write_bytes(b"half")
+    (run / ".partial.generator.keras").write_bytes(b"half")
+    (run / ".lock").write_bytes(b"17 host")
+
+
+STATE = "checkpoints/adversarial/checkpoint"
+DAMAGES = {
+    "state file empty": edit(STATE, lambda content: b""),
+    "state file deleted": delete(STATE),
+    "state file names paths elsewhere": edit(STATE, lambda c: c.replace(b"ckpt", b"../../ckpt")),
+    "state file of the first stage torn": edit(
+        "checkpoints/pretraining/checkpoint", lambda content: content[:20]
+    ),
+    "table torn": edit("metrics.csv", lambda content: content + b"-"),
+    "table with a figure too many": edit("metrics.csv", lambda content: content + b"9,9,9"),
+    "table cut in a figure": edit("metrics.csv", lambda content: content[:-4]),
+    "table not UTF-8": edit("metrics.csv", lambda content: b"\xe9" + content),
+    "table empty": edit("metrics.csv", lambda content: b""),
+    "table deleted": delete("metrics.csv"),
+    "first table deleted": delete("pretraining.csv"),
+    "manifest empty": edit("manifest.json", lambda content: b""),
+    "manifest deleted": delete("manifest.json"),
+    "tokenizer changed": edit("tokenizer.json", lambda content: content.replace(b"24", b"12", 3)),
+    "evaluation changed": edit("evaluation.json", lambda content: b"{}"),
+    "models exchanged": exchange_models,
+    "litter": leave_litter,
+}
+
+
+@slow
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_torn_files_of_a_run_are_whole_after_it_is_resumed(copied_run, damage):
+    damage(copied_run)
+
+    resume(copied_run)
+
+    assert_same_run(copied_run, shared_run())
+    assert run_folder.open_run(copied_run).hashes == run_folder.open_run(shared_run()).hashes | {
+        name: run_folder.open_run(copied_run).hashes[name]
+        for name in ("pretrained.keras", "generator.keras", "discriminator.keras")  # hold times
+    }
+    assert sorted(path.name for path in copied_run.iterdir()) == sorted(run_folder._CONTENTS)
+
+
+@slow
+def test_torn_away_checkpoints_are_not_a_new_beginning_without_a_word(copied_run, caplog):
+    shutil.rmtree(copied_run / "checkpoints" / "adversarial")
+
+    resume(copied_run)
+
+    assert "adversarial holds no checkpoint: this stage starts with its first round" in caplog.text
+    assert_same_run(copied_run, shared_run())
+
+
+# ---- advice that can be followed
+
+
+@slow
+def test_advice_a_run_is_resumed_with_other_rates_and_its_config_keeps_the_history(
+    tmp_path, caplog
+):
+    caplog.set_level("INFO", "tfseqgan")
+    out = tmp_path / "run"
+    train(out, shared_tunes(), dataclasses.replace(TINY, rounds=1))
+
+    resume(out, rounds=2, generator_learning_rate=1e-5, global_clipnorm=1.0)
+
+    settings, config = run_folder.read_config(out)
+    assert settings.generator_learning_rate == 1e-5
+    (entry,) = config["history"]
+    assert entry["changed"] == {
+        "rounds": [1, 2],
+        "generator_learning_rate": [1e-4, 1e-5],
+        "global_clipnorm": [5.0, 1.0],
+    }
+    assert "Resumed with other settings: " in caplog.text
+    assert "generator_optimizer: learning_rate is" in caplog.text
+    assert "generator_optimizer: global_clipnorm is 1 from here on; it was 5" in caplog.text
+
+    resume(out)
+    assert run_folder.read_config(out)[1]["history"] == [entry]
+
+
+# ---- names that are not UTF-8
+
+
+@slow
+def test_names_that_are_not_utf8_are_trained_on_and_listed(tmp_path):
+    data = Path(shutil.copytree(shared_tunes(), tmp_path / os.fsdecode(b"m\xfcsik")))
+    bad, good = os.fsdecode(b"caf\xe9.mid"), os.fsdecode(b"b\xe4r.mid")
+    (data / bad).write_bytes(b"no MIDI")
+    shutil.copy(data / "00.mid", data / good)
+    out = tmp_path / "run"
+
+    train(out, data, dataclasses.replace(TINY, epochs=0, rounds=0))
+
+    _, config = run_folder.read_config(out)
+    assert [entry["file"] for entry in config["data"]["skipped_files"]] == [bad]
+    assert config["data_path"] == str(data)
+    assert finished_run.evaluate_run(out).keys() == {"untrained"}
+    resume(out)
+
+
+# ---- ends
+
+
+@slow
+def test_ending_a_folder_deleted_under_a_run_is_named(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    fit = train_run.fit_adversarial
+
+    def delete_and_fit(*arguments, **options):
+        shutil.rmtree(out)
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(train_run, "fit_adversarial", delete_and_fit)
+    with pytest.raises(OSError) as caught:
+        train(out, shared_tunes())
+
+    assert caught.value.errno == errno.ENOENT
+    assert str(out) in str(caught.value.filename)
 
 
 # ---- the figures as a table

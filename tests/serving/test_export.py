@@ -427,14 +427,41 @@ def test_a_prompt_as_long_as_a_sample_is_the_sample(exported):
 
 
 @pytest.mark.slow
-def test_a_request_without_rows_is_answered_without_rows(exported):
-    answer = exported.ask("sample", plain_inputs(0))
+def test_a_request_without_rows_is_answered_without_rows_by_every_signature(exported):
+    sampled = {"tokens": (0, LENGTH), "lengths": (0,), "log_probs": (0, LENGTH)}
+    tokens = {"tokens": np.zeros((0, 5), np.int32)}
+    prompts = {"prompt": np.zeros((0, 3), np.int32), "prompt_length": np.zeros(0, np.int32)}
 
-    assert {name: value.shape for name, value in answer.items()} == {
-        "tokens": (0, LENGTH),
-        "lengths": (0,),
-        "log_probs": (0, LENGTH),
+    answers = {
+        "sample": exported.ask("sample", plain_inputs(0)),
+        "sample_best": exported.ask("sample_best", plain_inputs(0)),
+        "continue": exported.ask("continue", plain_inputs(0) | prompts),
+        "score": exported.ask("score", tokens),
+        "discriminate": exported.ask("discriminate", tokens),
     }
+
+    shapes = {
+        name: {key: value.shape for key, value in answer.items()}
+        for name, answer in answers.items()
+    }
+    assert shapes == {
+        "sample": sampled,
+        "sample_best": sampled | {"logits": (0,)},
+        "continue": sampled,
+        "score": {"log_probs": (0, 5), "nll": (0,)},
+        "discriminate": {"logits": (0,), "probabilities": (0,)},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [1e-30, 1e-37, 1.2e-38])
+def test_the_lowest_temperatures_give_the_likeliest_tokens(exported, temperature):
+    seeds = row_seeds(0, 20).numpy()
+    greedy = exported.ask("sample", sampling_inputs(seeds, top_k=1))
+
+    found = exported.ask("sample", sampling_inputs(seeds, temperature=temperature))
+
+    assert found["tokens"].tolist() == greedy["tokens"].tolist()
 
 
 @pytest.mark.slow
@@ -470,6 +497,8 @@ BAD_REQUESTS = [
     ("sample", "temperature", {"temperature": np.float32([1, 0])}),
     ("sample", "temperature", {"temperature": np.float32([1, np.nan])}),
     ("sample", "temperature", {"temperature": np.float32([1, np.inf])}),
+    ("sample", "temperature", {"temperature": np.float32([1, 1e-40])}),
+    ("sample", "top_p", {"top_p": np.float32([1, 1e-40])}),
     ("sample", "top_p", {"top_p": np.float32([1, 1.01])}),
     ("sample", "top_p", {"top_p": np.float32([0, 1])}),
     ("sample", "top_p", {"top_p": np.float32([np.nan, 1])}),
@@ -736,7 +765,9 @@ def test_models_and_a_tokenizer_that_do_not_fit_are_refused(tmp_path, models):
         {"version": "1"},
         {"version": 1.0},
         {"version": True},
+        {"version": np.float64(1)},
         {"length": 0},
+        {"length": 1.5},
         {"num_candidates": 0},
     ],
     ids=str,

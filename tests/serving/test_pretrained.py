@@ -232,3 +232,78 @@ def test_models_and_a_tokenizer_that_do_not_fit_are_refused_and_nothing_is_writt
         sg.save_pretrained(tmp_path / "new", generator, tokenizer, other_discriminator)
 
     assert not any(tmp_path.iterdir())
+
+
+def make_true(folder):
+    """Makes the manifest fit the files as they are, as whoever can change one can."""
+    names = sorted(json.loads((folder / "manifest.json").read_text()))
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps(hashes))
+
+
+def test_a_strangers_manifest_that_names_a_file_elsewhere_loads_nothing(copy):
+    (copy.parent / "secret").write_text("secret")
+    hashes = json.loads((copy / "manifest.json").read_text())
+    hashes["../secret"] = hashlib.sha256(b"secret").hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(hashes))
+
+    with pytest.raises(ValueError, match="names '../secret'; expected files of its own folder"):
+        sg.from_pretrained(copy)
+
+
+def test_a_discriminator_that_the_manifest_does_not_list_is_left_alone_with_a_word(copy, caplog):
+    hashes = json.loads((copy / "manifest.json").read_text())
+    del hashes["discriminator.keras"]
+    (copy / "manifest.json").write_text(json.dumps(hashes))
+
+    assert sg.from_pretrained(copy).discriminator is None
+    assert "does not list discriminator.keras, which is not loaded" in caplog.text
+
+
+def test_a_file_that_the_manifest_lists_and_nobody_loads_may_be_missing(copy):
+    hashes = json.loads((copy / "manifest.json").read_text())
+    hashes["evaluation.json"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(hashes))
+
+    assert sg.from_pretrained(copy).generator.vocabulary_size == 9
+
+
+@pytest.mark.parametrize(
+    "source, target",
+    [("discriminator.keras", "generator.keras"), ("generator.keras", "discriminator.keras")],
+)
+def test_a_model_in_place_of_the_other_is_refused_with_a_true_manifest_too(copy, source, target):
+    shutil.copy(copy / source, copy / target)
+    make_true(copy)
+
+    with pytest.raises(ValueError, match=f"{target} cannot be loaded .it holds 'tfseqgan>"):
+        sg.from_pretrained(copy)
+
+
+def test_a_tokenizer_of_another_size_is_refused_with_a_true_manifest_too(copy):
+    _, _, tokenizer = make_models(7)
+    tokenizer.save(copy / "tokenizer.json")
+    make_true(copy)
+
+    with pytest.raises(ValueError, match="The tokenizer has 10 tokens and the generator 9"):
+        sg.from_pretrained(copy)
+
+
+@pytest.mark.parametrize("name", sorted(HASHED_FILES))
+def test_a_strangers_bytes_are_a_value_error_with_a_true_manifest_too(copy, name):
+    for content in (b"", b"\xff" * 100, b"[" * 100_000, (copy / name).read_bytes()[:-30]):
+        (copy / name).write_bytes(content)
+        make_true(copy)
+
+        with pytest.raises(ValueError, match=name):
+            sg.from_pretrained(copy)
+
+
+def test_models_with_numbers_that_are_not_finite_are_not_saved(tmp_path):
+    generator, discriminator, tokenizer = make_models(6)
+    discriminator.set_weights([weight * np.nan for weight in discriminator.get_weights()])
+
+    with pytest.raises(ValueError, match="numbers that are not finite"):
+        sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)
+
+    assert not list(tmp_path.iterdir())

@@ -143,6 +143,15 @@ def test_the_sampler_has_the_length_end_token_tokenizer_and_card_that_were_expor
     assert sampler.card["prompt"] == prompt
 
 
+@pytest.mark.slow
+def test_numpys_integers_are_taken_as_pythons(samplers):
+    sampler = samplers["exported"]
+
+    found = sampler.generate(np.int64(3), np.int32(5), top_k=np.int64(2), seed=np.int64(1))
+
+    assert found.tolist() == sampler.generate(3, 5, top_k=2, seed=1).tolist()
+
+
 # ---- what is refused
 
 
@@ -157,6 +166,12 @@ def test_the_sampler_has_the_length_end_token_tokenizer_and_card_that_were_expor
         ((2,), {"temperature": 0}, "temperature must be a positive number"),
         ((2,), {"top_k": 0}, "top_k must be 1 or more"),
         ((2,), {"top_p": 0.0}, r"top_p must lie in \(0, 1\]"),
+        ((2,), {"temperature": 1e-46}, "temperature must be a positive number, received 1e-46"),
+        ((2,), {"temperature": 1e-40}, "temperature must be a positive number, received 1e-40"),
+        ((2,), {"top_p": 1e-46}, r"top_p must lie in \(0, 1\], received 1e-46"),
+        ((2,), {"top_k": 2**31}, "top_k must be at most 2147483647"),
+        ((2, 10**13), {}, "length = 10000000000000 needs about .* of memory"),
+        ((2,), {"seed": 1.5}, "seed must be a whole number, received 1.5"),
     ],
 )
 def test_generate_refuses_what_the_generator_refuses(samplers, arguments, options, message):

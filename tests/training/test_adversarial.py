@@ -573,6 +573,68 @@ def test_a_run_is_not_resumed_with_other_settings(short_run, message, options):
 
 
 @pytest.mark.slow
+def test_torn_moments_of_one_huge_reward_end_a_run_before_they_are_saved(tmp_path):
+    class Huge:
+        """A reward that is huge in the second round, and not in the next run."""
+
+        calls = 0
+
+        def __call__(self, tokens):
+            self.calls += 1
+            return np.where(tokens[:, 0] > 3, 1e25 if self.calls == 2 else 1.0, 0.0)
+
+    huge = Huge()
+    models = make_models()
+    options = {"checkpoint_dir": tmp_path, "checkpoint_every": 1, "rounds": 3, "reward": huge}
+
+    with pytest.raises(FloatingPointError, match="optimizers' moments not finite"):
+        fit(*models, **options)
+    resumed = fit(*make_models(seed=9), **options)
+
+    assert resumed.epoch == [0, 1, 2]
+    assert np.isfinite(resumed.history["gradient_norm"]).all()
+
+
+@pytest.mark.slow
+def test_numpy_integers_are_taken_as_pythons_own(short_run, tmp_path):
+    history, _, _ = short_run
+    models = make_models()
+    options = {"rounds": np.int64(1), "seed": np.uint8(0), "batch_size": np.int32(4)}
+
+    assert_same(history, fit(*models, **options, checkpoint_dir=tmp_path).history)
+    assert_same(history, fit(*models, rounds=1, checkpoint_dir=tmp_path).history)
+
+
+@pytest.mark.slow
+def test_advice_another_lambda_is_another_run(tmp_path, caplog):
+    fit(*make_models(), reward=lambda tokens: tokens.mean(axis=1), checkpoint_dir=tmp_path)
+
+    resumed = fit(
+        *make_models(), reward=lambda tokens: tokens.mean(axis=1), checkpoint_dir=tmp_path
+    )
+    assert resumed.epoch == [0, 1]
+    assert "cannot be known" not in caplog.text
+
+    with pytest.raises(ValueError, match="a run with another token_reward"):
+        fit(*make_models(), reward=lambda tokens: tokens.max(axis=1), checkpoint_dir=tmp_path)
+    lambdas = [sg.merl(0.1, reward=lambda logits, k=k: k * logits) for k in (1.0, 2.0)]
+    fit(*make_models(), objective=lambdas[0], checkpoint_dir=tmp_path / "own")
+    with pytest.raises(ValueError, match="a run with another reward"):
+        fit(*make_models(), objective=lambdas[1], checkpoint_dir=tmp_path / "own")
+
+
+@pytest.mark.slow
+def test_advice_models_compiled_with_another_rate_train_at_their_own(tmp_path):
+    fit(*make_models(), rounds=1, checkpoint_dir=tmp_path)
+
+    models = make_models(learning_rate=0.25)
+    fit(*models, rounds=2, checkpoint_dir=tmp_path)
+
+    for model in models:
+        assert float(model.optimizer.learning_rate) == 0.25
+
+
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_other_models(short_run):
     generator = make_generator(units=7)
     discriminator = make_discriminator(kernel_sizes=(2, 4))

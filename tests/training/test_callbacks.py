@@ -134,6 +134,72 @@ def test_only_rows_of_rounds_that_run_again_are_dropped(tmp_path, first):
     assert path.read_text() == whole
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text + "-",  # of "-2"
+        lambda text: text + "4,0.5,2.0,7,7\n",
+        lambda text: text[:-3],  # looks like a whole figure
+        lambda text: text.replace("1,", "one,"),
+        lambda text: "",
+        lambda text: "\x00\x01",
+        lambda text: text.replace("round", "epoch"),
+    ],
+)
+def test_a_torn_table_is_written_again_from_the_checkpoints_figures(tmp_path, damage):
+    path = tmp_path / "metrics.csv"
+    run([MetricsCSV(path)], rounds=4)
+    whole = path.read_text()
+    path.write_text(damage(whole))
+
+    history = {"reward_mean": [0 / 3, 1 / 3, 2 / 3, 3 / 3], "val_nll": [2.0, np.nan, 2.0, np.nan]}
+    MetricsCSV(path).on_resume([0, 1, 2, 3], history)
+
+    assert path.read_text() == whole
+
+
+def test_a_torn_table_that_was_deleted_comes_back(tmp_path):
+    MetricsCSV(tmp_path / "metrics.csv").on_resume([-1, 0], {"nll": [2.5, 2.25]})
+
+    assert (tmp_path / "metrics.csv").read_text() == "round,nll\n-1,2.5\n0,2.25\n"
+
+
+def test_a_torn_table_without_a_checkpoint_loses_only_rows_that_cannot_be_read(tmp_path, caplog):
+    path = tmp_path / "metrics.csv"
+    run([MetricsCSV(path)], rounds=3)
+    whole = path.read_text()
+    path.write_bytes(whole.encode() + b"\xe9,1,2\n-")
+
+    MetricsCSV(path).on_epoch_begin(3)
+
+    assert path.read_text() == whole
+    assert "2 rows cannot be read and are dropped" in caplog.text
+
+
+def test_a_new_run_empties_the_table_of_an_earlier_one(tmp_path):
+    path = tmp_path / "metrics.csv"
+    run([MetricsCSV(path)], rounds=3)
+
+    MetricsCSV(path).on_resume([], {})
+
+    assert path.read_text() == ""
+
+
+def test_ending_a_log_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
+    (tmp_path / "logs").write_text("a file")
+
+    with pytest.raises(OSError) as caught:
+        run([Scalars(tmp_path / "logs")], rounds=1)
+
+    assert caught.value.filename == str(tmp_path / "logs")
+
+
+def test_ending_a_closed_standard_output_is_no_terminal(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+
+    assert [callback.live for callback in progress(0, 3, ["nll"])] == [False]
+
+
 def test_a_full_disk_leaves_the_csv_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "metrics.csv"
     run([MetricsCSV(path)], rounds=3)

@@ -98,7 +98,14 @@ def test_without_a_seed_every_run_draws_another_one():
     assert resolve_seed(None) != resolve_seed(None)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, "7"])
+def test_numpy_integers_are_seeds():
+    seed = resolve_seed(np.int64(7))
+
+    assert seed == 7
+    assert type(seed) is int
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "7", True, np.float64(1), np.int64(-1)])
 def test_a_seed_that_is_not_a_whole_number_of_0_or_more_is_refused(seed):
     with pytest.raises(ValueError, match="seed must be a whole number of 0 or more"):
         resolve_seed(seed)
@@ -190,3 +197,28 @@ def test_callbacks_are_called_for_every_round_in_order():
     run(None, last=1, callbacks=[Record()])
 
     assert calls == ["begin", -1, -2.0, 0, 0.0, "end"]
+
+
+def test_one_writer_at_a_time_uses_a_folder_of_checkpoints(tmp_path):
+    class Begin(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            run(tmp_path)
+
+    with pytest.raises(ValueError, match="another process .* is writing this run"):
+        run(tmp_path, callbacks=[Begin()])
+
+    assert run(tmp_path).epoch == [-1, 0, 1, 2, 3]
+
+
+def test_torn_tables_are_told_what_the_checkpoint_knows(tmp_path):
+    class Table(keras.callbacks.Callback):
+        def on_resume(self, rounds, history):
+            self.told = rounds, history
+
+    run(tmp_path, last=2)
+    table = Table()
+    run(tmp_path, last=2, callbacks=[table])
+
+    rounds, history = table.told
+    assert rounds == [-1, 0, 1]
+    assert history["twice"] == [-2, 0, 2]

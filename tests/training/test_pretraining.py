@@ -249,6 +249,13 @@ def test_options_that_are_out_of_range_are_refused_by_name(message, options):
         sg.pretrain(generator, **defaults | options)
 
 
+@pytest.mark.slow
+def test_numpy_integers_are_taken_as_pythons_own(whole_run):
+    seed = train(epochs=np.int64(5), seed=np.int64(3), patience=np.int32(9))
+
+    assert_runs_equal(whole_run, seed)
+
+
 def test_a_generator_that_is_not_compiled_is_refused_with_the_remedy():
     message = r"The generator is not compiled.*Call generator.compile\('adam'\) first"
 

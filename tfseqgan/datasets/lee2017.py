@@ -2,13 +2,14 @@
 
 import dataclasses
 import hashlib
-import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tfseqgan.files import read_json
 from tfseqgan.music.events import Event
 from tfseqgan.music.score import TICKS_PER_QUARTER
 from tfseqgan.music.tokenizer import Tokenizer
@@ -33,21 +34,51 @@ class TokenCorpus:
     sha256: str
 
 
+_MOST_BYTES = 100_000_000  # the published arrays have 0.4 MB, and tables.json 743 bytes
+
 _Table = list[tuple[int, ...]]  # a published row names its octaves by their index in such a table
+
+
+def _check_sizes(path: Path) -> None:
+    """Raises ValueError if a file holds more than it can: a small archive may unpack to a huge one.
+
+    A member of an archive gives no more bytes than the archive says.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name} is no file")
+    with zipfile.ZipFile(path) as archive:
+        sizes = [member.file_size for member in archive.infolist()]
+    if sum(sizes) > _MOST_BYTES:
+        raise ValueError(f"the arrays have {sum(sizes):,} bytes, at most {_MOST_BYTES:,} expected")
+
+    tables = path.with_name("tables.json")
+    if tables.exists() and not (tables.is_file() and tables.stat().st_size <= _MOST_BYTES):
+        raise ValueError("tables.json is no file, or a huge one")
 
 
 def _read_files(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, _Table, _Table]:
     """Reads (train, valid, vocabulary, octaves, pitch_class_sets) as published."""
     try:
+        _check_sizes(path)
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             train = arrays["train"]
             valid = arrays["valid"]
             vocabulary = arrays["vocabulary"]
 
-        tables = json.loads(path.with_name("tables.json").read_bytes())
+        tables = read_json(path.with_name("tables.json"))
         octaves = [tuple(entry or ()) for entry in tables["octaves"]]
         pitch_class_sets = [tuple(entry or ()) for entry in tables["pitch_class_sets"]]
-    except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        AttributeError,
+        MemoryError,
+        RuntimeError,  # JSON nested too deep, or an archive that is encrypted or of another kind
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ValueError(
             f"{path} does not hold the lee2017 tokens: expected an npz file with train, valid and "
             "vocabulary, and beside it a file tables.json with octaves and pitch_class_sets, "

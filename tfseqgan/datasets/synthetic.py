@@ -231,14 +231,18 @@ def compose_tunes(num_tunes: int = 400, seed: int = 0) -> tuple[Score, ...]:
 
 
 def synthetic_tunes(
-    seed: int = 0, num_tunes: int = 400, validation_fraction: float = 0.1
+    seed: int = 0,
+    num_tunes: int = 400,
+    validation_fraction: float = 0.1,
+    split_seed: int | None = None,
 ) -> Corpus:
     """Composes a corpus of tunes whose kind and key are known. No data files are needed.
 
     Args:
-        seed: the seed of the tunes and of the split.
+        seed: the seed of the tunes and, by default, of the split.
         num_tunes: the number of tunes to compose.
         validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
+        split_seed: another seed of the split, for the same tunes.
 
     Returns:
         A `Corpus`, named "session".
@@ -255,4 +259,7 @@ def synthetic_tunes(
     # Run folders and exported cards hold this name.
     name = "session"
 
-    return make_corpus(compose_tunes(num_tunes, seed), name, validation_fraction, seed)
+    tunes = compose_tunes(num_tunes, seed)
+    split_seed = seed if split_seed is None else split_seed
+
+    return make_corpus(tunes, name, validation_fraction, split_seed)

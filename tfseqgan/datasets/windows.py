@@ -1,6 +1,8 @@
 """Loads a corpus by its path as windows of tokens, ready for training."""
 
 import dataclasses
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes
+from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
+
+_MOST_REPLACED = 0.1
+"""The share of held-out tokens that may be replaced without a warning."""
+
+_MOST_PADDING = 4
+"""Windows may be so many times as long as the longest held-out tune without a warning."""
+
+_log = logging.getLogger("tfseqgan")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,13 +102,40 @@ def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer 
 def _load_corpus(path: Path | str | None, validation_fraction: float, seed: int) -> Corpus:
     """Loads the tunes in a folder of MIDI files; None loads the synthetic tunes."""
     if path is None:
-        return synthetic_tunes(validation_fraction=validation_fraction)
+        return synthetic_tunes(validation_fraction=validation_fraction, split_seed=seed)
 
     folders = (Path(path), Path(path) / "MIDI")
     is_nottingham = any((folder / "ashover1.mid").is_file() for folder in folders)
     load = load_nottingham if is_nottingham else load_midi
 
     return load(path, validation_fraction=validation_fraction, seed=seed)
+
+
+def _warn_of_poor_windows(tokenizer: Tokenizer, held_out: Sequence[Score], length: int) -> None:
+    """Warns where the vocabulary does not cover the music, or where most of a window is padding.
+
+    Few of the events of piano music occur twice, so that most of its vocabulary is never seen
+    again, and held-out tunes get the nearest of it instead.
+    """
+    encoded = tokenizer.encode_all(held_out)
+    lengths = [len(tokens) for tokens in encoded.sequences]
+
+    if encoded.num_replaced > _MOST_REPLACED * sum(lengths):
+        _log.warning(
+            "%.0f %% of the held-out tokens are not in the vocabulary of %d tokens and are "
+            "replaced by the nearest: a model of such music learns little. Use more tunes, or "
+            "tunes of a melody and plain chords.",
+            100 * encoded.num_replaced / sum(lengths),
+            tokenizer.vocabulary_size,
+        )
+    longest = max(lengths, default=length)
+    if length > _MOST_PADDING * longest:
+        _log.warning(
+            "Most of a window is padding: windows have %d tokens, and the longest held-out tune "
+            "has %d. Memory and time grow with the length of a window. Set a smaller length.",
+            length,
+            longest,
+        )
 
 
 def load_windows(
@@ -115,13 +153,16 @@ def load_windows(
     The published tokens of Lee et al. (2017) come with their own split and vocabulary, so only
     `length` and `tokenizer` apply to them, and both have to fit.
 
+    A warning is logged where more than a tenth of the held-out tokens are not in the vocabulary,
+    or where windows are more than four times as long as the longest held-out tune.
+
     Args:
         path: a folder of MIDI files; the file `tokens.npz` of Lee et al. (2017); or None for the
             synthetic tunes (`synthetic_tunes`). A folder that holds `ashover1.mid` is loaded by
             `load_nottingham`.
         length: the number of tokens in a window.
         validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
-        seed: the seed of the split of a folder. The synthetic tunes have a fixed split.
+        seed: the seed of the split. The synthetic tunes themselves are always the same.
         minimum_count: as in `Tokenizer.fit`: events that occur less often are rare.
         rare: as in `Tokenizer.fit`: "nearest" replaces a rare event by the nearest known one,
             "drop" leaves out the tune.
@@ -153,6 +194,7 @@ def load_windows(
     corpus = _load_corpus(path, validation_fraction, seed)
     if tokenizer is None:
         tokenizer = Tokenizer.fit(corpus.train, minimum_count=minimum_count, rare=rare)
+    _warn_of_poor_windows(tokenizer, corpus.validation, length)
     train = tokenizer.windows(corpus.train, length)  # [N, T]
     validation = tokenizer.windows(corpus.validation, length)  # [M, T]
 

@@ -11,23 +11,28 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation import metrics
-from tfseqgan.models.checks import check_counts, check_same_vocabulary, check_tokens
+from tfseqgan.models.checks import check_count, check_same_vocabulary, check_tokens
+from tfseqgan.models.graphs import compile_for_each_model
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.models.policy import Policy
 
 _SAMPLED_AT_ONCE = 512
 
 
-@tf.function(reduce_retracing=True)
-def _sequence_log_probs(generator, tokens):
+def _log_probs(generator, tokens):
     """Computes log p(y) of each row: int32 [B, T] → float32 [B]."""
     return tf.reduce_sum(Policy(generator).log_prob(tokens), axis=1)
 
 
-@tf.function(reduce_retracing=True)
-def _sequence_logits(discriminator, tokens):
+def _logits(discriminator, tokens):
     """Computes the logit of each row, dropout off: int32 [B, T] → float32 [B]."""
     return discriminator(tokens, training=False)
+
+
+_sequence_log_probs = compile_for_each_model(_log_probs)
+
+# A discriminator chooses the kernels of its convolutions by the number of tokens.
+_sequence_logits = compile_for_each_model(_logits, keep_width=True)
 
 
 def _in_batches(
@@ -108,20 +113,19 @@ def sample_with_nll(
         generator: the model.
         num_sequences: N.
         length: T.
-        seed: an integer or a pair of integers.
+        seed: a whole number or a pair of them.
         batch_size: rows at a time; the samples do not depend on it.
 
     Returns:
         Tokens, NumPy int32 [N, T], and −log p(y) of each row in nats, NumPy float64 [N].
     """
-    first, second = seed if isinstance(seed, tuple) else (seed, 0)
     policy = Policy(generator)
     tokens = []
     nlls = []
 
     for start in range(0, num_sequences, batch_size):
         count = min(batch_size, num_sequences - start)
-        trajectory = policy.sample(count, length, (first, second + start))
+        trajectory = policy.sample(count, length, seed, first_row=start)
         tokens.append(trajectory.tokens.numpy())
         nlls.append(-tf.reduce_sum(trajectory.log_probs, axis=1).numpy().astype(np.float64))
 
@@ -271,8 +275,8 @@ def evaluate(
     if references is None:
         references = data
     references = check_tokens(references, generator.vocabulary_size, "references")
-    num_samples = len(data) if num_samples is None else num_samples
-    check_counts(num_samples=num_samples, batch_size=batch_size)
+    num_samples = check_count("num_samples", len(data) if num_samples is None else num_samples)
+    batch_size = check_count("batch_size", batch_size)
 
     samples, sample_nlls = sample_with_nll(generator, num_samples, data.shape[1], seed)
     nlls = sequence_nlls(generator, data, batch_size)

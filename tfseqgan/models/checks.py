@@ -1,10 +1,12 @@
 """Checks of what enters through the public functions: token arrays, counts, pairs of models."""
 
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
+from tfseqgan.ops.arguments import check_memory, whole_number
 
 
 def check_tokens(
@@ -40,17 +42,53 @@ def check_tokens(
     return array.astype(np.int32)
 
 
-def check_counts(least: int = 1, **counts: int) -> None:
+def check_count(name: str, count: SupportsIndex, least: int = 1) -> int:
+    """Returns a count as an int; NumPy's integers are counts too.
+
+    Args:
+        name: the caller's name for it, for the message.
+        count: a whole number.
+        least: the smallest that is allowed.
+
+    Raises:
+        ValueError: if it is no whole number, or below `least`.
+
+    Example:
+        >>> check_count("rounds", np.int64(3))
+        3
+    """
+    try:
+        number = whole_number(name, count)
+    except ValueError:
+        number = None
+    if number is None or number < least:
+        raise ValueError(f"{name} must be a whole number of {least} or more, received {count!r}.")
+
+    return number
+
+
+def check_counts(least: int = 1, **counts: SupportsIndex) -> None:
     """Raises ValueError, naming the argument, unless every count is a whole number ≥ `least`.
 
     Example:
         >>> check_counts(rounds=3)
     """
     for name, count in counts.items():
-        if not isinstance(count, int) or count < least:
-            raise ValueError(
-                f"{name} must be a whole number of {least} or more, received {count!r}."
-            )
+        check_count(name, count, least)
+
+
+def check_size(num_weights: int, **sizes: int) -> None:
+    """Raises ValueError if a model of these sizes does not fit into the memory of this machine.
+
+    Args:
+        num_weights: how many weights the model has, of four bytes each.
+        **sizes: the arguments that the number follows from, for the message.
+
+    Example:
+        >>> check_size(10, units=2)
+    """
+    asked = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    check_memory(4 * num_weights, f"A model of {asked}", "Make it smaller.")
 
 
 def check_same_vocabulary(

@@ -8,9 +8,16 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfseqgan.models.graphs import compile_for_each_model
 from tfseqgan.models.interfaces import SequenceGenerator, State
 from tfseqgan.ops.log_probs import log_probs_at
-from tfseqgan.ops.sampling import inverse_cdf, next_tokens, pad_rows, row_uniforms
+from tfseqgan.ops.sampling import (
+    LOWEST_TEMPERATURE,
+    inverse_cdf,
+    next_tokens,
+    pad_rows,
+    row_uniforms,
+)
 
 ChooseTokens = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 """Function of the step int32 [], logits and probabilities float32 [B, V] → tokens int32 [B]."""
@@ -78,7 +85,7 @@ def _with_prompt(drawn, t, prompt, prompt_lengths):
 def sample_sequences(
     generator: SequenceGenerator,
     seeds: tf.Tensor,
-    length: int,
+    length: tf.Tensor | int,
     temperature: tf.Tensor | None = None,
     top_k: tf.Tensor | None = None,
     top_p: tf.Tensor | None = None,
@@ -90,8 +97,9 @@ def sample_sequences(
     Args:
         generator: the model.
         seeds: int32 [B, 2].
-        length: T.
-        temperature: float32 [] or [B], or None for 1.
+        length: T, an integer or int32 [].
+        temperature: float32 [] or [B], or None for 1; below `LOWEST_TEMPERATURE` it makes no
+            difference.
         top_k: int32 [] or [B], 0 for every token, or None.
         top_p: float32 [] or [B], or None.
         prompt: int32 [B, P] that the sequences begin with, or None.
@@ -107,7 +115,11 @@ def sample_sequences(
 
     padded_seeds = pad_rows(seeds)
     uniforms = row_uniforms(padded_seeds, length)  # [T, rows]
-    filters = (pad(temperature), pad(top_k), pad(top_p))
+    filters = (
+        None if temperature is None else pad(tf.maximum(temperature, LOWEST_TEMPERATURE)),
+        pad(top_k),
+        pad(top_p),
+    )
     is_filtered = any(option is not None for option in filters)
     padded_prompt = pad(prompt)
     padded_lengths = pad(prompt_lengths)
@@ -126,6 +138,10 @@ def sample_sequences(
     num_rows = tf.shape(seeds)[0]
 
     return tokens[:num_rows], log_probs[:num_rows]
+
+
+sample_in_one_graph = compile_for_each_model(sample_sequences)
+"""`sample_sequences` of tensors alone, the length too: compiled once for sizes of all kinds."""
 
 
 def score_sequences(generator: SequenceGenerator, tokens: tf.Tensor) -> tf.Tensor:

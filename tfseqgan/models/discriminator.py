@@ -8,7 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.embedding import TokenEmbedding, check_token_features
+from tfseqgan.models.checks import check_count, check_size
+from tfseqgan.models.embedding import (
+    TokenEmbedding,
+    check_token_features,
+    count_embedding_weights,
+)
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
 from tfseqgan.ops.masking import masked_mean, sequence_mask
@@ -79,6 +84,9 @@ class Discriminator(keras.Model):
         l2_weight: λ of the penalty λ/2 · ‖w‖² on the output layer's weights; the paper's is 0.2.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
 
+    Raises:
+        ValueError: if a size is out of range, or the model needs more memory than this machine has.
+
     Example:
         >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
         >>> discriminator(np.array([[3, 4, 5], [6, 2, 0]])).shape
@@ -103,19 +111,20 @@ class Discriminator(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.supports_jit = False  # XLA is slower here on a CPU
-        self.vocabulary_size = vocabulary_size
-        self.token_features = check_token_features(token_features, vocabulary_size)
-        self.embedding_dim = embedding_dim
-        self.filters = filters
-        self.kernel_sizes = tuple(kernel_sizes)
+        self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
+        self.token_features = check_token_features(token_features, self.vocabulary_size)
+        self.embedding_dim = check_count("embedding_dim", embedding_dim)
+        self.filters = check_count("filters", filters)
+        self.kernel_sizes = tuple(check_count("kernel_sizes", size) for size in kernel_sizes)
         self.dropout_rate = dropout
         self.l2_weight = l2_weight
         self.end_token_id = end_token_id
+        self._check_size()
 
         policy = {"dtype": self.dtype_policy}
         self.embedding = TokenEmbedding(
-            vocabulary_size,
-            embedding_dim,
+            self.vocabulary_size,
+            self.embedding_dim,
             self.token_features,
             keras.initializers.RandomUniform(-1.0, 1.0),
             **policy,
@@ -132,6 +141,21 @@ class Discriminator(keras.Model):
         )
         self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
+
+    def _check_size(self) -> None:
+        """Raises ValueError if this machine cannot hold the model."""
+        num_features = self.filters * len(self.kernel_sizes)
+        num_weights = self.embedding_dim * self.filters * sum(self.kernel_sizes)
+        num_weights += 2 * num_features * (num_features + 1)
+        num_weights += count_embedding_weights(
+            self.vocabulary_size, self.embedding_dim, self.token_features
+        )
+        check_size(
+            num_weights,
+            filters=self.filters,
+            embedding_dim=self.embedding_dim,
+            vocabulary_size=self.vocabulary_size,
+        )
 
     def _make_convolutions(self):
         """Returns one convolution a width, with the filters of all branches of that width."""
@@ -230,6 +254,18 @@ class Discriminator(keras.Model):
         logits = self._logits(tf.reshape(features, [-1, features.shape[2]]))
 
         return tf.transpose(tf.reshape(logits, tf.shape(features)[:2]))  # [B, P]
+
+    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
+        """Raises ValueError: `tfseqgan.export_saved_model` exports it, together with a generator.
+
+        Keras' own method also writes the gradients, which ours do not need where nothing is
+        trained, and cannot.
+        """
+        raise ValueError(
+            "A discriminator is not exported by Keras' own method; expected "
+            "tfseqgan.export_saved_model(generator, tokenizer, path, "
+            "discriminator=discriminator), which writes its logits as the signature discriminate."
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None]:
         """Returns the shape of the logits: [B, T] → [B]."""

@@ -24,7 +24,7 @@ def check_token_features(
         return None
 
     features = np.asarray(token_features)
-    fits = features.ndim == 2 and len(features) == vocabulary_size
+    fits = features.ndim == 2 and len(features) == vocabulary_size and features.size
     if not fits or not np.issubdtype(features.dtype, np.integer) or features.min() < 0:
         raise ValueError(
             "token_features must be non-negative integers [V, parts] with V = vocabulary_size = "
@@ -33,6 +33,22 @@ def check_token_features(
         )
 
     return features.astype(np.int32)
+
+
+def count_embedding_weights(
+    vocabulary_size: int, embedding_dim: int, token_features: np.ndarray | None
+) -> int:
+    """Counts the weights of a `TokenEmbedding` before it is made.
+
+    Example:
+        >>> count_embedding_weights(5, 3, np.array([[0], [0], [1], [1], [1]]))
+        21
+    """
+    num_rows = vocabulary_size
+    if token_features is not None:
+        num_rows += sum(int(largest) + 1 for largest in token_features.max(axis=0))
+
+    return num_rows * embedding_dim
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")

@@ -1,14 +1,20 @@
 """G: the LSTM that writes sequences, one token after the other (the paper, sections 3.1 and 4)."""
 
+import contextlib
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_prompt
-from tfseqgan.models.decoding import sample_sequences
-from tfseqgan.models.embedding import TokenEmbedding, check_token_features
+from tfseqgan.models.checks import check_count, check_prompt, check_size
+from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
+from tfseqgan.models.embedding import (
+    TokenEmbedding,
+    check_token_features,
+    count_embedding_weights,
+)
+from tfseqgan.models.graphs import check_process
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.models.token_clock import TokenClock, check_token_durations
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
@@ -65,6 +71,43 @@ class DecodingCache(NamedTuple):
     gates: Gates
 
 
+_NO_LABELS = (
+    "y must be None, or x itself: a generator learns the tokens of x, each from those before it. "
+    "Received other labels, which would have no effect. Leave them out."
+)
+
+
+def _labels_of(tokens, labels, weights):
+    """Returns the labels that Keras needs to pass weights on: the tokens; refuses others."""
+    if labels is not None and not np.array_equal(np.asarray(tokens), np.asarray(labels)):
+        raise ValueError(_NO_LABELS)
+
+    # Keras drops the weights of data that comes without labels.
+    return None if weights is None else tokens
+
+
+def _unpack(data):
+    """Returns the tokens and the weights of a batch, whose labels must be the tokens."""
+    tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if labels is None:
+        return tokens, weights
+
+    is_same = tf.reduce_all(tf.equal(tf.cast(labels, tokens.dtype), tokens))
+    with tf.control_dependencies([tf.debugging.Assert(is_same, [_NO_LABELS])]):
+        return tf.identity(tokens), weights
+
+
+@contextlib.contextmanager
+def _errors_of_labels():
+    """Raises ValueError where a graph found labels that are not the tokens."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _NO_LABELS[:20] in str(error):
+            raise ValueError(_NO_LABELS) from error
+        raise
+
+
 @keras.saving.register_keras_serializable(package="tfseqgan")
 class Generator(keras.Model):
     """A language model of tokens, p(y) = Π_t p(yₜ | y₍<t₎): an embedding, one LSTM, a projection.
@@ -91,6 +134,9 @@ class Generator(keras.Model):
         pad_token_id: the id that stands after the end token.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
 
+    Raises:
+        ValueError: if a size is out of range, or the model needs more memory than this machine has.
+
     Example:
         >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
         >>> generator(np.array([[3, 4, 5]])).shape
@@ -115,20 +161,21 @@ class Generator(keras.Model):
     ) -> None:
         super().__init__(**kwargs)
         self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU
-        self.vocabulary_size = vocabulary_size
-        self.token_features = check_token_features(token_features, vocabulary_size)
-        self.token_durations = check_token_durations(token_durations, vocabulary_size)
-        self.embedding_dim = embedding_dim
-        self.units = units
+        self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
+        self.token_features = check_token_features(token_features, self.vocabulary_size)
+        self.token_durations = check_token_durations(token_durations, self.vocabulary_size)
+        self.embedding_dim = check_count("embedding_dim", embedding_dim)
+        self.units = check_count("units", units)
         self.dropout_rate = dropout
+        self._check_size()
         self.pad_token_id = pad_token_id
         self.end_token_id = end_token_id
 
         policy = {"dtype": self.dtype_policy}
         is_tied = token_features is not None
         self.embedding = TokenEmbedding(
-            vocabulary_size,
-            embedding_dim,
+            self.vocabulary_size,
+            self.embedding_dim,
             self.token_features,
             keras.initializers.RandomNormal(stddev=0.1),
             **policy,
@@ -138,17 +185,17 @@ class Generator(keras.Model):
         if self.token_durations is not None:
             self.clock = TokenClock(
                 self.token_durations,
-                embedding_dim,
+                self.embedding_dim,
                 pad_token_id,
                 self._required_end_token_id(),
                 keras.initializers.RandomNormal(stddev=0.1),
                 **policy,
                 name="clock",
             )
-        self.lstm = keras.layers.LSTM(units, return_sequences=True, **policy, name="lstm")
+        self.lstm = keras.layers.LSTM(self.units, return_sequences=True, **policy, name="lstm")
         self.dropout = keras.layers.Dropout(dropout, **policy, name="dropout")
         self.projection = keras.layers.Dense(
-            embedding_dim if is_tied else vocabulary_size, **policy, name="projection"
+            self.embedding_dim if is_tied else self.vocabulary_size, **policy, name="projection"
         )
         self.nll_metric = keras.metrics.Mean(name="nll")
         self.build()
@@ -161,6 +208,21 @@ class Generator(keras.Model):
             )
 
         return self.end_token_id
+
+    def _check_size(self) -> None:
+        """Raises ValueError if this machine cannot hold the model."""
+        sizes = {
+            "units": self.units,
+            "embedding_dim": self.embedding_dim,
+            "vocabulary_size": self.vocabulary_size,
+        }
+        num_inputs = self.embedding_dim + self.units + 1
+        num_outputs = self.vocabulary_size if self.token_features is None else self.embedding_dim
+        num_weights = 4 * self.units * num_inputs + (self.units + 1) * num_outputs
+        num_weights += count_embedding_weights(
+            self.vocabulary_size, self.embedding_dim, self.token_features
+        )
+        check_size(num_weights, **sizes)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates every weight, once; the constructor calls it, since it needs no input shape."""
@@ -288,14 +350,18 @@ class Generator(keras.Model):
 
         return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
 
-    def nll(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
+    def nll(
+        self, tokens: Tokens, training: bool = False, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Computes the mean NLL of tokens in nats per token, over the tokens that count.
 
-            −Σ_b Σ_t mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
+            −Σ_b Σ_t wₜ mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
 
         Args:
             tokens: int [B, T].
             training: whether dropout is on.
+            weights: float [B] or [B, T], Keras' sample weights, or None for 1. As in Keras a loss
+                is not divided by them, and the metric `nll` is.
 
         Returns:
             float32 [].
@@ -303,35 +369,74 @@ class Generator(keras.Model):
         tokens = tf.cast(tokens, tf.int32)
         mask = sequence_mask(tokens, self.end_token_id)  # [B, T]
         nll = -self.token_log_probs(tokens, training)  # [B, T]
-        self.nll_metric.update_state(nll, sample_weight=mask)
+        if weights is None:
+            self.nll_metric.update_state(nll, sample_weight=mask)
+            return masked_mean(nll, mask)
 
-        return masked_mean(nll, mask)
+        weights = tf.reshape(tf.cast(weights, nll.dtype), [tf.shape(tokens)[0], -1])  # [B, 1 or T]
+        self.nll_metric.update_state(nll, sample_weight=mask * weights)
+
+        return masked_mean(nll * weights, mask)
+
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
+    ) -> keras.callbacks.History:
+        """Trains by maximum likelihood, as `keras.Model.fit`, whose other arguments it takes.
+
+        The tokens are their own labels. Weights are those of sequences or of tokens.
+
+        Args:
+            x: int [N, T], or a dataset of such batches; with weights a batch is (x, x, weights).
+            y: None, or `x` itself.
+            *args: those of `keras.Model.fit`.
+            sample_weight: float [N] or [N, T], or None for 1.
+            **options: those of `keras.Model.fit`.
+
+        Returns:
+            keras.callbacks.History.
+
+        Raises:
+            ValueError: if `y` is something else than `x`.
+        """
+        check_process()
+        labels = _labels_of(x, y, sample_weight)
+        with _errors_of_labels():
+            return super().fit(x, labels, *args, sample_weight=sample_weight, **options)
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
+    ) -> Any:
+        """Computes what `fit` reports, as `keras.Model.evaluate`; arguments as of `fit`."""
+        check_process()
+        labels = _labels_of(x, y, sample_weight)
+        with _errors_of_labels():
+            return super().evaluate(x, labels, *args, sample_weight=sample_weight, **options)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Takes the step down the mean NLL of a batch that `fit` asks for."""
-        tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        tokens, weights = _unpack(data)
         with tf.GradientTape() as tape:
-            loss = self.nll(tokens, training=True)
+            loss = self.nll(tokens, training=True, weights=weights)
             scaled = self.optimizer.scale_loss(loss)
 
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
 
-        return self._figures(loss, tokens, labels, weights)
+        return self._figures(loss, tokens, weights)
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Computes what Keras' `evaluate` and the validation of `fit` report of a batch."""
-        tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        tokens, weights = _unpack(data)
 
-        return self._figures(self.nll(tokens), tokens, labels, weights)
+        return self._figures(self.nll(tokens, weights=weights), tokens, weights)
 
-    def _figures(self, loss, tokens, labels, weights):
+    def _figures(self, loss, tokens, weights):
         """Returns Keras' figures by name; the metrics that `compile` was given read the logits."""
         metrics = {metric.name: metric for metric in self.metrics}
         if "loss" in metrics:
             metrics["loss"].update_state(loss, sample_weight=tf.shape(tokens)[0])
         if "compile_metrics" in metrics:
-            return self.compute_metrics(tokens, labels, self(tokens), weights)
+            return self.compute_metrics(tokens, tokens, self(tokens), weights)
 
         return self.get_metrics_result()
 
@@ -406,21 +511,34 @@ class Generator(keras.Model):
 
         return GeneratorState(hidden, cell, time_first)
 
-    @tf.function(reduce_retracing=True)
     def sample(
         self,
         seeds: tf.Tensor,
-        length: int,
+        length: tf.Tensor | int,
         temperature: tf.Tensor | None = None,
         top_k: tf.Tensor | None = None,
         top_p: tf.Tensor | None = None,
         prompt: tf.Tensor | None = None,
         prompt_lengths: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Samples one sequence a seed pair, as `decoding.sample_sequences` says, in one graph."""
-        return sample_sequences(
-            self, seeds, length, temperature, top_k, top_p, prompt, prompt_lengths
-        )
+        """Samples one sequence a seed pair, as `decoding.sample_sequences` says.
+
+        Called from Python it runs one of a handful of graphs, by which options are None: another
+        length, another number of rows and other options are computed by the same graph. Within a
+        `tf.function` it becomes a part of that function.
+        """
+        options = (temperature, top_k, top_p, prompt, prompt_lengths)
+        if not tf.executing_eagerly():
+            return sample_sequences(self, seeds, length, *options)
+
+        dtypes = (tf.float32, tf.int32, tf.float32, tf.int32, tf.int32)
+        tensors = [
+            None if option is None else tf.convert_to_tensor(option, dtype)
+            for option, dtype in zip(options, dtypes, strict=True)
+        ]
+        seeds = tf.convert_to_tensor(seeds, tf.int32)
+
+        return sample_in_one_graph(self, seeds, tf.convert_to_tensor(length, tf.int32), *tensors)
 
     def generate(
         self,
@@ -431,7 +549,7 @@ class Generator(keras.Model):
         top_k: int | None = None,
         top_p: float | None = None,
         prompt: np.ndarray | list[int] | None = None,
-        seed: int | None = None,
+        seed: int | tuple[int, int] | None = None,
     ) -> np.ndarray:
         """Samples sequences, all in one compiled loop.
 
@@ -442,34 +560,53 @@ class Generator(keras.Model):
         Args:
             num_sequences: B.
             length: T, the largest number of tokens; rows that end earlier are padded.
-            temperature: divides the logits; 1 samples from the model, lower is safer.
+            temperature: divides the logits; 1 samples from the model, lower is safer. It is
+                positive in float32, that is 1.2e-38 at least; from 1e-30 downwards the likeliest
+                token is drawn, as with `top_k=1`.
             top_k: keep only the k likeliest tokens of each step, or None.
             top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
                 None.
             prompt: int tokens [P] or [B, P] that every sequence begins with, or None; an empty one
                 is none.
-            seed: an integer for the same sequences again, or None for new ones.
+            seed: a whole number for the same sequences again, a pair of them as in
+                `ops.sampling.row_seeds`, or None for new ones.
 
         Returns:
             NumPy int32 [B, T].
 
         Raises:
-            ValueError: if an argument is out of range.
+            ValueError: if an argument is out of range, or so many tokens need more memory than this
+                machine has.
+            RuntimeError: if this process was forked after a model was used.
 
         Example:
             >>> generator = Generator(7, embedding_dim=4, units=8, end_token_id=None)
             >>> generator.generate(2, length=5, prompt=[3], seed=0)[:, 0].tolist()
             [3, 3]
         """
-        check_sampling(num_sequences, length, temperature, top_k, top_p)
+        options = check_sampling(num_sequences, length, temperature, top_k, top_p)
+        num_sequences, length, temperature, top_k, top_p = options
         prompts = check_prompt(prompt, num_sequences, length, self.vocabulary_size)
+        if top_k is not None or top_p is not None:  # one graph for all filters
+            top_k = 0 if top_k is None else top_k
+            top_p = 1.0 if top_p is None else top_p
 
-        seeds = pad_rows(row_seeds(seed, num_sequences))  # few shapes, and so few graphs
-        padded_prompts = None if prompts is None else pad_rows(tf.constant(prompts))
-        divisor = tf.constant(temperature, tf.float32)
-        tokens, _ = self.sample(seeds, length, divisor, top_k, top_p, padded_prompts)
+        seeds = row_seeds(seed, num_sequences)
+        tokens, _ = self.sample(seeds, length, temperature, top_k, top_p, prompts)
 
-        return tokens.numpy()[:num_sequences]
+        return tokens.numpy()
+
+    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
+        """Raises ValueError: `tfseqgan.export_saved_model` exports a generator.
+
+        Keras would export the logits of given tokens, and cannot: it also writes the gradients,
+        which ours do not need where nothing is trained.
+        """
+        raise ValueError(
+            "A generator is not exported by Keras' own method; expected "
+            "tfseqgan.export_saved_model(generator, tokenizer, path), which writes a sampler and "
+            "the score of tokens."
+        )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns the shape of the logits: [B, T] → [B, T, V]."""

@@ -61,26 +61,32 @@ class Policy:
         return self.distribution(tokens).entropy() * self.mask(tokens)
 
     def sample(
-        self, num_sequences: int, length: int, seed: int | tuple[int, int] | None = None
+        self,
+        num_sequences: int,
+        length: int,
+        seed: int | tuple[int, int] | None = None,
+        first_row: int = 0,
     ) -> Trajectory:
         """Samples trajectories at temperature 1: anything else would be off-policy.
 
         Args:
             num_sequences: B.
             length: T.
-            seed: an integer, a pair of integers, or None for a random one; row i draws from the
+            seed: a whole number, a pair of them, or None for a random one; row i draws from the
                 pair with i added to its second.
+            first_row: the index of the first row, for samples that are drawn in parts.
 
         Returns:
             A `Trajectory`.
 
         Raises:
-            ValueError: if a number is below 1.
+            ValueError: if a number is out of range, or so many tokens need more memory than this
+                machine has.
         """
-        check_sampling(num_sequences, length)
-        seeds = row_seeds(seed, num_sequences)
+        options = check_sampling(num_sequences, length)
+        seeds = row_seeds(seed, options.num_sequences, first_row)
 
-        return self.sample_rows(seeds, length)
+        return self.sample_rows(seeds, options.length)
 
     def sample_rows(self, seeds: tf.Tensor, length: int) -> Trajectory:
         """Samples one trajectory a seed pair: int32 [B, 2] → a `Trajectory`."""

@@ -15,9 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-FORBIDDEN = -1e9
-"""Added to the logits of tokens that may not follow: their probability is exactly 0. A product of
-it with 0 is 0, which it would not be for −∞."""
+from tfseqgan.ops.masking import FORBIDDEN
 
 # What a token does, by its durations.
 _PAD, _START, _END, _BOTH, _MELODY, _CHORDS, _OPENING = range(7)

@@ -1,8 +1,20 @@
 """A tune as plain values, in and out. May import: files.
 
+pitch_spelling    names of pitches, on the line of fifths
+keys              names of keys; the key that fits
 score             Note, Chord, Score; transposition
-voice_separation  notes → melody and chords
+metre             bars, beams, and where the bar lines are
+text              titles and file names of unknown encoding → text
+track_names       the name of a track → evidence of its voice
+stream_splitting  one stream of notes → melody and accompaniment
+voice_separation  the streams of a file → melody and chords
+score_building    melody and chords → notes and chords of a score
+midi_parsing      the bytes of a MIDI file → messages
+midi_streams      messages → streams of notes
+midi_labels       messages → metre, tempo and key
 midi              MIDI files ↔ Score
+chord_symbols     pitches → "Am7"
+written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
 key_estimation    the key of a tune by its notes
 chord_voicing     chords without octaves

@@ -6,7 +6,14 @@ numbers, where 60 is middle C.
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import math
+import numbers
+import operator
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tfseqgan.music.keys import parse_key
 
 TICKS_PER_QUARTER = 24
 """Grid ticks in a quarter note.
@@ -17,6 +24,32 @@ eighths (8) and sixteenths (4).
 
 LONGEST_TICKS = 256 * TICKS_PER_QUARTER
 """The longest note or chord of a score; the longest Nottingham drone lasts 129 quarter notes."""
+
+
+def whole_number(what: str, value: Any) -> int:
+    """Returns a whole number of any type, such as NumPy's, as an int.
+
+    Args:
+        what: what the number is, for the message.
+        value: the number.
+
+    Raises:
+        ValueError: if it is a bool or has no type of whole numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> whole_number("pitch", np.uint8(60))
+        60
+    """
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+
+    raise ValueError(
+        f"{what} must be a whole number: expected an integer, received {value!r}. Pass an int."
+    )
 
 
 def _check_event(event: "Note | Chord", pitches: Sequence[int]) -> None:
@@ -52,7 +85,7 @@ class Note:
         pitch: the MIDI pitch, 0 to 127; 60 is middle C.
 
     Raises:
-        ValueError: if a time or the pitch is out of range.
+        ValueError: if a time or the pitch is out of range or not whole.
 
     Example:
         >>> Note(start_ticks=0, duration_ticks=24, pitch=60).end_ticks
@@ -64,12 +97,40 @@ class Note:
     pitch: int
 
     def __post_init__(self) -> None:
+        # A corpus has very many notes, and one expression finds that nearly all of them are right.
+        if (
+            type(self.start_ticks) is type(self.duration_ticks) is type(self.pitch) is int
+            and self.start_ticks >= 0
+            and 1 <= self.duration_ticks <= LONGEST_TICKS
+            and 0 <= self.pitch <= 127
+        ):
+            return
+
+        for field in ("start_ticks", "duration_ticks", "pitch"):
+            number = whole_number(f"The {field} of a note", getattr(self, field))
+            object.__setattr__(self, field, number)
         _check_event(self, (self.pitch,))
 
     @property
     def end_ticks(self) -> int:
         """The first tick after the note."""
         return self.start_ticks + self.duration_ticks
+
+
+def _distinct_pitches(pitches: Any) -> tuple[int, ...]:
+    """Returns the distinct pitches in rising order, or raises ValueError if one is not whole."""
+    try:
+        pitches = tuple(pitches)
+    except TypeError:
+        raise ValueError(
+            "The pitches of a chord must be a sequence of MIDI pitches: expected one such as "
+            f"(43, 47, 50), received {pitches!r}. Write one pitch p as (p,)."
+        ) from None
+
+    if set(map(type, pitches)) != {int}:
+        pitches = tuple(whole_number("A pitch of a chord", pitch) for pitch in pitches)
+
+    return tuple(sorted(set(pitches)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -82,7 +143,7 @@ class Chord:
         pitches: the MIDI pitches; kept distinct and in rising order.
 
     Raises:
-        ValueError: if a time or a pitch is out of range, or there is no pitch.
+        ValueError: if a time or a pitch is out of range or not whole, or there is no pitch.
 
     Example:
         >>> Chord(0, 96, (50, 43, 47)).pitches
@@ -94,7 +155,12 @@ class Chord:
     pitches: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pitches", tuple(sorted(set(self.pitches))))
+        object.__setattr__(self, "pitches", _distinct_pitches(self.pitches))
+        if not type(self.start_ticks) is type(self.duration_ticks) is int:
+            for field in ("start_ticks", "duration_ticks"):
+                number = whole_number(f"The {field} of a chord", getattr(self, field))
+                object.__setattr__(self, field, number)
+
         _check_event(self, self.pitches)
 
     @property
@@ -114,6 +180,23 @@ def _are_double_stop(before: Note | Chord, after: Note | Chord) -> bool:
     )
 
 
+def _to_events(name: str, events: Any, kind: type) -> tuple[Any, ...]:
+    """Returns the notes or chords of a voice as a tuple, or raises ValueError if one is neither."""
+    wrong = events
+    if isinstance(events, Iterable):
+        events = tuple(events)
+        strangers = [event for event in events if not isinstance(event, kind)]
+        if not strangers:
+            return events
+        wrong = strangers[0]
+
+    raise ValueError(
+        f"The {name} voice of a score holds something else: expected a sequence of "
+        f"{kind.__name__}, received {wrong!r}. Make each event with {kind.__name__}, and write one "
+        "event e as (e,)."
+    )
+
+
 def _check_voice(name: str, events: Sequence[Note | Chord]) -> None:
     """Raises ValueError unless the notes or chords of a voice are in order and never overlap."""
     for before, after in itertools.pairwise(events):
@@ -127,6 +210,66 @@ def _check_voice(name: str, events: Sequence[Note | Chord]) -> None:
             )
 
 
+def _to_tempo(value: Any) -> float:
+    """Returns a tempo as a Python number, or raises ValueError unless it is one above 0."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    try:
+        tempo = float(value) if is_number else math.nan
+    except OverflowError:
+        tempo = math.inf
+
+    if not 0 < tempo < math.inf:
+        raise ValueError(
+            "The tempo is impossible: expected a positive number of quarter notes per minute, "
+            f"received tempo_bpm={value!r}. Give the score another, such as 120."
+        )
+
+    return value if type(value) in (int, float) else tempo
+
+
+def _to_time_signature(value: Any) -> tuple[int, int]:
+    """Returns a time signature as two ints, or raises ValueError unless they are above 0."""
+    beats = tuple(value) if isinstance(value, Iterable) else ()
+    if len(beats) == 2:
+        numerator, denominator = (
+            whole_number("Each part of a time signature", number) for number in beats
+        )
+        if numerator > 0 and denominator > 0:
+            return numerator, denominator
+
+    raise ValueError(
+        "The time signature is impossible: expected two positive numbers, the beats in a bar and "
+        f"the note that is one beat, received time_signature={value!r}. Give the score another, "
+        "such as (6, 8)."
+    )
+
+
+_CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _escape_surrogate(match: re.Match[str]) -> str:
+    """Returns half of a character, or a byte that Python could not decode, as an escape."""
+    code = ord(match[0])
+    is_byte = 0xDC80 <= code <= 0xDCFF  # how Python decodes the other bytes of a file name
+    return f"\\x{code - 0xDC00:02x}" if is_byte else f"\\u{code:04x}"
+
+
+def _to_line(field: str, value: Any) -> str:
+    """Returns a name as one line of text that every encoding of Unicode can write."""
+    if not isinstance(value, str):
+        raise ValueError(
+            f"The {field} of a score must be text: expected a str, received {value!r}. Convert it "
+            "with str()."
+        )
+    if value.isprintable():
+        return str(value)
+
+    line = _CONTROL_CHARACTERS.sub(" ", value).strip()
+    return _LONE_SURROGATE.sub(_escape_surrogate, line)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Score:
     """A tune: one melody voice over one voice of chords.
@@ -138,15 +281,20 @@ class Score:
         melody: the notes in order of time, then of pitch; notes that start together must also end
             together. Kept as a tuple.
         chords: the chords in order of time. Kept as a tuple.
-        key: the key as MIDI and ABC write it, such as `"G"`, `"Em"` or `"F#m"`; None if unknown.
+        key: the key as MIDI and ABC write it, such as `"G"`, `"Em"` or `"F#m"`, of at most seven
+            sharps or flats; None if unknown.
         time_signature: beats in a bar and the note that is one beat, such as (6, 8).
         tempo_bpm: quarter notes per minute.
-        name: the title.
-        rhythm: the kind of tune, such as "jig" (the field R of ABC); None if unknown.
+        name: the title, one line. Line breaks, NUL and other control characters become spaces, and
+            what is not Unicode, such as a byte of a file name in another encoding, an escape like
+            `\\xe9`, so that every file and terminal can hold it.
+        rhythm: the kind of tune, such as "jig" (the field R of ABC), kept as the title is; None if
+            unknown.
 
     Raises:
-        ValueError: if a voice overlaps itself or is out of order, or the tempo or time signature
-            is not positive.
+        ValueError: if a voice overlaps itself, is out of order, or holds anything but notes or
+            chords; the tempo or the time signature is not positive; there is no such key; or a
+            name is not text.
 
     Example:
         >>> tune = Score(
@@ -170,17 +318,24 @@ class Score:
     rhythm: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "melody", tuple(self.melody))
-        object.__setattr__(self, "chords", tuple(self.chords))
+        fields: dict[str, Any] = {
+            "melody": _to_events("melody", self.melody, Note),
+            "chords": _to_events("chord", self.chords, Chord),
+            "time_signature": _to_time_signature(self.time_signature),
+            "tempo_bpm": _to_tempo(self.tempo_bpm),
+            "name": _to_line("name", self.name),
+        }
+        if self.key is not None:
+            parse_key(self.key)
+            fields["key"] = str(self.key)
+        if self.rhythm is not None:
+            fields["rhythm"] = _to_line("rhythm", self.rhythm)
+
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
         _check_voice("melody", self.melody)
         _check_voice("chord", self.chords)
-
-        if self.tempo_bpm <= 0 or min(self.time_signature) <= 0:
-            raise ValueError(
-                "The tempo or the time signature is impossible: expected positive numbers, "
-                f"received tempo_bpm={self.tempo_bpm} and time_signature={self.time_signature}."
-            )
 
     @property
     def end_ticks(self) -> int:
@@ -192,8 +347,6 @@ class Score:
 
 ALL_TRANSPOSITIONS = range(-5, 7)
 """The twelve transpositions in semitones that move a tune least: to every key once."""
-
-_PITCH_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 _MAJOR_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -212,18 +365,19 @@ def transpose_key(key: str, semitones: int) -> str:
     Returns:
         The name of the new key.
 
+    Raises:
+        ValueError: if there is no such key, or the number of semitones is not whole.
+
     Example:
         >>> transpose_key("G", 2), transpose_key("Em", -3)
         ('A', 'C#m')
     """
-    names = _MINOR_KEYS if key.endswith("m") else _MAJOR_KEYS
-    tonic = key.removesuffix("m")
+    old = parse_key(key)
+    names = _MINOR_KEYS if old.is_minor else _MAJOR_KEYS
+    pitch_class = 7 * old.tonic_fifths % 12
+    distance = whole_number("The distance in semitones", semitones)
 
-    num_sharps = tonic.count("#")
-    num_flats = tonic[1:].count("b")
-    pitch_class = _PITCH_CLASSES[tonic[0]] + num_sharps - num_flats
-
-    return names[(pitch_class + semitones) % 12]
+    return names[(pitch_class + distance) % 12]
 
 
 def transpose(score: Score, semitones: int) -> Score:
@@ -237,12 +391,13 @@ def transpose(score: Score, semitones: int) -> Score:
         The moved score; all times and other fields are equal.
 
     Raises:
-        ValueError: if a pitch would leave 0 to 127.
+        ValueError: if a pitch would leave 0 to 127, or the number of semitones is not whole.
 
     Example:
         >>> transpose(Score((Note(0, 24, 60),), key="C"), 7).melody[0].pitch
         67
     """
+    semitones = whole_number("The distance in semitones", semitones)
     melody = tuple(
         Note(note.start_ticks, note.duration_ticks, note.pitch + semitones) for note in score.melody
     )
@@ -254,6 +409,6 @@ def transpose(score: Score, semitones: int) -> Score:
         )
         for chord in score.chords
     )
-    key = transpose_key(score.key, semitones) if score.key else score.key
+    key = None if score.key is None else transpose_key(score.key, semitones)
 
     return dataclasses.replace(score, melody=melody, chords=chords, key=key)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfseqgan.files import write_atomically
+from tfseqgan.files import read_json, write_atomically
 from tfseqgan.music.chord_voicing import close_chords
 from tfseqgan.music.events import Event, events_to_score, score_to_events
 from tfseqgan.music.interleaved_events import (
@@ -575,12 +575,9 @@ class Tokenizer:
                 names the file.
             OSError: if the file cannot be opened.
         """
-        data = Path(path).read_bytes()
-
         try:
-            return cls(**_read_content(json.loads(data)))
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            # Invalid JSON and invalid UTF-8 are ValueErrors; JSON of another form is one of these.
+            return cls(**_read_content(read_json(path)))
+        except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path} is not a whole tokenizer file: expected JSON of the format {_FORMAT}, "
                 f"version {' or '.join(map(str, _VERSIONS))}, with {TICKS_PER_QUARTER} ticks a "

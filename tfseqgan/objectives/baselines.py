@@ -11,6 +11,7 @@ import dataclasses
 import tensorflow as tf
 
 from tfseqgan.objectives.names import BASELINE_NAMES
+from tfseqgan.ops.arguments import real_number
 
 
 def initial_state(dtype: tf.DType = tf.float32) -> tf.Tensor:
@@ -119,6 +120,7 @@ class MovingAverage:
     decay: float = 0.95
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "decay", real_number("decay", self.decay))
         if not 0 <= self.decay < 1:
             raise ValueError(
                 f"decay must lie in [0, 1), received {self.decay}. "

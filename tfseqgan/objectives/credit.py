@@ -13,6 +13,7 @@ from tfseqgan.models.decoding import complete_prefixes
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.objectives.names import CREDIT_NAMES
 from tfseqgan.objectives.returns import reward_to_go
+from tfseqgan.ops.arguments import whole_number
 
 _MOST_COMPLETIONS = 4096
 """Completions sampled at a time: a step of them needs 4,096 rows of V logits, below 100 MB."""
@@ -137,6 +138,7 @@ class Prefix:
     every: int = 1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "every", whole_number("every", self.every))
         if self.every < 1:
             raise ValueError(
                 f"every must be 1 or more, received {self.every}. "
@@ -212,6 +214,8 @@ class Rollout:
     every: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("num_rollouts", "every"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name)))
         if self.num_rollouts < 1 or self.every < 1:
             raise ValueError(
                 "num_rollouts and every must be 1 or more, "

@@ -18,6 +18,8 @@ from tfseqgan.objectives import rewards
 from tfseqgan.objectives.baselines import NoBaseline, initial_state
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.objectives.returns import reward_to_go
+from tfseqgan.objectives.rewards import check_rewards
+from tfseqgan.ops.arguments import real_number
 
 
 class Reward(Protocol):
@@ -136,12 +138,14 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name in ("entropy_weight", "kl_weight"):
-            weight = getattr(self, name)
+            weight = real_number(name, getattr(self, name))
+            object.__setattr__(self, name, weight)
             if not 0 <= weight < float("inf"):
                 raise ValueError(
                     f"{name} must be 0 or more, received {weight}. "
                     "A negative weight would reward what it should cost."
                 )
+        object.__setattr__(self, "discount", real_number("discount", self.discount))
         if not 0 <= self.discount <= 1:
             raise ValueError(
                 f"discount must lie in [0, 1], received {self.discount}. 1 is the paper's."
@@ -165,6 +169,24 @@ class Objective:
         fields = dataclasses.fields(self)
 
         return {field.name: to_plain(getattr(self, field.name)) for field in fields}
+
+    def rewards_of(self, logits: tf.Tensor) -> tf.Tensor:
+        """Computes the reward of each logit of the discriminator.
+
+        Args:
+            logits: float [B, …].
+
+        Returns:
+            Tensor of the shape and dtype of the logits.
+
+        Raises:
+            ValueError: if the objective's reward returns something else.
+
+        Example:
+            >>> Objective().rewards_of(tf.constant([0.0])).numpy().tolist()
+            [0.5]
+        """
+        return check_rewards(self.reward(logits), logits)
 
     def action_values(
         self,

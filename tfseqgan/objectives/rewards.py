@@ -7,8 +7,13 @@ present policy π:
     log          R = log D            the non-saturating GAN's
     logit        R = log D/(1 − D)    = log p_data(y)/π(y): descends KL(π‖p_data)
     none         R = 0                D is not asked: for rewards of the tokens alone
+
+`check_rewards` and `check_token_rewards` check what a reward of somebody's own returns.
 """
 
+from typing import Any
+
+import numpy as np
 import tensorflow as tf
 
 from tfseqgan.objectives.names import REWARD_NAMES
@@ -92,3 +97,92 @@ def none(logits: tf.Tensor) -> tf.Tensor:
 
 REWARDS = dict(zip(REWARD_NAMES, (probability, log, logit, none), strict=True))
 """The rewards by name."""
+
+
+def _describe(value):
+    """Returns what a reward returned, for a message: type and shape of arrays, else the type."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        dtype = getattr(value.dtype, "name", value.dtype)
+        return f"{dtype} of shape {tuple(value.shape)}"
+
+    return f"a {type(value).__name__}"
+
+
+def _is_real(dtype):
+    """Returns whether an array of this type holds real numbers, or truth values."""
+    try:
+        dtype = tf.as_dtype(dtype)
+    except TypeError:  # one of NumPy's that TensorFlow has not
+        return False
+
+    return dtype.is_floating or dtype.is_integer or dtype.is_bool
+
+
+def check_rewards(rewards: Any, logits: tf.Tensor) -> tf.Tensor:
+    """Returns what an objective's reward computed, checked: a real number for each logit.
+
+    Rewards of another shape would be broadcast, and credit sequences with the sum of all.
+
+    Args:
+        rewards: what the function returned for the logits.
+        logits: float [B, …], the discriminator's logits.
+
+    Returns:
+        Tensor of the shape and dtype of the logits.
+
+    Raises:
+        ValueError: if the shape is another, or the numbers are not real.
+
+    Example:
+        >>> check_rewards(np.array([1, 0]), tf.zeros([2])).numpy().tolist()
+        [1.0, 0.0]
+    """
+    is_array = hasattr(rewards, "dtype") and hasattr(rewards, "shape")
+    if not is_array or not _is_real(rewards.dtype) or tuple(rewards.shape) != tuple(logits.shape):
+        raise ValueError(
+            "The objective's reward must return one real number for each logit, shape "
+            f"{tuple(logits.shape)}; received {_describe(rewards)}. It is called with a tensor of "
+            "logits; tfseqgan.rewards has some to start from."
+        )
+
+    return tf.cast(rewards, logits.dtype)
+
+
+def check_token_rewards(rewards: Any, num_sequences: int) -> tf.Tensor:
+    """Returns what a reward of the tokens returned, checked: one finite number a sequence.
+
+    Args:
+        rewards: what the function returned: an array, a tensor, or a list of numbers.
+        num_sequences: B.
+
+    Returns:
+        float32 [B].
+
+    Raises:
+        ValueError: if the shape is another, or the numbers are not real and finite.
+
+    Example:
+        >>> check_token_rewards([1, 0.5], 2).numpy().tolist()
+        [1.0, 0.5]
+    """
+    expected = f"reward must return one finite number a sequence, shape {(num_sequences,)}"
+    advice = "It is called with NumPy int32 tokens [B, T]."
+    try:
+        array = np.asarray(rewards)
+        if array.dtype == object:  # numbers of several libraries, or what is no number
+            array = array.astype(np.float64)
+        if not _is_real(array.dtype):
+            raise TypeError("the numbers are not real")
+        with np.errstate(over="ignore"):
+            numbers = array.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{expected}; received {_describe(rewards)}. {advice}") from error
+
+    is_finite = np.isfinite(numbers).all()
+    if numbers.shape != (num_sequences,) or not is_finite:
+        raise ValueError(
+            f"{expected}; received shape {numbers.shape}, "
+            f"{'finite' if is_finite else 'not finite'}. {advice}"
+        )
+
+    return tf.constant(numbers)

@@ -2,6 +2,8 @@
 
 May import: nothing of tfseqgan.
 
+arguments             whole numbers, float32 and memory, checked before TensorFlow
+gradients             gradients of kernels, left out where none is asked for
 devices               the one device switch
 masking               sequence_mask, masked_mean
 sampling              temperature, top-k, top-p, inverse CDF, row seeds, row padding

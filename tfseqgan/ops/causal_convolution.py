@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfseqgan.ops.devices import has_gpu
+from tfseqgan.ops.gradients import custom_gradient
 from tfseqgan.ops.spectral_convolution import spectral_convolution
 
 _LONG_FILTER = 16
@@ -152,7 +153,7 @@ def causal_max(vectors: tf.Tensor, kernel: tf.Tensor, mask: tf.Tensor | None = N
     if has_gpu():
         return tf.reduce_max(causal_responses(vectors, kernel, mask), axis=1)
 
-    @tf.custom_gradient
+    @custom_gradient
     def maximum(vectors, kernel):
         largest, find_steps = _largest(vectors, kernel, mask)
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfseqgan.ops.devices import has_gpu
+from tfseqgan.ops.gradients import custom_gradient
 
 _SMALLEST_PROB = 1e-30
 """Below it a float32 probability loses digits; at 1e-38 it is 0."""
@@ -74,7 +75,7 @@ def _gradients_by_sums(outputs, kernel, probs, tokens, upstream):
     return of_outputs, of_kernel, of_bias
 
 
-@tf.custom_gradient
+@custom_gradient
 def _row_log_probs(outputs, kernel, bias, tokens):
     """Computes `token_log_probs` of rows: float [N, D], [D, V], [V], int32 [N] → float [N]."""
     logits = output_logits(outputs, kernel, bias)  # [N, V]

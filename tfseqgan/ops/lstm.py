@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfseqgan.ops.devices import has_gpu
+from tfseqgan.ops.gradients import custom_gradient
 
 
 class Gates(NamedTuple):
@@ -176,7 +177,7 @@ def _backward(recurrent_kernels, cells, gates, upstream):
     return [gradient.stack() for gradient in (i, f, g, o)]
 
 
-@tf.custom_gradient
+@custom_gradient
 def _outputs(*projections_and_kernels):
     """Computes the hidden states float [T, B, H] from four projections and four kernels."""
     projections = projections_and_kernels[:4]

@@ -5,9 +5,19 @@ what it is sampled with.
 """
 
 import secrets
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from tfseqgan.ops.arguments import (
+    LARGEST_INT32,
+    SMALLEST_FLOAT32,
+    check_memory,
+    to_float32,
+    whole_number,
+)
+from tfseqgan.ops.masking import FORBIDDEN
 
 ROWS_PER_BLOCK = 16
 """Rows are sampled in multiples of this number.
@@ -18,6 +28,51 @@ batch, and where two tokens meet in the cumulative distribution, so would the to
 
 _TOKENS_PER_BLOCK = 64
 
+_BYTES_PER_TOKEN = 28
+"""What a sampling loop keeps of a token: a uniform number, and token and log-probability thrice."""
+
+LOWEST_TEMPERATURE = 1e-30
+"""Lower ones act as this one, which gives the likeliest token; logits divided by less overflow."""
+
+
+class SamplingOptions(NamedTuple):
+    """The arguments of sampling as plain numbers that TensorFlow can hold.
+
+    Attributes:
+        num_sequences: B.
+        length: T.
+        temperature: divides the logits, a positive float32.
+        top_k: 1 to 2³¹ − 1, or None.
+        top_p: a float32 in (0, 1], or None.
+    """
+
+    num_sequences: int
+    length: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+
+
+def _check_size(num_sequences, length):
+    """Returns both as ints, unless the machine cannot hold so many tokens."""
+    num_sequences = whole_number("num_sequences", num_sequences)
+    length = whole_number("length", length)
+    if num_sequences < 1 or length < 1:
+        raise ValueError(
+            f"num_sequences and length must be 1 or more, received {num_sequences} and {length}."
+        )
+
+    asked = f"num_sequences = {num_sequences} with length = {length}"
+    num_rows = num_sequences + -num_sequences % ROWS_PER_BLOCK
+    check_memory(num_rows * length * _BYTES_PER_TOKEN, asked, "Sample fewer or shorter ones.")
+    if max(num_rows, length) > LARGEST_INT32:
+        raise ValueError(
+            f"num_sequences and length must be at most {LARGEST_INT32}, received {num_sequences} "
+            f"and {length}. Sample fewer or shorter ones at a time."
+        )
+
+    return num_sequences, length
+
 
 def check_sampling(
     num_sequences: int,
@@ -25,57 +80,125 @@ def check_sampling(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
-) -> None:
-    """Raises ValueError, naming the argument, unless all arguments of sampling are in range."""
-    if num_sequences < 1 or length < 1:
+) -> SamplingOptions:
+    """Returns the arguments of sampling, checked as TensorFlow will see them.
+
+    A temperature is positive in float32, that is 1.2e-38 at least, and so is `top_p`; a `top_k`
+    fits int32. The same rule holds for models in memory and for exported ones.
+
+    Raises:
+        ValueError: if one is out of range, or so many tokens need more memory than this machine
+            has; the message names the argument.
+
+    Example:
+        >>> check_sampling(2, 5, top_k=np.int64(3)).top_k
+        3
+        >>> check_sampling(2, 5, temperature=1e-46)
+        Traceback (most recent call last):
+        ValueError: temperature must be a positive number, received 1e-46; ...
+    """
+    num_sequences, length = _check_size(num_sequences, length)
+
+    divisor = to_float32("temperature", temperature)
+    if not SMALLEST_FLOAT32 <= divisor < float("inf"):
         raise ValueError(
-            f"num_sequences and length must be 1 or more, received {num_sequences} and {length}."
-        )
-    if not 0 < temperature < float("inf"):
-        raise ValueError(
-            f"temperature must be a positive number, received {temperature}. "
+            f"temperature must be a positive number, received {temperature}; in float32 it is "
+            f"{SMALLEST_FLOAT32:.2g} to {np.finfo(np.float32).max:.2g}. "
             "For the likeliest tokens pass top_k=1."
         )
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be 1 or more, received {top_k}. Pass None for every token.")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must lie in (0, 1], received {top_p}. Pass None for every token.")
+
+    if top_k is not None:
+        top_k = whole_number("top_k", top_k)
+        if top_k < 1:
+            raise ValueError(
+                f"top_k must be 1 or more, received {top_k}. Pass None for every token."
+            )
+        if top_k > LARGEST_INT32:
+            raise ValueError(
+                f"top_k must be at most {LARGEST_INT32}, received {top_k}. "
+                "Pass None for every token."
+            )
+
+    if top_p is not None:
+        share = to_float32("top_p", top_p)
+        if share < SMALLEST_FLOAT32 or not 0 < top_p <= 1:
+            raise ValueError(
+                f"top_p must lie in (0, 1], received {top_p}; in float32 it is "
+                f"{SMALLEST_FLOAT32:.2g} at least. Pass None for every token."
+            )
+        top_p = share
+
+    return SamplingOptions(num_sequences, length, divisor, top_k, top_p)
 
 
-def row_seeds(seed: int | tuple[int, int] | None, num_sequences: int) -> tf.Tensor:
+def _fits_32_bits(number):
+    """Returns whether a whole number is a 32-bit one, signed or not."""
+    return -(2**31) <= number < 2**32
+
+
+def _seed_pair(seed):
+    """Returns the pair of 32-bit integers that row 0 draws from."""
+    if seed is None:
+        return secrets.randbits(31), 0
+    if isinstance(seed, tuple):
+        pair = tuple(whole_number("seed", part) for part in seed)
+        if len(pair) != 2 or not all(map(_fits_32_bits, pair)):
+            raise ValueError(
+                "seed must be a whole number, or a pair of them from −2³¹ to 2³² − 1; received "
+                f"{seed!r}."
+            )
+        return pair
+
+    number = whole_number("seed", seed)
+    if _fits_32_bits(number):
+        return number, 0
+
+    # Taken modulo 2³², a large seed would give the samples of a small one.
+    words = np.random.SeedSequence([abs(number), int(number < 0)]).generate_state(2)
+
+    return tuple(int(word) for word in words)
+
+
+def row_seeds(
+    seed: int | tuple[int, int] | None, num_sequences: int, first_row: int = 0
+) -> tf.Tensor:
     """Returns one seed pair a row: (seed, 0), (seed, 1), …
 
     Args:
-        seed: an integer; a pair of integers, of which the second is counted up from row to row;
-            or None for a random one.
+        seed: a whole number; a pair of them, of which the second is counted up from row to row;
+            or None for a random one. Numbers from −2³¹ to 2³² − 1 are taken as 32 bits, so that −1
+            is 2³² − 1; a single number beyond is hashed to a pair.
         num_sequences: B.
+        first_row: the index of the first row.
 
     Returns:
         int32 [B, 2].
+
+    Raises:
+        ValueError: if the seed is none of these, such as 1.5.
 
     Example:
         >>> row_seeds(7, 2).numpy().tolist(), row_seeds((7, 5), 2).numpy().tolist()
         ([[7, 0], [7, 1]], [[7, 5], [7, 6]])
     """
-    if isinstance(seed, tuple):
-        first, second = seed
-    else:
-        first = secrets.randbits(31) if seed is None else seed
-        second = 0
+    first, second = _seed_pair(seed)
+    rows = np.arange(first_row, first_row + num_sequences, dtype=np.int64)
 
     seeds = np.empty((num_sequences, 2), np.uint32)
     seeds[:, 0] = first % 2**32
-    seeds[:, 1] = (second + np.arange(num_sequences)) % 2**32
+    seeds[:, 1] = (second + rows) % 2**32
 
     return tf.constant(seeds.view(np.int32))
 
 
-def row_uniforms(seeds: tf.Tensor, length: int) -> tf.Tensor:
+def row_uniforms(seeds: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:
     """Draws uniform numbers in [0, 1), each row from its own seed.
+
+    Those of a smaller T are the first ones of a greater.
 
     Args:
         seeds: int32 [B, 2].
-        length: T.
+        length: T, an integer or int32 [].
 
     Returns:
         float32 [T, B].
@@ -84,7 +207,8 @@ def row_uniforms(seeds: tf.Tensor, length: int) -> tf.Tensor:
     def draw(seed):
         return tf.random.stateless_uniform([length], seed, alg="philox")
 
-    by_row = tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([length], tf.float32))
+    spec = tf.TensorSpec([tf.get_static_value(length)], tf.float32)
+    by_row = tf.map_fn(draw, seeds, fn_output_signature=spec)
 
     return tf.transpose(by_row)  # [T, B]
 
@@ -227,6 +351,8 @@ def next_tokens(
         [0, 1, 2]
     """
     if temperature is not None:
+        # At no temperature, however high, is a forbidden token drawn.
+        logits = tf.where(logits > FORBIDDEN / 2, logits, -np.inf)
         logits = logits / tf.reshape(temperature, [-1, 1])
     if top_k is not None:
         is_asked = tf.reduce_any(top_k > 0)

@@ -1,5 +1,6 @@
 """What can be done with a finished run: sampling, evaluation, export."""
 
+import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.evaluation.evaluate import evaluate
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.runs.run_folder import load_model, read_config, read_json, read_settings
+from tfseqgan.runs.run_folder import is_run_folder, load_model, open_run, read_settings
 from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.export import export_saved_model
+from tfseqgan.serving.pretrained import check_same_tokens
 from tfseqgan.serving.saved_sampler import SavedSampler, newest_version
 
 _log = logging.getLogger("tfseqgan")
@@ -22,9 +24,9 @@ TUNE_LENGTH = 512
 """The most tokens that a sampled tune has; nine in ten Nottingham tunes have at most about 300."""
 
 
-def _load_tokenizer(run: Path | str) -> Tokenizer:
-    """Loads the vocabulary of a run."""
-    return Tokenizer.load(Path(run) / "tokenizer.json")
+def _is_exported(path: Path | str) -> bool:
+    """Returns whether a folder is that of an exported sampler, and not a run's."""
+    return not is_run_folder(path) and newest_version(path) is not None
 
 
 def sample_tunes(
@@ -64,7 +66,7 @@ def sample_tunes(
         "top_p": top_p,
         "seed": seed,
     }
-    if newest_version(run):
+    if _is_exported(run):
         if stage != "generator":
             raise ValueError(
                 f"{run} is an exported sampler, which holds no stage {stage!r}; expected "
@@ -83,12 +85,15 @@ def _generate(
     run: Path | str, stage: str, num_tunes: int, length: int | None, **options: Any
 ) -> tuple[Tokenizer, np.ndarray]:
     """Returns the tokenizer of a run, and samples of its generator, int32 [B, T]."""
-    _, config = read_config(run)
-    tokenizer = _load_tokenizer(run)
-    prompt = [tokenizer.start_token_id] if config["starts_with_start_token"] else None
+    opened = open_run(run)
+    tokenizer = opened.load_tokenizer()
+    generator = opened.load_model(stage)
+    check_same_tokens(tokenizer, generator)
+
+    prompt = [tokenizer.start_token_id] if opened.config["starts_with_start_token"] else None
     if length is None:
         length = TUNE_LENGTH
-    tokens = load_model(run, stage).generate(num_tunes, length, prompt=prompt, **options)
+    tokens = generator.generate(num_tunes, length, prompt=prompt, **options)
 
     return tokenizer, tokens
 
@@ -160,19 +165,17 @@ def evaluate_run(
         ValueError: if the run is not finished, its own data has changed, or the other data does
             not fit it.
     """
-    if newest_version(run):
+    if _is_exported(run):
         return _evaluate_exported(run, data_path, num_samples, seed)
 
-    settings, config = read_config(run)
+    opened = open_run(run)
+    settings = opened.settings
+    config = opened.config
     path = data_path or config["data_path"]
-    data = load_windows(path, tokenizer=_load_tokenizer(run), **settings.window_options())
+    data = load_windows(path, tokenizer=opened.load_tokenizer(), **settings.window_options())
 
-    sha256 = config["data"]["sha256"]
-    if data_path is None and data.sha256 != sha256:
-        raise ValueError(
-            f"The run's data at {path} has changed: expected sha256 {sha256}, "
-            f"received {data.sha256}. Restore the old data, or pass other data by --data."
-        )
+    if data_path is None:
+        check_same_data(data, path, config)
     _check_start_token(data, path, config["starts_with_start_token"])
 
     return evaluate_stages(
@@ -182,6 +185,35 @@ def evaluate_run(
         seed=settings.seed if seed is None else seed,
         num_samples=num_samples,
     )
+
+
+def hash_split(data: Windows) -> dict[str, str]:
+    """Returns the hash of the training windows and that of the held-out ones."""
+    windows = {"train": data.train, "validation": data.validation}
+
+    return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in windows.items()}
+
+
+def check_same_data(data: Windows, path: Path | str | None, config: dict[str, Any]) -> None:
+    """Raises ValueError unless data is that of a run, split and tokenized as it was.
+
+    Runs of 0.1.0 do not know the hash of their split.
+    """
+    sha256 = config["data"]["sha256"]
+    if data.sha256 != sha256:
+        raise ValueError(
+            f"The run's data at {path} has changed: expected sha256 {sha256}, received "
+            f"{data.sha256}. Restore the old data, or pass other data by --data."
+        )
+
+    split = config.get("split")
+    if split is not None and split != hash_split(data):
+        raise ValueError(
+            f"The run's data at {path} is split or tokenized otherwise than when the run was "
+            "started; expected the same training and held-out windows, since tunes that were "
+            "learned would count as held out. Use the version of tfseqgan that started the run "
+            f"({config['versions'].get('tfseqgan')}), or start a new run."
+        )
 
 
 def _check_start_token(
@@ -266,23 +298,27 @@ def export_run(
             "watch. Choose another --out."
         )
 
-    settings, config = read_config(run)
-    tokenizer = _load_tokenizer(run)
+    opened = open_run(run)
+    settings = opened.settings
+    config = opened.config
+    tokenizer = opened.load_tokenizer()
+    generator = opened.load_model("generator")
+    check_same_tokens(tokenizer, generator)
     data = {key: value for key, value in config["data"].items() if key != "skipped_files"}
     card = {
         "settings": config["settings"],
         "data": data,
         "versions": config["versions"],
-        "evaluation": read_json(Path(run) / "evaluation.json"),
+        "evaluation": opened.load_evaluation(),
         "length": length,
     }
 
     return export_saved_model(
-        load_model(run, "generator"),
+        generator,
         tokenizer,
         out,
         version,
-        discriminator=load_model(run, "discriminator") if settings.rounds else None,
+        discriminator=opened.load_model("discriminator") if settings.rounds else None,
         length=length,
         prompt=[tokenizer.start_token_id] if config["starts_with_start_token"] else (),
         num_candidates=num_candidates,

@@ -1,6 +1,7 @@
 """A run's folder: what it holds, when it may be used, and how its files are read.
 
-config.json            every setting, the versions, the hash of the data, the skipped files
+config.json            every setting, the versions, the hash of the data, the skipped files, and
+                       what was changed when the run was resumed
 tokenizer.json         the vocabulary
 pretraining.csv        figures of maximum likelihood, one row an epoch
 metrics.csv            figures of adversarial training, one row a round
@@ -8,27 +9,44 @@ checkpoints/           everything that a stopped run needs in order to resume
 pretrained.keras       the generator after maximum likelihood
 generator.keras        the generator at the end
 discriminator.keras    the discriminator at the end
-manifest.json          hashes of the tokenizer and the final models, for `from_pretrained`
+manifest.json          hashes of the files above and below that a command loads
 evaluation.json        Table 1's columns, before and after adversarial training
 samples/*.mid          tunes
 logs/                  scalars for TensorBoard
+
+A run has one writer at a time: it holds `files.lock_folder`. Every command that reads a run opens
+it by `open_run`, which compares each file that is loaded with the manifest. Runs of 0.1.0, whose
+manifests list fewer files, are accepted for what their manifest holds: the files that it does not
+list are loaded without that check.
 """
 
+import dataclasses
+import hashlib
+import itertools
 import json
-import shutil
-import zipfile
+import logging
+import os
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from tfseqgan import __version__
+from tfseqgan import __version__, files
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
+from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.runs.settings import Settings
+from tfseqgan.serving.keras_files import load_keras_file
+from tfseqgan.serving.manifest import (
+    MANIFEST,
+    hash_files,
+    is_as_listed,
+    read_manifest,
+    write_manifest,
+)
 
 _CONTENTS = (
     "checkpoints",
@@ -46,6 +64,30 @@ _CONTENTS = (
 )
 """Everything that a run writes, in the order in which it is removed: as long as config.json is
 there, the folder is known to be a run's."""
+
+_WRITTEN_IN_FOLDERS = {
+    "checkpoints": re.compile(
+        r"(pretraining|adversarial)/"
+        r"(ckpt-\d+(_temp/.*|\..*)|checkpoint(\.tmp.*)?|\.checkpoint\..*|\.lock)"
+    ),
+    "logs": re.compile(r"(pretraining|adversarial)/events\.out\.tfevents\..*"),
+}
+"""What a run writes into its folders, besides its tunes; another file there is the user's."""
+
+_MODELS = {"pretrained": Generator, "generator": Generator, "discriminator": Discriminator}
+
+_IN_EVERY_MANIFEST = ("tokenizer.json", "generator.keras", "discriminator.keras")
+
+_HASHED_KEYS = ("settings", "data", "split", "starts_with_start_token")
+"""What the manifest's entry for config.json covers: all but where the data lies, the versions and
+the history, so that the folder of the data may be moved and its new path written there."""
+
+_log = logging.getLogger("tfseqgan")
+
+
+def _resume_command(run: Path | str) -> str:
+    """Returns the command that resumes a run."""
+    return f"tfseqgan train --resume --out {shlex.quote(str(run))}"
 
 
 def check_separate_folders(out: Path | str, data_path: Path | str | None) -> None:
@@ -73,6 +115,56 @@ def _is_run(folder: Path) -> bool:
         return False
 
 
+def is_run_folder(path: Path | str) -> bool:
+    """Returns whether a folder is that of a run, whatever else it holds.
+
+    A SavedModel is a program, so that a run is never taken for one because of what else lies in its
+    folder.
+    """
+    folder = Path(path)
+    has_model = any(os.path.lexists(folder / f"{name}.keras") for name in _MODELS)
+
+    return has_model or _is_run(folder)
+
+
+def _find_partial_files(folder: Path) -> list[Path]:
+    """Returns what a killed process may have left in a folder, besides a run's own files."""
+    patterns = (".{}.*.partial", ".partial.{}", ".{}.replaced")
+    found = [folder.glob(pattern.format(name)) for pattern in patterns for name in _CONTENTS]
+
+    return list(itertools.chain.from_iterable(found))
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Removes what a killed process left in a run's folder, besides the run's own files."""
+    for path in _find_partial_files(folder):
+        path.unlink(missing_ok=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Returns whether a folder holds nothing, or only what a killed process may leave."""
+    ignored = {folder / files.LOCK_NAME, *_find_partial_files(folder)}
+
+    return folder.is_dir() and not set(folder.iterdir()) - ignored
+
+
+def _check_no_links(folder: Path) -> None:
+    """Raises ValueError if what a run writes again is a link, which would lead out of its folder.
+
+    Only new files with names of their own are written to `logs`, which may be a link.
+    """
+    names = [name for name in _CONTENTS if name != "logs"]
+    names += ["checkpoints/pretraining", "checkpoints/adversarial"]
+    for name in names:
+        path = folder / name
+        if path.is_symlink():
+            raise ValueError(
+                f"{path} is a link to {os.readlink(path)}; expected the run's own file or folder, "
+                "since a run that is resumed writes there. Move what it points to into the run's "
+                "folder, or make the whole folder a link."
+            )
+
+
 def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False) -> Path:
     """Checks that a run may use a folder, and changes nothing there.
 
@@ -86,7 +178,8 @@ def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False)
 
     Raises:
         ValueError: if the folder holds a run and neither was asked for, holds something else, or
-            holds no run to resume.
+            holds no run to resume, or one whose files are links.
+        OSError: if the folder cannot be made.
     """
     folder = Path(out)
     if resume:
@@ -95,10 +188,13 @@ def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False)
                 f"{folder} holds no run to resume; expected a config.json there. Check the path, "
                 "or leave out --resume to start a new run."
             )
+        _check_no_links(folder)
         return folder
 
-    is_empty = folder.is_dir() and not any(folder.iterdir())
-    if is_empty or not folder.exists():
+    if not folder.exists():
+        files.check_can_be_written(folder)
+        return folder
+    if _is_empty(folder):
         return folder
 
     if not _is_run(folder):
@@ -115,33 +211,119 @@ def check_folder(out: Path | str, overwrite: bool = False, resume: bool = False)
     return folder
 
 
+def _is_written_by_run(folder: Path, path: Path, num_tunes: int) -> bool:
+    """Returns whether a file in one of a run's own folders is one that the run writes."""
+    if path.name.startswith(".") and path.name.endswith(".replaced"):
+        path = path.with_name(path.name.removeprefix(".").removesuffix(".replaced"))
+
+    name, _, relative = path.relative_to(folder).as_posix().partition("/")
+    if name == "samples":
+        found = re.fullmatch(r"tune_(\d+)\.mid", relative)
+        return found is not None and relative == _tune_name(int(found[1]), num_tunes)
+    if path.is_symlink() and path.is_dir():
+        return relative in ("pretraining", "adversarial")
+
+    return _WRITTEN_IN_FOLDERS[name].fullmatch(relative) is not None
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """Returns every file and link below a folder; what lies behind a link is not looked at."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        found += [Path(parent, name) for name in sorted([*links, *names])]
+
+    return found
+
+
+def _find_written_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Returns the files and links that a run has written, config.json last, and the other ones."""
+    try:
+        num_tunes = read_settings(read_json(folder / "config.json")).num_tunes
+    except (ValueError, KeyError, TypeError):
+        num_tunes = 0
+
+    written: list[Path] = []
+    others: list[Path] = []
+    for path in (folder / name for name in _CONTENTS):
+        if path.is_dir() and not path.is_symlink():
+            for found in _list_files(path):
+                is_written = _is_written_by_run(folder, found, num_tunes)
+                (written if is_written else others).append(found)
+        elif os.path.lexists(path):
+            written.append(path)
+
+    return written, others
+
+
+def _rename_all(paths: Sequence[Path]) -> list[Path]:
+    """Gives files hidden names, all of them or none, and returns the new paths."""
+    renamed: list[Path] = []
+    try:
+        for path in paths:
+            target = path.with_name(f".{path.name}.replaced")
+            os.rename(path, target)
+            renamed.append(target)
+    except OSError:
+        for path, target in zip(paths, renamed, strict=False):
+            os.rename(target, path)
+        raise
+
+    return renamed
+
+
 def clear_folder(out: Path) -> None:
-    """Removes the run in a folder, and no other file there."""
-    for name in _CONTENTS:
-        path = out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    """Removes the run in a folder, and no other file there.
+
+    Nothing is removed before it is known that everything can be: a file that can be renamed can be
+    removed, so that all are renamed first, which is undone where one cannot be. config.json goes
+    last, by which the folder is known to be a run's if this process is killed meanwhile.
+
+    Of a link the link goes, and what it points to stays. Files in the run's own folders that no run
+    writes are kept and named.
+
+    Raises:
+        OSError: if a file cannot be removed; the run is as it was.
+    """
+    remove_partial_files(out)
+    written, others = _find_written_files(out)
+    if not written:
+        return
+
+    *parts, config = written
+    for path in [*_rename_all(parts), config]:
+        path.unlink()
+    _remove_empty_folders(out)
+
+    if others:
+        names = ", ".join(path.relative_to(out).as_posix() for path in others[:10])
+        more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+        _log.warning("Kept in %s, since no run wrote it: %s%s.", out, names, more)
+
+
+def _remove_empty_folders(out: Path) -> None:
+    """Removes the folders of a run that hold nothing any more."""
+    for name in (*_WRITTEN_IN_FOLDERS, "samples"):
+        for parent, _, _ in os.walk(out / name, topdown=False):
+            if not os.path.islink(parent) and not os.listdir(parent):
+                os.rmdir(parent)
 
 
 def read_json(path: Path | str) -> Any:
     """Reads a JSON file of a run.
 
     Raises:
-        ValueError: naming the file, if it is missing or damaged.
+        ValueError: naming the file, if it is missing, damaged, no regular file, or too large.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return files.read_json(path)
     except FileNotFoundError as error:
         raise ValueError(
             f"{path} does not exist; expected a run folder made by 'tfseqgan train'. Check the "
             "path, or finish the run."
         ) from error
     except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); expected JSON. Train again into a new folder."
-        ) from error
+        raise ValueError(f"{error} Train again into a new folder.") from error
 
 
 def read_settings(content: Any) -> Settings:
@@ -159,24 +341,218 @@ def read_settings(content: Any) -> Settings:
     return Settings(**saved | {"kernel_sizes": kernel_sizes})
 
 
+def _check_types(config: dict[str, Any]) -> None:
+    """Raises KeyError or ValueError unless the values of a config.json have their types."""
+    data_path = config["data_path"]
+    data = config["data"]
+    found = {
+        "data_path": (data_path, str | None),
+        "data": (data, dict),
+        "data.name": (data["name"], str),
+        "data.sha256": (data["sha256"], str),
+        "starts_with_start_token": (config["starts_with_start_token"], bool),
+        "versions": (config["versions"], dict),
+        "split": (config.get("split", {}), dict),
+        "history": (config.get("history", []), list),
+    }
+    for name, (value, expected) in found.items():
+        if not isinstance(value, expected):
+            raise ValueError(f"{name} is {value!r}")
+
+
 def read_config(run: Path | str) -> tuple[Settings, dict[str, Any]]:
     """Returns the settings of a run, and the whole content of its config.json.
 
     Raises:
-        ValueError: naming the file, if it is missing, damaged, or not as this version writes it.
+        ValueError: naming the file, if it is missing, damaged, not as this version writes it, or
+            changed since the run wrote it.
     """
-    path = Path(run) / "config.json"
+    opened = open_run(run)
+
+    return opened.settings, opened.config
+
+
+def config_sha256(config: dict[str, Any]) -> str:
+    """Returns the hash of the settings, the data and the split in a config.json."""
+    hashed = {key: config[key] for key in _HASHED_KEYS if key in config}
+    text = json.dumps(hashed, sort_keys=True)
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedRun:
+    """A run that is read: each file is compared with the manifest when it is loaded.
+
+    Attributes:
+        folder: the run's folder.
+        settings: its settings.
+        config: the content of its config.json.
+        hashes: those of its manifest, by the name of the file.
+    """
+
+    folder: Path
+    settings: Settings
+    config: dict[str, Any]
+    hashes: dict[str, str]
+
+    def check(self, name: str) -> Path:
+        """Returns the path of a file that is what the run wrote.
+
+        Raises:
+            ValueError: naming the file, with the way to make it again, if it is missing or changed.
+        """
+        path = self.folder / name
+        again = _resume_command(self.folder)
+        if not path.is_file():
+            has_pretrained = (self.folder / "pretrained.keras").is_file()
+            before = (
+                ", or take the generator before adversarial training: --stage pretrained"
+                if name == "generator.keras" and has_pretrained
+                else ""
+            )
+            raise ValueError(
+                f"{path} does not exist; expected a run that has reached this stage. Resume the "
+                f"run: {again}{before}"
+            )
+
+        is_expected_in_manifest = bool(self.hashes) and name in _IN_EVERY_MANIFEST
+        if is_expected_in_manifest and name not in self.hashes:
+            raise ValueError(
+                f"{path} is not listed in {MANIFEST}: the run was stopped while it wrote its "
+                f"models, or the file is another's. Make it again: {again}"
+            )
+        if not is_as_listed(self.folder, name, self.hashes):
+            raise ValueError(
+                f"{path} is not what the run wrote: expected sha256 {self.hashes[name]}. Restore "
+                f"it, or make it again: {again}"
+            )
+
+        return path
+
+    def load_tokenizer(self) -> Tokenizer:
+        """Loads the vocabulary."""
+        return Tokenizer.load(self.check("tokenizer.json"))
+
+    def load_evaluation(self) -> dict[str, Any]:
+        """Loads Table 1's columns."""
+        return read_json(self.check("evaluation.json"))
+
+    def load_model(self, name: str) -> Any:
+        """Loads a model without its optimizer; `load_model` says more."""
+        path = self.check(f"{name}.keras")
+        try:
+            return load_keras_file(path, _MODELS[name])
+        except ValueError as error:
+            again = _resume_command(self.folder)
+            raise ValueError(f"{error} Restore the file, or make it again: {again}") from error
+
+
+def _read_hashes(folder: Path) -> dict[str, str]:
+    """Returns the hashes of a run's manifest; none for a run of 0.1.0 that is not finished."""
+    try:
+        return read_manifest(folder)
+    except FileNotFoundError as error:
+        if not (folder / "generator.keras").exists():
+            return {}
+        reason = f"{folder / MANIFEST} does not exist; expected it beside generator.keras."
+        raise ValueError(f"{reason} Make it again: {_resume_command(folder)}") from error
+    except ValueError as error:
+        raise ValueError(f"{error} Make it again: {_resume_command(folder)}") from error
+
+
+def _open(folder: Path, hashes: dict[str, str]) -> OpenedRun:
+    """Opens a run whose manifest has been read."""
+    path = folder / "config.json"
     config = read_json(path)
     try:
         settings = read_settings(config)
-        _ = config["data_path"], config["data"]["sha256"], config["starts_with_start_token"]
+        _check_types(config)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} is not what tfseqgan {__version__} writes ({error}); expected the "
             "config.json of a run. Restore the file, or start a new run."
         ) from error
 
-    return settings, config
+    if hashes.get("config.json", config_sha256(config)) != config_sha256(config):
+        raise ValueError(
+            f"{path} is not what the run wrote: its settings, its data or its split were changed, "
+            "and its models were not trained with these. Restore the file, or start a new run "
+            "with the settings that you want."
+        )
+
+    return OpenedRun(folder, settings, config, hashes)
+
+
+def open_run(run: Path | str) -> OpenedRun:
+    """Opens a run for reading: the one way in which a command comes to a run's files.
+
+    Args:
+        run: the run's folder.
+
+    Returns:
+        The run, whose methods load its files after comparing each with the manifest. A file that
+        the manifest of 0.1.0 does not list is loaded without that.
+
+    Raises:
+        ValueError: naming the file, if config.json or the manifest is missing, damaged or changed.
+    """
+    folder = Path(run)
+
+    return _open(folder, _read_hashes(folder))
+
+
+def open_run_to_resume(run: Path | str) -> OpenedRun:
+    """Opens a run whose manifest may be damaged, since the run makes it again when it ends.
+
+    Args:
+        run: the run's folder.
+
+    Raises:
+        ValueError: naming the file, if config.json is missing, damaged or changed.
+    """
+    folder = Path(run)
+    try:
+        hashes = read_manifest(folder)
+    except FileNotFoundError:
+        hashes = {}
+    except ValueError as error:
+        _log.warning("%s It is made again.", error)
+        hashes = {}
+
+    return _open(folder, hashes)
+
+
+def record(folder: Path, hashes: dict[str, str]) -> None:
+    """Adds hashes of files to a run's manifest; one that is damaged is made anew."""
+    try:
+        earlier = read_manifest(folder)
+    except (OSError, ValueError):
+        earlier = {}
+
+    write_manifest(folder, earlier | hashes)
+
+
+def record_files(folder: Path, *names: str) -> None:
+    """Adds the hashes of files, as they are now, to a run's manifest."""
+    record(folder, hash_files(folder, *names))
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Writes config.json and its entry in the manifest.
+
+    A process that is killed in between must not leave an entry that does not fit, since config.json
+    cannot be made again: the old entry goes first.
+    """
+    try:
+        hashes = read_manifest(folder)
+    except (OSError, ValueError):
+        hashes = {}
+
+    if "config.json" in hashes:
+        write_manifest(folder, {name: hashes[name] for name in hashes if name != "config.json"})
+    files.write_json(folder / "config.json", config)
+    record(folder, {"config.json": config_sha256(config)})
 
 
 def load_model(run: Path | str, name: str) -> Any:
@@ -190,25 +566,18 @@ def load_model(run: Path | str, name: str) -> Any:
         A `Generator` or `Discriminator`.
 
     Raises:
-        ValueError: if the run has not reached that stage, or the file is damaged.
+        ValueError: if the run has not reached that stage, or the file is damaged, changed since the
+            run wrote it, holds another model, or numbers that are not finite.
     """
-    path = Path(run) / f"{name}.keras"
-    if not path.is_file():
-        raise ValueError(
-            f"{path} does not exist; expected a run that has reached this stage. Resume the run: "
-            f"tfseqgan train --resume --out {run}"
-        )
+    return open_run(run).load_model(name)
 
-    classes = {"Generator": Generator, "Discriminator": Discriminator}
-    try:
-        return keras.models.load_model(path, custom_objects=classes, compile=False)
-    except Exception as error:  # ValueError, BadZipFile, KeyError, OSError and more, if damaged
-        # Keras says of a truncated file that it was not found.
-        reason = error if zipfile.is_zipfile(path) else "the file is incomplete"
-        raise ValueError(
-            f"{path} cannot be loaded ({reason}); expected a model saved by tfseqgan. Restore the "
-            f"file, or make it again: tfseqgan train --resume --out {run}"
-        ) from error
+
+def _tune_name(number: int, num_tunes: int) -> str | None:
+    """Returns the file name of a tune, by which tunes sort; None for one too many."""
+    if not 1 <= number <= num_tunes:
+        return None
+
+    return f"tune_{number:0{len(str(num_tunes))}}.mid"
 
 
 def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
@@ -223,11 +592,10 @@ def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    num_digits = len(str(len(tunes)))
 
     paths = []
     for number, tune in enumerate(tunes, 1):
-        path = folder / f"tune_{number:0{num_digits}}.mid"
+        path = folder / str(_tune_name(number, len(tunes)))
         write_midi(tune, path)
         paths.append(path)
 

@@ -5,6 +5,8 @@ It imports no TensorFlow, so that `tfseqgan train --help` answers at once.
 
 import dataclasses
 import math
+import numbers
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ def _are_widths(values: tuple[Any, ...]) -> bool:
     if not values:
         return False
 
-    return all(isinstance(value, int) and value >= 1 for value in values)
+    return all(type(value) is int and value >= 1 for value in values)
 
 
 _RANGES: dict[str, Callable[[Any], bool]] = {
@@ -50,20 +52,35 @@ def _one_of(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+def _as_plain(value: Any) -> Any:
+    """Returns a number as Python's own, where NumPy's was given; any other value as it is."""
+    if isinstance(value, tuple):
+        return tuple(map(_as_plain, value))
+    if isinstance(value, bool):
+        return value  # no number, although Python counts with it
+    if isinstance(value, numbers.Integral):
+        return operator.index(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+
+    return value
+
+
 def _check(field: dataclasses.Field, value: Any) -> None:
     """Raises ValueError unless a value has its field's type and is one that the field expects."""
     expected = field.metadata["expected"]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(expected, tuple):
-        is_valid = value in expected
+        is_valid = isinstance(value, str) and value in expected
         wanted = f"one of {', '.join(expected)}"
     elif field.type == tuple[int, ...]:
         is_valid = isinstance(value, tuple) and _RANGES[expected](value)
         wanted = expected
     elif field.type is int:
-        is_valid = isinstance(value, int) and _RANGES[expected](value)
+        is_valid = is_number and isinstance(value, int) and _RANGES[expected](value)
         wanted = f"a whole number, {expected}"
     else:
-        is_valid = isinstance(value, float | int) and _RANGES[expected](value)
+        is_valid = is_number and _RANGES[expected](value)
         wanted = f"a number, {expected}"
 
     if not is_valid:
@@ -200,6 +217,9 @@ class Settings:
     generator_learning_rate: float = _setting(
         1e-4, "learning rate of the policy gradient (Adam)", "above 0"
     )
+    global_clipnorm: float = _setting(
+        5.0, "norm that the generator's gradient is clipped at, in both stages", "above 0"
+    )
     validation_freq: int = _setting(10, "rounds from one validation to the next", "1 or more")
 
     # What the run writes.
@@ -207,7 +227,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            value = _as_plain(getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
             if value is None and field.default is None:
                 continue  # the objective keeps its own part
 
@@ -236,6 +257,16 @@ class Settings:
 
         return Schedule(**{name: getattr(self, name) for name in names})
 
+
+CHANGED_ON_RESUME = (
+    "rounds",
+    "pretraining_learning_rate",
+    "generator_learning_rate",
+    "discriminator_learning_rate",
+    "global_clipnorm",
+)
+"""The settings that a resumed run may have other than those it was started with: more rounds, and
+what helps a run that diverged."""
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(

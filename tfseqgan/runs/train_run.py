@@ -5,6 +5,7 @@ The command `tfseqgan train` does the same.
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import math
 import os
@@ -19,24 +20,35 @@ import tensorflow as tf
 
 from tfseqgan import __version__
 from tfseqgan.datasets.windows import Windows, load_windows
-from tfseqgan.files import write_json
+from tfseqgan.files import lock_folder, write_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import RECIPES
 from tfseqgan.objectives.rewards import REWARDS
 from tfseqgan.ops.adam import Adam
-from tfseqgan.runs.finished_run import evaluate_stages, sample_tunes
+from tfseqgan.runs.finished_run import (
+    check_same_data,
+    evaluate_stages,
+    hash_split,
+    sample_tunes,
+)
 from tfseqgan.runs.run_folder import (
     check_folder,
     check_separate_folders,
     clear_folder,
+    record,
+    record_files,
+    remove_partial_files,
+    write_config,
     write_tunes,
 )
 from tfseqgan.runs.settings import Settings
-from tfseqgan.serving.pretrained import save_model, save_pretrained
+from tfseqgan.serving.keras_files import count_weights
+from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
 from tfseqgan.training.checks import check_batch
@@ -50,9 +62,6 @@ from tfseqgan.training.distribute import (
 from tfseqgan.training.pretraining import pretrain
 
 _log = logging.getLogger("tfseqgan")
-
-_GLOBAL_CLIPNORM = 5.0
-"""The norm that the generator's gradient is clipped at (the paper, section 4)."""
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
 
@@ -93,6 +102,41 @@ def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discrimin
     return generator, discriminator
 
 
+def _check_memory(data: Windows, settings: Settings) -> None:
+    """Raises ValueError if training needs more memory than the machine has, by a low estimate.
+
+    That is four numbers a weight (itself, its gradient, Adam's two moments), and two arrays of
+    logits. TensorFlow would end the process, or the system would.
+    """
+    tokenizer = data.tokenizer
+    features = tokenizer.token_features.tolist() if settings.embedding == "parts" else None
+    vocabulary = {"vocabulary_size": tokenizer.vocabulary_size, "token_features": features}
+    num_weights = count_weights(
+        Generator,
+        vocabulary | {"embedding_dim": settings.embedding_dim, "units": settings.units},
+    )
+    num_weights += count_weights(
+        Discriminator,
+        vocabulary
+        | {
+            "embedding_dim": settings.discriminator_embedding_dim,
+            "filters": settings.filters,
+            "kernel_sizes": list(settings.kernel_sizes),
+        },
+    )
+
+    batch_size = max(settings.pretraining_batch_size, settings.batch_size)
+    num_logits = batch_size * settings.length * tokenizer.vocabulary_size
+    needed = 4 * (4 * num_weights + 2 * num_logits)
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(
+            f"The settings ask for {num_weights:,} weights and {num_logits:,} logits a batch, at "
+            f"least {needed / 2**30:,.1f} GiB; expected at most the {there / 2**30:,.1f} GiB of "
+            "this machine. Lower units, embedding_dim, filters, length or the batch sizes."
+        )
+
+
 def _find_by_name(table: dict[Any, Any], name: str | None) -> Any:
     """Returns what a table holds by a name, or None for None."""
     return None if name is None else table[name]
@@ -120,19 +164,49 @@ def make_objective(settings: Settings) -> Objective:
     return recipe(**replaced)
 
 
-def _make_config(settings: Settings, data_path: Path | str | None, data: Windows) -> dict[str, Any]:
-    """Returns the content of config.json."""
+def _find_changes(saved: dict[str, Any], now: dict[str, Any]) -> dict[str, list[Any]]:
+    """Returns the settings that differ, as [saved, now] by name.
+
+    A run of an older version lacks the settings that were added later.
+    """
+    return {
+        name: [saved[name], value]
+        for name, value in now.items()
+        if name in saved and saved[name] != value
+    }
+
+
+def _make_config(
+    settings: Settings,
+    data_path: Path | str | None,
+    data: Windows,
+    resumed_config: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Returns the content of config.json; its history says what was changed at each resume."""
     versions = {"tfseqgan": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         versions[package] = version(package)
 
-    return {
+    content: dict[str, Any] = {
         "settings": dataclasses.asdict(settings) | {"kernel_sizes": list(settings.kernel_sizes)},
         "data_path": None if data_path is None else os.path.abspath(data_path),
         "data": data.summary(),
+        "split": hash_split(data),
         "starts_with_start_token": data.starts_with_start_token(),
         "versions": versions,
     }
+    if resumed_config is None:
+        return content
+
+    history = list(resumed_config.get("history", []))
+    changes = _find_changes(resumed_config["settings"], content["settings"])
+    if changes:
+        now = datetime.datetime.now(datetime.UTC)
+        history.append({"resumed": now.isoformat(timespec="seconds"), "changed": changes})
+        shown = ", ".join(f"{name} from {old} to {new}" for name, (old, new) in changes.items())
+        _log.info("Resumed with other settings: %s.", shown)
+
+    return content | ({"history": history} if history else {})
 
 
 def _load_data(
@@ -140,14 +214,8 @@ def _load_data(
 ) -> Windows:
     """Loads the data of a run, and checks that the run can use it."""
     data = load_windows(data_path, **settings.window_options())
-
     if resumed_config is not None:
-        sha256 = resumed_config["data"]["sha256"]
-        if data.sha256 != sha256:
-            raise ValueError(
-                f"The data at {data_path} has changed since the run was started: expected sha256 "
-                f"{sha256}, received {data.sha256}. Restore the old data, or start a new run."
-            )
+        check_same_data(data, data_path, resumed_config)
 
     check_batch(data.train, settings.pretraining_batch_size, "pretraining_batch_size")
     if settings.rounds:
@@ -181,7 +249,7 @@ def _pretrain(
         steps_per_epoch = math.ceil(len(data.train) / settings.pretraining_batch_size)
         decay_steps = steps_per_epoch * max(1, settings.epochs)
         learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
-    generator.compile(Adam(learning_rate, global_clipnorm=_GLOBAL_CLIPNORM))
+    generator.compile(Adam(learning_rate, global_clipnorm=settings.global_clipnorm))
 
     pretrain(
         generator,
@@ -199,6 +267,7 @@ def _pretrain(
         verbose=verbose,
     )
     save_model(generator, folder / "pretrained.keras")
+    record_files(folder, "pretrained.keras")
 
 
 def _train_adversarially(
@@ -211,7 +280,9 @@ def _train_adversarially(
     verbose: int | str,
 ) -> None:
     """Trains both models against each other for the rounds in the settings."""
-    generator.compile(Adam(settings.generator_learning_rate, global_clipnorm=_GLOBAL_CLIPNORM))
+    generator.compile(
+        Adam(settings.generator_learning_rate, global_clipnorm=settings.global_clipnorm)
+    )
     discriminator.compile(Adam(settings.discriminator_learning_rate))
 
     fit_adversarial(
@@ -240,6 +311,35 @@ def _writable_folder(run_folder: Path) -> contextlib.AbstractContextManager[Path
     return tempfile.TemporaryDirectory(prefix="tfseqgan-")
 
 
+def _say_what_starts_again(checkpoints: Path) -> None:
+    """Logs a warning for each stage that a resumed run begins with its first round."""
+    for stage in ("pretraining", "adversarial"):
+        if not list((checkpoints / stage).glob("ckpt-*.index")):
+            _log.warning(
+                "%s holds no checkpoint: this stage starts with its first round.",
+                checkpoints / stage,
+            )
+
+
+def _begin(
+    folder: Path,
+    checkpoints: Path,
+    config: dict[str, Any],
+    tokenizer: Tokenizer,
+    is_resumed: bool,
+) -> None:
+    """Makes a folder ready for a run, and writes what is known of it before it is trained."""
+    if is_resumed:
+        remove_partial_files(folder)
+        _say_what_starts_again(checkpoints)
+    else:
+        clear_folder(folder)
+
+    write_config(folder, config)
+    tokenizer.save(folder / "tokenizer.json")
+    record_files(folder, "tokenizer.json")
+
+
 @under_strategy
 def train_run(
     out: Path | str,
@@ -262,47 +362,70 @@ def train_run(
         overwrite: whether to replace an earlier run in the folder. It is removed only after the
             data has been read and the settings have been found to fit it.
         resumed_config: the content of config.json of the run to resume, or None for a new run.
+            The settings in `CHANGED_ON_RESUME` may differ from those in it: the change is logged
+            and kept in the history of config.json.
         verbose: as in `fit_adversarial`.
 
     Returns:
         The content of `evaluation.json`: Table 1's columns by name, by the name of the stage.
 
     Raises:
-        ValueError: if the folder, the data or the settings cannot be used, or the data of a
-            resumed run has changed.
+        ValueError: if the folder, the data or the settings cannot be used, the data of a resumed
+            run has changed, or another process writes to the folder.
         OSError: if a file cannot be written.
     """
-    run_folder = check_folder(out, overwrite, resume=resumed_config is not None)
+    is_resumed = resumed_config is not None
+    run_folder = check_folder(out, overwrite, is_resumed)
     check_separate_folders(run_folder, data_path)
-    barrier()  # the chief writes to the folder only after all workers have checked it
 
-    with _writable_folder(run_folder) as writable:
-        folder = Path(writable)
+    with contextlib.ExitStack() as held:
+        is_new = not run_folder.exists()
+        if is_chief() and not is_new:
+            held.enter_context(lock_folder(run_folder))
+        barrier()  # the chief writes to the folder only after all workers have checked it
+
+        folder = Path(held.enter_context(_writable_folder(run_folder)))
         data = _load_data(settings, data_path, resumed_config)
+        _check_memory(data, settings)
         generator, discriminator = make_models(data, settings)
 
         # Everything is checked; from here on the folder is changed.
-        if resumed_config is None:
-            clear_folder(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", _make_config(settings, data_path, data))
-        data.tokenizer.save(folder / "tokenizer.json")
+        if is_chief() and is_new:
+            run_folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(lock_folder(run_folder))
+            check_folder(run_folder, overwrite)  # another run may have begun there meanwhile
+        checkpoints = run_folder / "checkpoints"
+        config = _make_config(settings, data_path, data, resumed_config)
+        _begin(folder, checkpoints, config, data.tokenizer, is_resumed)
         barrier()  # workers look for checkpoints only after those of an earlier run are removed
 
-        checkpoints = run_folder / "checkpoints"
-        _pretrain(folder, checkpoints, generator, data, settings, verbose)
-        if settings.rounds:
-            _train_adversarially(
-                folder, checkpoints, generator, discriminator, data, settings, verbose
-            )
-        save_pretrained(folder, generator, data.tokenizer, discriminator)
+        return _train_and_evaluate(
+            folder, checkpoints, generator, discriminator, data, settings, verbose
+        )
 
-        rows = evaluate_stages(folder, data.validation, settings, seed=settings.seed)
-        write_json(folder / "evaluation.json", rows)
-        tunes = sample_tunes(folder, settings.num_tunes, seed=settings.seed)
-        write_tunes(tunes, folder / "samples")
 
-        return rows
+def _train_and_evaluate(
+    folder: Path,
+    checkpoints: Path,
+    generator: Generator,
+    discriminator: Discriminator,
+    data: Windows,
+    settings: Settings,
+    verbose: int | str,
+) -> dict[str, dict[str, float]]:
+    """Does what is left to do of a run whose folder is ready; returns its figures."""
+    _pretrain(folder, checkpoints, generator, data, settings, verbose)
+    if settings.rounds:
+        _train_adversarially(folder, checkpoints, generator, discriminator, data, settings, verbose)
+    record(folder, save_parts(folder, generator, data.tokenizer, discriminator))
+
+    rows = evaluate_stages(folder, data.validation, settings, seed=settings.seed)
+    write_json(folder / "evaluation.json", rows)
+    record_files(folder, "evaluation.json")
+    tunes = sample_tunes(folder, settings.num_tunes, seed=settings.seed)
+    write_tunes(tunes, folder / "samples")
+
+    return rows
 
 
 def train_run_with_strategy(

@@ -1,7 +1,10 @@
 """Models in files and behind servers. May import: evaluation, files, models, music, ops.
 
-pretrained     models and tokenizer in a folder
-signatures     what a served model computes
-export         SavedModel for TensorFlow Serving
-saved_sampler  an exported sampler in Python
+manifest           the hash of each file of a folder
+keras_files        `.keras` files, looked at before they are loaded
+pretrained         models and tokenizer in a folder
+signatures         what a served model computes
+saved_model_check  what a SavedModel holds, looked at before it is loaded
+export             SavedModel for TensorFlow Serving
+saved_sampler      an exported sampler in Python
 """

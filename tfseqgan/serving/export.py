@@ -3,6 +3,7 @@
 What is exported loads without Keras, without TensorFlow Probability and without tfseqgan.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,12 @@ from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.ops.arguments import whole_number
+from tfseqgan.ops.sampling import check_sampling
+from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
 from tfseqgan.serving.signatures import SAMPLING_INPUTS, Signature, make_signatures
+
+_log = logging.getLogger("tfseqgan")
 
 _BANNED_OPS = (
     "Cudnn",
@@ -93,6 +99,13 @@ def _check_saved_model(folder):
     for signature in tf.saved_model.load(str(folder)).signatures.values():
         check_graph(signature.graph.as_graph_def())
 
+    parts = foreign_parts(read_meta_graph(folder))
+    if parts:  # a model of somebody's own, which servers run
+        _log.warning(
+            "The exported model holds %s: servers load it, SavedSampler does not.",
+            ", ".join(parts),
+        )
+
 
 def _write_warmup(folder):
     """Writes a request for `sample` that a server runs before its first client asks.
@@ -115,6 +128,22 @@ def _write_warmup(folder):
         writer.write(log.SerializeToString())
 
 
+def _to_integers(version, length, num_candidates):
+    """Returns the numbers of an export as ints; raises ValueError unless all are 1 or more."""
+    numbers = (version, length, num_candidates)
+    try:
+        integers = [whole_number("number", number) for number in numbers]
+    except ValueError:
+        integers = [0]
+    if min(integers) < 1 or any(isinstance(number, bool) for number in numbers):
+        raise ValueError(
+            "version, length and num_candidates must be whole numbers of 1 or more, received "
+            f"{version!r}, {length!r} and {num_candidates!r}."
+        )
+
+    return integers
+
+
 def _check_arguments(
     generator: Generator,
     tokenizer: Tokenizer,
@@ -125,12 +154,7 @@ def _check_arguments(
     num_candidates: int,
 ) -> None:
     """Raises ValueError unless a model can be exported with these arguments."""
-    numbers = (version, length, num_candidates)
-    if not all(type(number) is int and number >= 1 for number in numbers):
-        raise ValueError(
-            "version, length and num_candidates must be whole numbers of 1 or more, received "
-            f"{version!r}, {length!r} and {num_candidates!r}."
-        )
+    check_sampling(num_candidates, length)
     if target.exists():
         raise ValueError(
             f"{target} exists; expected a new version, since servers may be running this one. "
@@ -242,8 +266,9 @@ samples a row one is kept, drawn by the discriminator's odds |
         >>> SavedSampler(folder).generate(2, seed=0).shape
         (2, 5)
     """
+    version, length, num_candidates = _to_integers(version, length, num_candidates)
     target = Path(path) / str(version)
-    prompt = tuple(prompt)
+    prompt = tuple(whole_number("prompt", token) for token in prompt)
     check_same_vocabulary(generator, discriminator)
     _check_arguments(generator, tokenizer, target, version, length, prompt, num_candidates)
 
@@ -251,7 +276,7 @@ samples a row one is kept, drawn by the discriminator's odds |
     signatures = make_signatures(generator, discriminator, length, prompt, num_candidates)
     full_card = dict(card or {}) | {
         "end_token_id": generator.end_token_id,
-        "prompt": [int(token) for token in prompt],
+        "prompt": list(prompt),
         "num_candidates": num_candidates,
     }
 

@@ -11,26 +11,32 @@ Keras is loaded already.
 too, to train on.
 """
 
-import hashlib
-import json
+import logging
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 
-from tfseqgan.files import write_atomically
 from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator, Highway
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
+from tfseqgan.serving.keras_files import check_finite_model, load_keras_file
+from tfseqgan.serving.manifest import (
+    MANIFEST,
+    hash_files,
+    is_as_listed,
+    read_manifest,
+    write_manifest,
+)
 
 REGISTERED_CLASSES = (Adam, Discriminator, Generator, Highway, TokenEmbedding)
 """Every class that a `.keras` file of tfseqgan may name."""
 
-_MANIFEST = "manifest.json"
+_log = logging.getLogger("tfseqgan")
 
 
 class Pretrained(NamedTuple):
@@ -47,9 +53,14 @@ class Pretrained(NamedTuple):
     discriminator: Discriminator | None
 
 
-def _sha256(path):
-    """Returns the hash of a file as `sha256sum` prints it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def check_same_tokens(tokenizer: Tokenizer, generator: Generator) -> None:
+    """Raises ValueError unless a tokenizer has as many tokens as a generator."""
+    if tokenizer.vocabulary_size != generator.vocabulary_size:
+        raise ValueError(
+            f"The tokenizer has {tokenizer.vocabulary_size} tokens and the generator "
+            f"{generator.vocabulary_size}; expected the same number. Pass the tokenizer that the "
+            "generator was trained with."
+        )
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -83,6 +94,36 @@ def save_model(model: keras.Model, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def save_parts(
+    folder: Path,
+    generator: Generator,
+    tokenizer: Tokenizer,
+    discriminator: Discriminator | None = None,
+) -> dict[str, str]:
+    """Writes the files of `save_pretrained` except the manifest.
+
+    Returns:
+        The hash of each file by name, for the manifest: it is to be written last, so that an
+        interrupted save leaves no manifest that fits a mix of old and new files.
+
+    Raises:
+        ValueError: if a model holds numbers that are not finite; nothing is written then.
+        OSError: if a file cannot be written.
+    """
+    check_finite_model(generator)
+    if discriminator is not None:
+        check_finite_model(discriminator)
+
+    names = ["tokenizer.json", "generator.keras"]
+    tokenizer.save(folder / "tokenizer.json")
+    save_model(generator, folder / "generator.keras")
+    if discriminator is not None:
+        save_model(discriminator, folder / "discriminator.keras")
+        names.append("discriminator.keras")
+
+    return hash_files(folder, *names)
+
+
 def save_pretrained(
     folder: Path | str,
     generator: Generator,
@@ -101,7 +142,8 @@ def save_pretrained(
         discriminator: the discriminator, or None.
 
     Raises:
-        ValueError: if the models and the tokenizer do not have the same vocabulary.
+        ValueError: if the models and the tokenizer do not have the same vocabulary, or a model
+            holds numbers that are not finite.
         OSError: if a file cannot be written.
 
     Example:
@@ -114,33 +156,19 @@ def save_pretrained(
         8
     """
     check_same_vocabulary(generator, discriminator)
-    if tokenizer.vocabulary_size != generator.vocabulary_size:
-        raise ValueError(
-            f"The tokenizer has {tokenizer.vocabulary_size} tokens and the generator "
-            f"{generator.vocabulary_size}; expected the same number. Pass the tokenizer that the "
-            "generator was trained with."
-        )
+    check_same_tokens(tokenizer, generator)
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(folder / "tokenizer.json")
-    save_model(generator, folder / "generator.keras")
-    names = ["tokenizer.json", "generator.keras"]
-    if discriminator is not None:
-        save_model(discriminator, folder / "discriminator.keras")
-        names.append("discriminator.keras")
-
-    # Last, so that an interrupted save leaves no manifest that fits a mix of old and new files.
-    hashes = {name: _sha256(folder / name) for name in names}
-    write_atomically(folder / _MANIFEST, f"{json.dumps(hashes, indent=1)}\n".encode())
+    write_manifest(folder, save_parts(folder, generator, tokenizer, discriminator))
 
 
-def _read_manifest(folder):
-    """Returns the hash of each file of a folder by name."""
+def _read_complete_manifest(folder: Path) -> dict[str, str]:
+    """Returns the hashes of a folder that lists a generator and a tokenizer at least."""
     try:
-        hashes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        hashes = read_manifest(folder)
         _ = hashes["generator.keras"], hashes["tokenizer.json"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"{folder} holds no trained models ({error}); expected a folder written by "
             "save_pretrained or a finished run. Check the path."
@@ -152,7 +180,9 @@ def _read_manifest(folder):
 def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
     """Loads what `save_pretrained` wrote, after comparing every file with its hash.
 
-    Nothing is unpickled, and no code from the folder is run.
+    Nothing is unpickled, no code from the folder is run, and no class that the folder names is made
+    except those of tfseqgan. The manifest decides what is loaded: a discriminator that it does not
+    list is left alone, with a warning. SECURITY.md says what is checked.
 
     Args:
         folder: the folder, or that of a finished run.
@@ -162,22 +192,34 @@ def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
         The generator, the tokenizer, and the discriminator or None.
 
     Raises:
-        ValueError: if the folder holds no models, or a file is missing or was changed.
+        ValueError: if the folder holds no models, a file is missing or was changed, or a file
+            cannot be loaded safely: it names another class, asks for more memory than it fills,
+            or holds numbers that are not finite.
+        OSError: if a file cannot be read, for want of permission or because the disk fails.
     """
     folder = Path(folder)
-    hashes = _read_manifest(folder)
-    for name, expected in hashes.items():
-        path = folder / name
-        if not path.is_file() or _sha256(path) != expected:
+    hashes = _read_complete_manifest(folder)
+    has_discriminator = "discriminator.keras" in hashes
+    names = ["generator.keras", "tokenizer.json", *["discriminator.keras"] * has_discriminator]
+    for name in names:
+        if not is_as_listed(folder, name, hashes):
             raise ValueError(
-                f"{path} is missing or changed; expected sha256 {expected}. Fetch the folder again."
+                f"{folder / name} is missing or changed; expected sha256 {hashes[name]}. "
+                "Fetch the folder again."
             )
+    if not has_discriminator and (folder / "discriminator.keras").exists():
+        _log.warning(
+            "%s does not list discriminator.keras, which is not loaded: it is not known where it "
+            "is from.",
+            folder / MANIFEST,
+        )
 
-    def load(name: str) -> Any:
-        return keras.models.load_model(folder / name, compile=compile)
+    generator = load_keras_file(folder / "generator.keras", Generator, compile)
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    discriminator = None
+    if has_discriminator:
+        discriminator = load_keras_file(folder / "discriminator.keras", Discriminator, compile)
+    check_same_tokens(tokenizer, generator)
+    check_same_vocabulary(generator, discriminator)
 
-    return Pretrained(
-        generator=load("generator.keras"),
-        tokenizer=Tokenizer.load(folder / "tokenizer.json"),
-        discriminator=load("discriminator.keras") if "discriminator.keras" in hashes else None,
-    )
+    return Pretrained(generator, tokenizer, discriminator)

@@ -9,11 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import make_columns
-from tfseqgan.models.checks import check_counts, check_tokens
+from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.graphs import check_process
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.ops.sampling import check_sampling, row_seeds
+from tfseqgan.ops.sampling import SamplingOptions, check_sampling, row_seeds
+from tfseqgan.serving.saved_model_check import check_saved_model, damage_error
 
 _BATCH_SIZE = 256
+
+_MOST_JSON_BYTES = 2**26
+
+_FILES_OF_A_RUN = ("config.json", "generator.keras", "pretrained.keras")
 
 
 def newest_version(path: Path | str) -> Path | None:
@@ -23,13 +29,15 @@ def newest_version(path: Path | str) -> Path | None:
         path: the folder that holds the numbered versions, or one version itself.
 
     Returns:
-        The folder of the version, or None if `path` holds none.
+        The folder of the version, or None if `path` holds none, or is the folder of a run.
 
     Example:
         >>> newest_version("/nowhere") is None
         True
     """
     path = Path(path)
+    if any((path / name).exists() for name in _FILES_OF_A_RUN):
+        return None
     if (path / "saved_model.pb").is_file():
         return path
 
@@ -44,13 +52,11 @@ def newest_version(path: Path | str) -> Path | None:
 
 def _load_signatures(folder):
     """Returns the signatures of an exported model; raises ValueError if it is none or damaged."""
+    check_saved_model(folder)
     try:
         signatures = tf.saved_model.load(str(folder)).signatures
     except Exception as error:  # damage shows as OSError, OpError, ValueError, IndexError and more
-        raise ValueError(
-            f"{folder / 'saved_model.pb'} or {folder / 'variables'} is damaged ({error}); expected "
-            "what export_saved_model wrote. Fetch the folder again, or export the model again."
-        ) from error
+        raise damage_error(folder, error) from error
 
     missing = {"sample", "continue", "score"} - set(signatures)
     if missing:
@@ -62,12 +68,22 @@ def _load_signatures(folder):
     return signatures
 
 
+def _check_json_size(path):
+    """Raises ValueError if a file is no regular file, or so large that it is not read."""
+    if path.exists() and not (path.is_file() and path.stat().st_size <= _MOST_JSON_BYTES):
+        raise ValueError(
+            f"{path} is no regular file or has more than {_MOST_JSON_BYTES:,} bytes; expected what "
+            "export_saved_model wrote. Fetch the folder again."
+        )
+
+
 def _load_card(path):
     """Returns the card of an exported model; raises ValueError if it is missing or damaged."""
     try:
+        _check_json_size(path)
         card = json.loads(path.read_text(encoding="utf-8"))
         _ = card["end_token_id"], card["prompt"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path} is missing or damaged ({error!r}); expected the card that export_saved_model "
             "wrote. Fetch the folder again, or export the model again."
@@ -76,20 +92,25 @@ def _load_card(path):
     return card
 
 
-def _sampling_inputs(seeds, temperature=1.0, top_k=None, top_p=None):
+def _sampling_inputs(seeds: np.ndarray, options: SamplingOptions) -> dict[str, np.ndarray]:
     """Returns the inputs of the sampling signatures, with the same options in every row."""
     num_rows = len(seeds)
 
     return {
         "seed": seeds,
-        "temperature": np.full(num_rows, temperature, np.float32),
-        "top_k": np.full(num_rows, 0 if top_k is None else top_k, np.int32),
-        "top_p": np.full(num_rows, 1.0 if top_p is None else top_p, np.float32),
+        "temperature": np.full(num_rows, options.temperature, np.float32),
+        "top_k": np.full(num_rows, options.top_k or 0, np.int32),
+        "top_p": np.full(num_rows, options.top_p or 1.0, np.float32),
     }
 
 
 class SavedSampler:
     """A sampler loaded from what `export_saved_model` wrote, whose docstring has an example.
+
+    A SavedModel is a program. So it is looked at before it is loaded, and refused if it holds an
+    operation or an object that `export_saved_model` never writes: none that is left reads or writes
+    a file, or reaches the network. What is left is trusted to be a sampler: it may be a bad one, or
+    one that takes long.
 
     Args:
         path: the model's folder, whose newest version is loaded, or the folder of one version.
@@ -102,7 +123,8 @@ class SavedSampler:
         length: T, the tokens of every sample.
 
     Raises:
-        ValueError: if the folder holds no exported model, or a file is damaged.
+        ValueError: if the folder holds no exported model, a file is damaged, or the model holds
+            something else than `export_saved_model` writes.
         OSError: if the tokenizer's file cannot be opened.
     """
 
@@ -116,12 +138,14 @@ class SavedSampler:
 
         self.signatures: Mapping[str, Any] = _load_signatures(folder)
         self.card: dict[str, Any] = _load_card(folder / "assets.extra" / "card.json")
+        _check_json_size(folder / "assets" / "tokenizer.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
         self.end_token_id: int | None = self.card["end_token_id"]
         self.length: int = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
     def _call(self, name, **inputs):
         """Calls a signature: NumPy in, NumPy out."""
+        check_process()
         tensors = {key: tf.constant(value) for key, value in inputs.items()}
         outputs = self.signatures[name](**tensors)
 
@@ -144,11 +168,12 @@ class SavedSampler:
         Args:
             num_sequences: B.
             length: T, at most the length that the model was exported with, which is the default.
-            temperature: divides the logits; 1 samples from the model, lower is safer.
+            temperature: divides the logits; 1 samples from the model, lower is safer. The range is
+                that of `Generator.generate`.
             top_k: keep only the k likeliest tokens of each step, or None.
             top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
                 None.
-            seed: an integer, or a pair of integers, for the same sequences again, or None for new
+            seed: a whole number, or a pair of them, for the same sequences again, or None for new
                 ones.
 
         Returns:
@@ -158,21 +183,22 @@ class SavedSampler:
             ValueError: if an argument is out of range.
         """
         length = self.length if length is None else length
-        check_sampling(num_sequences, length, temperature, top_k, top_p)
-        if length > self.length:
+        options = check_sampling(num_sequences, length, temperature, top_k, top_p)
+        if options.length > self.length:
             raise ValueError(
                 f"length is {length} and the model was exported with {self.length}; expected at "
                 "most as many. Export the model again with a greater length."
             )
 
-        seeds = row_seeds(seed, num_sequences).numpy()
-        outputs = self._call("sample", **_sampling_inputs(seeds, temperature, top_k, top_p))
+        seeds = row_seeds(seed, options.num_sequences).numpy()
+        outputs = self._call("sample", **_sampling_inputs(seeds, options))
 
-        return outputs["tokens"][:, :length]
+        return outputs["tokens"][:, : options.length]
 
     def _sample_windows(self, num_samples, width, seed):
         """Samples without a prompt: int32 [N, width], and the NLL of each in nats, float64 [N]."""
         seeds = row_seeds(seed, num_samples).numpy()
+        options = check_sampling(num_samples, width)
         tokens = []
         log_probs = []
 
@@ -182,7 +208,7 @@ class SavedSampler:
                 "continue",
                 prompt=np.zeros([len(batch), 0], np.int32),
                 prompt_length=np.zeros(len(batch), np.int32),
-                **_sampling_inputs(batch),
+                **_sampling_inputs(batch, options),
             )
             tokens.append(outputs["tokens"][:, :width])
             log_probs.append(outputs["log_probs"][:, :width])
@@ -222,8 +248,7 @@ class SavedSampler:
                 f"data holds windows of {data.shape[1]} tokens and the model samples {self.length};"
                 " expected at most as many. Cut shorter windows."
             )
-        num_samples = len(data) if num_samples is None else num_samples
-        check_counts(num_samples=num_samples)
+        num_samples = check_count("num_samples", len(data) if num_samples is None else num_samples)
 
         samples, sample_nlls = self._sample_windows(num_samples, data.shape[1], seed)
         nlls = -self._in_batches("score", "log_probs", data).sum(axis=1)

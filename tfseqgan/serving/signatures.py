@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfseqgan.models.decoding import score_sequences
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.ops.arguments import SMALLEST_FLOAT32
 from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
 
 Signature = Callable[..., dict[str, tf.Tensor]]
@@ -64,11 +65,11 @@ def _sampling_checks(temperature, top_k, top_p):
     """Returns the checks of the sampling options."""
     return [
         _require(
-            (temperature > 0) & (temperature < float("inf")),
+            (temperature >= SMALLEST_FLOAT32) & (temperature < float("inf")),
             "temperature: must be a positive number",
         ),
         _require(top_k >= 0, "top_k: must be 0 (all tokens) or more"),
-        _require((top_p > 0) & (top_p <= 1), "top_p: must lie in (0, 1]"),
+        _require((top_p >= SMALLEST_FLOAT32) & (top_p <= 1), "top_p: must lie in (0, 1]"),
     ]
 
 

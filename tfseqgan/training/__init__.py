@@ -1,11 +1,13 @@
 """The algorithm. May import: evaluation, files, models, objectives, ops.
 
 distribute     tf.distribute, here and nowhere else
-seeding        seeds by (purpose, round, step)
 schedule       how much one round does
+code_identity  which function a run was started with
 checks         what is refused before training starts
-callbacks      progress line, metrics.csv, TensorBoard
+seeding        seeds by (purpose, round, step)
+batches        rows of similar length
 checkpointing  what a stopped run needs to resume
+callbacks      progress line, metrics.csv, TensorBoard
 loop           rounds, callbacks, resume
 steps          compiled updates of each model
 pretraining    pretrain: maximum likelihood

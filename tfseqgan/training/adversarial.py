@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,13 +15,19 @@ from tfseqgan.evaluation.evaluate import (
     discriminator_logits,
     mean_nll,
 )
-from tfseqgan.models.checks import check_counts, check_tokens
+from tfseqgan.models.checks import check_tokens
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import get_objective
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
-from tfseqgan.training.checks import check_batch, check_finite, check_trainable_pair
+from tfseqgan.training.checks import (
+    check_batch,
+    check_finite,
+    check_trainable_pair,
+    whole_number,
+)
+from tfseqgan.training.code_identity import code_identities
 from tfseqgan.training.distribute import (
     check_rows_for_all_replicas,
     check_same_on_workers,
@@ -99,13 +105,13 @@ class AdversarialRound:
         if not is_trained:
             return figures | dict.fromkeys(_GENERATOR_FIGURES, math.nan)
 
-        rewards = steps.objective.reward(credit_logits)
+        rewards = steps.objective.rewards_of(credit_logits)
 
         return figures | steps.generator_step(trajectory, rewards, token_rewards)
 
     def _sample_figures(self, trajectory, logits, token_rewards, path):
         """Returns the figures of a generator step's samples, before the step."""
-        rewards = self.steps.objective.reward(logits) + token_rewards  # [B]
+        rewards = self.steps.objective.rewards_of(logits) + token_rewards  # [B]
         rows = shuffled_indices(self.schedule.batch_size, len(self.data), *path)
         real_logits = self.steps.sequence_logits(tf.constant(self.data[rows]))
         right_of_real = np.mean(real_logits > 0)
@@ -184,18 +190,23 @@ class AdversarialRound:
         return row_seeds(seed, 1)[0]
 
 
-def _check_schedule(schedule: Schedule, data: np.ndarray) -> None:
-    """Raises ValueError unless the numbers of a round are in range and there is enough data."""
+def _make_schedule(data: np.ndarray, **counts: Any) -> Schedule:
+    """Returns the numbers of a round, in range, for which there is enough data."""
+    if counts["discriminator_samples"] is None:
+        del counts["discriminator_samples"]  # as many as needed
+    counts = {
+        name: whole_number(name, count, least=name != "discriminator_pretraining_rounds")
+        for name, count in counts.items()
+    }
+    schedule = Schedule(**counts)
+
     check_batch(data, schedule.batch_size)
     check_batch(data, schedule.half_batch, "half of discriminator_batch_size")
-
-    counts = dataclasses.asdict(schedule)
-    pretraining_rounds = counts.pop("discriminator_pretraining_rounds")
-    check_counts(**counts)
-    check_counts(least=0, discriminator_pretraining_rounds=pretraining_rounds)
     check_rows_for_all_replicas(
         batch_size=schedule.batch_size, discriminator_batch_size=schedule.half_batch * 2
     )
+
+    return schedule
 
 
 @under_strategy
@@ -264,7 +275,9 @@ def fit_adversarial(
         validation_data: int32 [M, T] real sequences not in `data`, or None.
         validation_freq: rounds from one validation to the next; figures between are NaN.
         checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it, bit
-            for bit on a CPU.
+            for bit on a CPU. A model that was compiled with another learning rate or clipping than
+            the saved run's keeps its own from there on, which is logged. Functions (`reward`, parts
+            of the objective) are compared by their names and their code.
         checkpoint_every: rounds from one checkpoint to the next.
         strategy: a tf.distribute.Strategy under which both models were made and compiled, or None
             for the one in scope. Its replicas share every batch (docs/distributed.md); the sizes
@@ -281,7 +294,8 @@ def fit_adversarial(
         ValueError: if a model is not compiled (under the strategy), the data differs from worker
             to worker, the models or the data do not fit each other, there is less data than a
             batch, a number is out of range, a reward of the tokens is not one finite number a
-            sequence, or the checkpoint belongs to another run.
+            sequence, the checkpoint belongs to another run, or another process writes to
+            `checkpoint_dir`.
         FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
@@ -305,25 +319,32 @@ def fit_adversarial(
         validation_data = check_tokens(
             validation_data, generator.vocabulary_size, "validation_data"
         )
-    schedule = Schedule(
+    schedule = _make_schedule(
+        data,
         generator_steps=generator_steps,
         discriminator_steps=discriminator_steps,
         batch_size=batch_size,
         discriminator_batch_size=discriminator_batch_size,
-        discriminator_samples=cast(int, discriminator_samples),  # None: as many as needed
+        discriminator_samples=discriminator_samples,
         discriminator_pretraining_rounds=discriminator_pretraining_rounds,
         validation_freq=validation_freq,
     )
-    _check_schedule(schedule, data)
-    check_counts(checkpoint_every=checkpoint_every)
-    check_counts(least=0, rounds=rounds)
+    checkpoint_every = whole_number("checkpoint_every", checkpoint_every, least=1)
+    rounds = whole_number("rounds", rounds)
+    seed = None if seed is None else whole_number("seed", seed)
     check_same_on_workers(data=checksum(data), validation_data=checksum(validation_data))
 
     objective = get_objective(objective)
     steps = AdversarialSteps(generator, discriminator, objective, reward)
     adversarial_round = AdversarialRound(steps, data, validation_data, schedule, resolve_seed(seed))
-    first = -discriminator_pretraining_rounds
-    run_state = RunState(_settings(adversarial_round, seed, first), first)
+    first = -schedule.discriminator_pretraining_rounds
+    code = code_identities(
+        token_reward=reward,
+        reward=objective.reward,
+        credit=objective.credit,
+        baseline=objective.baseline,
+    )
+    run_state = RunState(_settings(adversarial_round, seed, first), first, code)
 
     return run_rounds(
         adversarial_round.run,

@@ -5,10 +5,11 @@ All are Keras callbacks. Of several workers only the chief shows and writes anyt
 
 import csv
 import io
+import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.files import write_atomically
+from tfseqgan.training.checkpointing import os_error
 from tfseqgan.training.distribute import is_chief
+
+_log = logging.getLogger("tfseqgan")
 
 
 class Progress(keras.callbacks.Callback):
@@ -103,7 +107,8 @@ def progress(
         []
     """
     if verbose == "auto":
-        verbose = 1 if sys.stdout.isatty() else 2
+        is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        verbose = 1 if is_terminal else 2
     if not verbose or not is_chief():
         return []
 
@@ -113,8 +118,10 @@ def progress(
 class MetricsCSV(keras.callbacks.Callback):
     """Writes one row of figures a round, so that a run can be watched and plotted while it runs.
 
-    A resumed run repeats some rounds: their old rows are dropped before the first of them runs,
-    and no other row is lost.
+    A run with checkpoints is the source of its table: when it resumes, the table is written again
+    from the checkpoint, so that it does not matter whether it was torn, edited or deleted. Without
+    a checkpoint, as in Keras' `fit`, the rows of rounds that are repeated are dropped before the
+    first of them runs, and so is a row that cannot be read.
 
     Args:
         path: the file; its folder must exist.
@@ -139,12 +146,25 @@ class MetricsCSV(keras.callbacks.Callback):
         """Forgets what it knows of the file, since another run may have written to it."""
         self.is_open = False
 
+    def on_resume(self, rounds: Sequence[int], history: Mapping[str, Sequence[float]]) -> None:
+        """Writes the table again from what a checkpoint knows.
+
+        Args:
+            rounds: the indices of the rounds that have run; none for a new run.
+            history: one list of figures a name, one figure a round.
+        """
+        if is_chief() and (rounds or os.path.exists(self.path)):
+            rows = [
+                {self.title: index, **{key: figures[row] for key, figures in history.items()}}
+                for row, index in enumerate(rounds)
+            ]
+            self._write(rows)
+        self.is_open = True
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Drops the rows of this round and later ones, once."""
         if not self.is_open and is_chief() and os.path.exists(self.path):
-            with open(self.path, newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row[self.title]) < epoch]
-            write_atomically(self.path, self._to_csv(rows, header=True).encode())
+            self._write([row for row in self._read() if int(row[self.title]) < epoch])
         self.is_open = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -157,6 +177,35 @@ class MetricsCSV(keras.callbacks.Callback):
         with open(self.path, "a", newline="", encoding="utf-8") as file:
             is_new = file.tell() == 0
             file.write(self._to_csv([row], header=is_new))
+
+    def _read(self) -> list[dict[str, str]]:
+        """Returns the rows that are whole; says how many are not."""
+        with open(self.path, newline="", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        end = text.rfind("\n") + 1  # what follows was cut off, even if it looks like a figure
+        rows = list(csv.DictReader(io.StringIO(text[:end], newline="")))
+
+        whole = [row for row in rows if self._is_whole(row)]
+        num_lost = len(rows) - len(whole) + (end < len(text))
+        if num_lost:
+            _log.warning("%s: %d rows cannot be read and are dropped.", self.path, num_lost)
+
+        return whole
+
+    def _is_whole(self, row):
+        """Returns whether a row has a number in each column, and the first is a round's."""
+        try:
+            int(row[self.title])
+            for value in row.values():
+                float(value)
+        except (KeyError, TypeError, ValueError):
+            return False
+
+        return True
+
+    def _write(self, rows):
+        """Replaces the whole table."""
+        write_atomically(self.path, self._to_csv(rows, header=True).encode())
 
     @staticmethod
     def _to_csv(rows, header):
@@ -186,20 +235,38 @@ class Scalars(keras.callbacks.Callback):
         self.writer: Any = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the round's scalars; opens the file when there is something to write."""
+        """Writes the round's scalars; opens the file when there is something to write.
+
+        Raises:
+            OSError: if the file cannot be written, for want of space for example.
+        """
         if not is_chief():
             return
+
+        try:
+            self._write(epoch, logs or {})
+        except tf.errors.OpError as error:
+            raise os_error(error, self.folder) from error
+
+    def _write(self, epoch, logs):
+        """Writes scalars by name."""
         if self.writer is None:
             self.writer = tf.summary.create_file_writer(str(self.folder))
 
         plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
         metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
         with self.writer.as_default():
-            for key, value in (logs or {}).items():
+            for key, value in logs.items():
                 tf.summary.write(key, tf.constant(value, tf.float32), step=epoch, metadata=metadata)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Closes the file."""
-        if self.writer is not None:
+        if self.writer is None:
+            return
+
+        try:
             self.writer.close()
+        except tf.errors.OpError as error:
+            raise os_error(error, self.folder) from error
+        finally:
             self.writer = None

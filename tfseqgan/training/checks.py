@@ -1,6 +1,7 @@
 """What is refused before training starts, and before a checkpoint could keep what diverged."""
 
 import math
+import operator
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.checks import check_same_vocabulary
+from tfseqgan.models.graphs import check_process
 from tfseqgan.training.distribute import check_created_under_strategy
 
 
@@ -16,7 +18,11 @@ def check_compiled(model: keras.Model) -> None:
 
     The optimizer must have been made under the strategy in scope, and must need no scaled loss.
     Its variables are created, so that they can be restored.
+
+    Raises:
+        RuntimeError: if this process was forked after a model was used.
     """
+    check_process()
     name = type(model).__name__.lower()
     if getattr(model, "optimizer", None) is None:
         raise ValueError(
@@ -56,24 +62,58 @@ def check_batch(tokens: np.ndarray, batch_size: int, argument: str = "batch_size
         )
 
 
-def check_finite(where: str, figures: dict[str, float], *models: keras.Model) -> None:
-    """Raises FloatingPointError unless figures and weights are finite numbers.
+def whole_number(name: str, value: Any, least: int = 0) -> int:
+    """Returns a whole number as Python's int: NumPy's integers count as whole numbers.
 
-    It is called before a checkpoint could keep them.
+    Args:
+        name: the caller's name for it, for the message.
+        value: what was given.
+        least: the least that it may be.
+
+    Raises:
+        ValueError: if it is no whole number, a truth value included, or too small.
+
+    Example:
+        >>> whole_number("rounds", np.int64(3))
+        3
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ValueError(f"{name} must be a whole number of {least} or more, received {value!r}.")
+
+    return number
+
+
+def _are_finite(model: keras.Model) -> bool:
+    """Returns whether the weights of a model and the variables of its optimizer are finite."""
+    variables = [*model.trainable_variables, *model.optimizer.variables]
+    tensors = [tf.convert_to_tensor(variable) for variable in variables]
+    floats = [tensor for tensor in tensors if tensor.dtype.is_floating]
+
+    return all(tf.reduce_all(tf.math.is_finite(tensor)) for tensor in floats)
+
+
+def check_finite(where: str, figures: dict[str, float], *models: keras.Model) -> None:
+    """Raises FloatingPointError unless figures, weights and optimizers hold finite numbers.
+
+    It is called before a checkpoint could keep them. A moment of Adam may overflow while the weight
+    is still finite.
 
     Args:
         where: the epoch or round, for the message.
         figures: floats by name.
-        *models: Keras models.
+        *models: compiled Keras models.
     """
-    weights = [weight for model in models for weight in model.trainable_variables]
-    weights_are_finite = all(tf.reduce_all(tf.math.is_finite(weight)) for weight in weights)
+    weights_are_finite = all(map(_are_finite, models))
     figures_are_finite = all(map(math.isfinite, figures.values()))
     if weights_are_finite and figures_are_finite:
         return
 
     shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-    state = "finite" if weights_are_finite else "not finite"
+    state = "finite" if weights_are_finite else "or the optimizers' moments not finite"
     raise FloatingPointError(
         f"Training diverged in {where}: {shown}, weights {state}; finite numbers are expected. "
         "The last checkpoint is intact. Lower the learning rate or clip the gradient "

@@ -23,6 +23,12 @@ def run_rounds(
 ) -> keras.callbacks.History:
     """Runs rounds; resumes from the newest checkpoint where there is one.
 
+    No other process may write to the folder of the checkpoints meanwhile.
+
+    A callback that has a method `on_resume(rounds, history)`, such as `MetricsCSV`, is told what
+    the checkpoint knows before the first round: the indices of the rounds that have run, and one
+    list of figures a name.
+
     Args:
         run_round: trains one round, given its index, and returns its figures.
         last: the round to end before.
@@ -36,6 +42,12 @@ def run_rounds(
 
     Returns:
         keras.callbacks.History with the figures of all rounds, those before a stop included.
+
+    Raises:
+        ValueError: if another process runs with the same checkpoints, they belong to another run,
+            or none of them is whole.
+        FloatingPointError: if what would be saved is not finite.
+        OSError: if a file cannot be written.
     """
     history = keras.callbacks.History()
     callback_list = keras.callbacks.CallbackList(
@@ -43,22 +55,26 @@ def run_rounds(
     )
     model.stop_training = False
 
-    checkpoints.restore()
-    callback_list.on_train_begin()
-    history.epoch = list(run_state.rounds)
-    history.history = {key: list(values) for key, values in run_state.history.items()}
+    with checkpoints.lock():
+        checkpoints.restore()
+        callback_list.on_train_begin()
+        history.epoch = list(run_state.rounds)
+        history.history = {key: list(values) for key, values in run_state.history.items()}
+        for callback in callbacks:
+            if hasattr(callback, "on_resume"):
+                callback.on_resume(history.epoch, history.history)
 
-    while run_state.next_round < last and not model.stop_training and not is_finished():
-        index = run_state.next_round
-        callback_list.on_epoch_begin(index)
-        logs = run_round(index)
-        run_state.write(index, logs)
-        callback_list.on_epoch_end(index, logs)
+        while run_state.next_round < last and not model.stop_training and not is_finished():
+            index = run_state.next_round
+            callback_list.on_epoch_begin(index)
+            logs = run_round(index)
+            run_state.write(index, logs)
+            callback_list.on_epoch_end(index, logs)
 
-        is_last = index + 1 == last or model.stop_training or is_finished()
-        if is_last or (index + 1) % checkpoint_every == 0:
-            checkpoints.save()
+            is_last = index + 1 == last or model.stop_training or is_finished()
+            if is_last or (index + 1) % checkpoint_every == 0:
+                checkpoints.save()
 
-    callback_list.on_train_end()
+        callback_list.on_train_end()
 
     return history

@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import mean_nll
-from tfseqgan.models.checks import check_counts, check_tokens
+from tfseqgan.models.checks import check_tokens
 from tfseqgan.training.batches import batches_of_similar_length, cut_padding, row_lengths
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
-from tfseqgan.training.checks import check_batch, check_compiled, check_finite
+from tfseqgan.training.checks import check_batch, check_compiled, check_finite, whole_number
 from tfseqgan.training.distribute import (
     check_rows_for_all_replicas,
     check_same_on_workers,
@@ -157,7 +157,9 @@ def pretrain(
         augment: function of the epoch, 0, 1, …, that returns the rows to train on in place of
             `data`, int32 [N, T] (`RandomTransposition`); or None.
         patience: stop after this many epochs without a lower validation NLL, or None.
-        checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it.
+        checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it. A
+            generator that was compiled with another learning rate or clipping than the saved run's
+            keeps its own from there on, which is logged.
         checkpoint_every: epochs from one checkpoint to the next.
         strategy: a tf.distribute.Strategy under which the generator was made and compiled, or None
             for the one in scope; `batch_size` is its whole batch.
@@ -171,8 +173,8 @@ def pretrain(
 
     Raises:
         ValueError: if the generator is not compiled (under the strategy), the data does not fit it
-            or differs from worker to worker, a number is out of range, or the checkpoint belongs
-            to another run.
+            or differs from worker to worker, a number is out of range, the checkpoint belongs to
+            another run, or another process writes to `checkpoint_dir`.
         FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
@@ -189,12 +191,16 @@ def pretrain(
     """
     check_compiled(generator)
     data = check_tokens(data, generator.vocabulary_size)
+    batch_size = whole_number("batch_size", batch_size)
     check_batch(data, batch_size)
     if validation_data is not None:
         validation_data = check_tokens(
             validation_data, generator.vocabulary_size, "validation_data"
         )
-    check_counts(checkpoint_every=checkpoint_every, patience=1 if patience is None else patience)
+    epochs = whole_number("epochs", epochs)
+    checkpoint_every = whole_number("checkpoint_every", checkpoint_every, least=1)
+    patience = None if patience is None else whole_number("patience", patience, least=1)
+    seed = None if seed is None else whole_number("seed", seed)
     check_rows_for_all_replicas(batch_size=batch_size)
     check_same_on_workers(data=checksum(data), validation_data=checksum(validation_data))
 
@@ -202,12 +208,14 @@ def pretrain(
         "stage": "pretrain",
         "batch_size": batch_size,
         "seed": seed,
-        "bucket_by_length": bucket_by_length,
-        "is_augmented": augment is not None,
         "data_checksum": checksum(data),
         "validation_data_checksum": checksum(validation_data),
         **model_settings(generator=generator),
     }
+    if bucket_by_length:  # checkpoints of 0.1.0 know neither of these
+        settings["bucket_by_length"] = True
+    if augment is not None:
+        settings["is_augmented"] = True
     run_state = RunState(settings)
     run = _LikelihoodEpochs(
         generator,

@@ -1,6 +1,7 @@
 """How much one round of adversarial training does. It imports no TensorFlow."""
 
 import dataclasses
+import operator
 from typing import Any
 
 _AS_MANY_AS_NEEDED: Any = None
@@ -41,6 +42,11 @@ class Schedule:
     validation_freq: int = 1
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            number = getattr(self, field.name)
+            if hasattr(number, "__index__"):  # NumPy's integers, which JSON cannot hold
+                object.__setattr__(self, field.name, operator.index(number))
+
         if self.discriminator_samples is None:
             needed = self.discriminator_steps * self.half_batch
             object.__setattr__(self, "discriminator_samples", needed)

@@ -8,6 +8,7 @@ import secrets
 
 import numpy as np
 
+from tfseqgan.training.checks import whole_number
 from tfseqgan.training.distribute import broadcast_from_chief
 
 
@@ -15,7 +16,7 @@ def resolve_seed(seed: int | None) -> int:
     """Returns a run's seed: the one given, checked, or a random one for None.
 
     Raises:
-        ValueError: unless it is None or a whole number of 0 or more.
+        ValueError: unless it is None or a whole number of 0 or more (NumPy's too).
 
     Example:
         >>> resolve_seed(7)
@@ -23,13 +24,8 @@ def resolve_seed(seed: int | None) -> int:
     """
     if seed is None:
         return broadcast_from_chief(secrets.randbits(31))
-    if not isinstance(seed, int) or seed < 0:
-        raise ValueError(
-            "seed must be a whole number of 0 or more, or None for a random one; "
-            f"received {seed!r}."
-        )
 
-    return seed
+    return whole_number("seed", seed)
 
 
 def derive_seed(seed: int, *path: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from tfseqgan.models.policy import Policy, Trajectory
 from tfseqgan.objectives.baselines import initial_state
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.objectives.objective import Objective, policy_gradient_loss
+from tfseqgan.objectives.rewards import check_token_rewards
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.training.distribute import (
@@ -138,17 +139,18 @@ class AdversarialSteps:
 
         return state
 
-    def sample(self, num_sequences: int, length: int, seed: tuple[int, int]) -> Trajectory:
+    def sample(
+        self, num_sequences: int, length: int, seed: tuple[int, int], first_row: int = 0
+    ) -> Trajectory:
         """Samples trajectories from the policy, each replica its share of the rows."""
-        return self._sample_rows(row_seeds(seed, num_sequences), length)
+        return self._sample_rows(row_seeds(seed, num_sequences, first_row), length)
 
     def sample_tokens(self, num_sequences: int, length: int, seed: tuple[int, int]) -> np.ndarray:
         """Samples many sequences, a batch at a time: NumPy int32 [N, T]."""
-        first, second = seed
         batches = []
         for start in range(0, num_sequences, _SAMPLED_AT_ONCE):
             count = min(_SAMPLED_AT_ONCE, num_sequences - start)
-            trajectory = self.sample(count, length, (first, second + start))
+            trajectory = self.sample(count, length, seed, first_row=start)
             batches.append(trajectory.tokens.numpy())
 
         return np.concatenate(batches)
@@ -185,16 +187,7 @@ class AdversarialSteps:
         if self.reward is None:
             return tf.zeros(num_sequences)
 
-        rewards = np.asarray(self.reward(tokens.numpy()), np.float32)
-        is_finite = np.isfinite(rewards).all()
-        if rewards.shape != (num_sequences,) or not is_finite:
-            raise ValueError(
-                f"reward must return one finite number a sequence, shape {(num_sequences,)}; "
-                f"received shape {rewards.shape}, {'finite' if is_finite else 'not finite'}. "
-                "It is called with NumPy int32 tokens [B, T]."
-            )
-
-        return tf.constant(rewards)
+        return check_token_rewards(self.reward(tokens.numpy()), num_sequences)
 
     @tf.function(reduce_retracing=True)
     def generator_step(

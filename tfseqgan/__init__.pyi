@@ -5,6 +5,7 @@ from tfseqgan.datasets.midi_folder import load_midi as load_midi
 from tfseqgan.datasets.nottingham import download_nottingham as download_nottingham
 from tfseqgan.datasets.nottingham import load_nottingham as load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes as synthetic_tunes
+from tfseqgan.datasets.transposition import RandomTransposition as RandomTransposition
 from tfseqgan.evaluation import metrics as metrics
 from tfseqgan.evaluation.evaluate import evaluate as evaluate
 from tfseqgan.evaluation.table import format_table as format_table
@@ -13,9 +14,11 @@ from tfseqgan.models.generator import Generator as Generator
 from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
 from tfseqgan.music.abc_notation import to_abc as to_abc
+from tfseqgan.music.key_estimation import estimate_key as estimate_key
 from tfseqgan.music.midi import read_midi as read_midi
 from tfseqgan.music.midi import read_midi_with_voices as read_midi_with_voices
 from tfseqgan.music.midi import write_midi as write_midi
+from tfseqgan.music.score import ALL_TRANSPOSITIONS as ALL_TRANSPOSITIONS
 from tfseqgan.music.score import Chord as Chord
 from tfseqgan.music.score import Note as Note
 from tfseqgan.music.score import Score as Score

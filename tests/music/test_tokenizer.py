@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import make_score
 
+from tfseqgan.music.chord_voicing import close_chords
 from tfseqgan.music.events import Event, score_to_events
-from tfseqgan.music.score import Note, Score
+from tfseqgan.music.score import ALL_TRANSPOSITIONS, Note, Score, transpose
 from tfseqgan.music.tokenizer import TokenizationError, Tokenizer
 
 NOTHING = (0, (), ())
@@ -363,3 +364,156 @@ def test_all_of_nottingham_is_tokenised_in_seconds(nottingham_scores):
 
     assert time.process_time() - start < 5
     assert (windows > 2).sum() == 198038
+
+
+# The options of section 7 of the paper
+
+OPTIONS = {
+    "interleaved": {"interleave": True},
+    "in C": {"transpose": "C"},
+    "without octaves": {"chord_octaves": False},
+    "all three": {"interleave": True, "transpose": "C", "chord_octaves": False},
+}
+every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+
+
+@every_option
+def test_a_tune_comes_back_from_its_tokens_as_the_options_say(random_scores, options):
+    tokenizer = Tokenizer.fit(random_scores, **options)
+
+    for score in random_scores:
+        tokens = tokenizer.encode(score)
+        decoded = tokenizer.decode(
+            tokens, transposition=tokenizer.transposition_of(score), name=score.name
+        )
+
+        assert decoded.melody == score.melody
+        if options.get("chord_octaves", True):
+            assert decoded == score
+        for before, after in zip(score.chords, decoded.chords, strict=True):
+            classes = [{pitch % 12 for pitch in chord.pitches} for chord in (before, after)]
+            assert classes[0] == classes[1]
+
+
+@every_option
+def test_the_options_are_saved_with_the_tokenizer(random_scores, options, tmp_path):
+    tokenizer = Tokenizer.fit(random_scores, rare="drop", **options)
+
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+
+    assert loaded == tokenizer
+    assert loaded.options == tokenizer.options
+    assert loaded != Tokenizer.fit(random_scores, rare="drop")
+
+
+def test_interleaved_tokens_start_one_voice_each(random_scores):
+    tokenizer = Tokenizer.fit(random_scores, interleave=True)
+
+    starts = tokenizer.token_durations[3:] > 0
+
+    assert (starts.sum(axis=1) == 1).all()
+
+
+def test_interleaved_vocabularies_are_smaller(random_scores):
+    combined = Tokenizer.fit(random_scores)
+    interleaved = Tokenizer.fit(random_scores, interleave=True)
+
+    assert interleaved.vocabulary_size < combined.vocabulary_size
+
+
+def test_an_interleaved_tune_keeps_its_time_when_events_are_replaced(random_scores):
+    tokenizer = Tokenizer.fit(random_scores[:1], interleave=True)
+
+    encoded = tokenizer.encode_all(random_scores)
+
+    assert encoded.num_replaced > 0
+    for score, tokens in zip(random_scores, encoded.sequences, strict=True):
+        melody_ticks, chord_ticks = tokenizer.token_durations[tokens].sum(axis=0)
+        assert melody_ticks == (score.end_ticks if score.melody else 0)
+        assert chord_ticks == (score.end_ticks if score.chords else 0)
+
+
+def test_events_of_both_voices_do_not_make_an_interleaved_tokenizer():
+    both = Event(24, (4,), (0,), 24, (2,), (7,))
+
+    with pytest.raises(ValueError, match="Interleaved tokens start one voice each"):
+        Tokenizer([both], interleave=True)
+
+
+def test_an_unknown_transposition_is_refused():
+    with pytest.raises(ValueError, match="transpose is unknown: expected one of"):
+        Tokenizer.fit([SCALE], transpose="D")
+
+
+@pytest.mark.parametrize("semitones", [-5, 2, 6])
+def test_in_one_key_a_tune_has_the_same_tokens_wherever_it_is_moved(semitones):
+    tune = Score(tuple(Note(24 * index, 24, 67 + step) for index, step in enumerate(C_TUNE)))
+    moved = transpose(tune, semitones)
+    tokenizer = Tokenizer.fit([tune], transpose="C")
+
+    difference = tokenizer.transposition_of(tune) - tokenizer.transposition_of(moved)
+    octaves, rest = divmod(difference - semitones, 12)
+
+    assert rest == 0
+    if octaves == 0:
+        assert tokenizer.encode(moved).tolist() == tokenizer.encode(tune).tolist()
+
+
+C_TUNE = [0, 4, 7, 5, 4, 2, 0, -1, 0, 7, 4, 0]
+
+
+def test_the_key_of_a_score_decides_where_it_is_moved():
+    in_g = Score((Note(0, 24, 67),), key="G")
+    in_e_minor = Score((Note(0, 24, 67),), key="Em")
+    tokenizer = Tokenizer.fit([in_g], transpose="C")
+
+    assert tokenizer.transposition_of(in_g) == 5
+    assert tokenizer.transposition_of(in_e_minor) == 5
+    assert tokenizer.transposition_of(Score((Note(0, 24, 67),), key="C")) == 0
+
+
+def test_a_vocabulary_in_all_keys_knows_every_transposed_tune(random_scores):
+    tokenizer = Tokenizer.fit(
+        random_scores, rare="drop", interleave=True, transpositions=ALL_TRANSPOSITIONS
+    )
+
+    for semitones in ALL_TRANSPOSITIONS:
+        transposed_ids = tokenizer.transposed_ids(semitones)
+        for score in random_scores[::5]:
+            tokens = tokenizer.encode(transpose(score, semitones))
+
+            assert tokens.tolist() == transposed_ids[tokenizer.encode(score)].tolist()
+
+
+def test_whole_tunes_are_rows_and_name_their_tunes(random_scores):
+    tokenizer = Tokenizer.fit(random_scores[1:], rare="drop")
+
+    rows = tokenizer.whole_tunes(random_scores, length=10**4)
+
+    kept = [index for index in range(len(random_scores)) if index in rows.tunes]
+    assert kept == rows.tunes.tolist()
+    assert 0 not in kept
+    for index, row in zip(rows.tunes, rows.tokens, strict=True):
+        decoded = tokenizer.decode(row, name=random_scores[index].name)
+        assert decoded == random_scores[index]
+
+
+@pytest.mark.parametrize("options", [{}, *OPTIONS.values()])
+def test_every_nottingham_tune_comes_back_from_its_tokens(nottingham_scores, options):
+    tokenizer = Tokenizer.fit(nottingham_scores, **options)
+
+    for score in nottingham_scores:
+        labels = {
+            "key": score.key,
+            "time_signature": score.time_signature,
+            "tempo_bpm": score.tempo_bpm,
+            "name": score.name,
+            "rhythm": score.rhythm,
+        }
+        decoded = tokenizer.decode(
+            tokenizer.encode(score), transposition=tokenizer.transposition_of(score), **labels
+        )
+
+        expected = score if options.get("chord_octaves", True) else close_chords(score)
+        assert decoded == expected

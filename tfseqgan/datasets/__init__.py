@@ -8,5 +8,6 @@ lee2017            the published tokens
 synthetic_harmony  the chords of a synthetic tune, and the anchors of its melody
 synthetic_melody   the melody of a synthetic tune over its plan
 synthetic          tunes composed by a grammar
+transposition      every epoch in other keys
 windows            a corpus as int32 [N, T]
 """

@@ -16,6 +16,7 @@ from tfseqgan.models.embedding import (
 )
 from tfseqgan.models.graphs import check_process
 from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.token_clock import TokenClock, check_token_durations
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.lstm import (
     Gates,
@@ -29,17 +30,43 @@ from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.sampling import check_sampling, pad_rows, row_seeds
 
 
+class LastLayer(NamedTuple):
+    """The layer that gives the logits.
+
+    Attributes:
+        kernel: float [D, V].
+        bias: float [V].
+    """
+
+    kernel: tf.Tensor
+    bias: tf.Tensor
+
+
+class GeneratorState(NamedTuple):
+    """What the generator keeps from one token to the next.
+
+    Attributes:
+        hidden: float [B, H], of the LSTM.
+        cell: float [B, H], of the LSTM.
+        clock: a `ClockState` of int32 [B] each, or () without a clock.
+    """
+
+    hidden: tf.Tensor
+    cell: tf.Tensor
+    clock: Any
+
+
 class DecodingCache(NamedTuple):
     """What all steps of a decoding loop look up.
 
     Attributes:
-        table: float32 [V, D], the tokens' vectors, for the output layer.
+        last_layer: the layer that gives the logits.
         projections: four of float [V + 1, H]: what each token, and last the opening vector, adds
             to the gates.
         gates: the weights of the LSTM.
     """
 
-    table: tf.Tensor
+    last_layer: LastLayer
     projections: list[tf.Tensor]
     gates: Gates
 
@@ -96,6 +123,10 @@ class Generator(keras.Model):
         vocabulary_size: V, the number of token ids.
         token_features: int32 [V, P], the parts of each token (`Tokenizer.token_features`), or None
             for the table embedding.
+        token_durations: int32 [V, 2], the ticks of each token in melody and chords
+            (`Tokenizer.token_durations`). The generator then knows when each token starts, and
+            gives probability 0 to those that may not follow (`token_clock`). None for sequences
+            without such a grammar.
         embedding_dim: D, the length of a token's vector; the paper's is 32.
         units: H, LSTM units.
         dropout: share of the embedding and of the LSTM's output that `fit` drops; nothing is
@@ -119,6 +150,7 @@ class Generator(keras.Model):
         self,
         vocabulary_size: int,
         token_features: np.ndarray | None = None,
+        token_durations: np.ndarray | None = None,
         *,
         embedding_dim: int = 128,
         units: int = 512,
@@ -131,6 +163,7 @@ class Generator(keras.Model):
         self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU
         self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
         self.token_features = check_token_features(token_features, self.vocabulary_size)
+        self.token_durations = check_token_durations(token_durations, self.vocabulary_size)
         self.embedding_dim = check_count("embedding_dim", embedding_dim)
         self.units = check_count("units", units)
         self.dropout_rate = dropout
@@ -148,6 +181,17 @@ class Generator(keras.Model):
             **policy,
             name="embedding",
         )
+        self.clock: TokenClock | None = None
+        if self.token_durations is not None:
+            self.clock = TokenClock(
+                self.token_durations,
+                self.embedding_dim,
+                pad_token_id,
+                self._required_end_token_id(),
+                keras.initializers.RandomNormal(stddev=0.1),
+                **policy,
+                name="clock",
+            )
         self.lstm = keras.layers.LSTM(self.units, return_sequences=True, **policy, name="lstm")
         self.dropout = keras.layers.Dropout(dropout, **policy, name="dropout")
         self.projection = keras.layers.Dense(
@@ -155,6 +199,15 @@ class Generator(keras.Model):
         )
         self.nll_metric = keras.metrics.Mean(name="nll")
         self.build()
+
+    def _required_end_token_id(self) -> int:
+        if self.end_token_id is None:
+            raise ValueError(
+                "token_durations need an end token: expected end_token_id to be an id, received "
+                "None. Sequences of a fixed length have no grammar; leave token_durations out."
+            )
+
+        return self.end_token_id
 
     def _check_size(self) -> None:
         """Raises ValueError if this machine cannot hold the model."""
@@ -177,6 +230,8 @@ class Generator(keras.Model):
             return
 
         self.embedding.build()
+        if self.clock is not None:
+            self.clock.build()
         self.lstm.build((None, None, self.embedding_dim))
         self.projection.build((None, None, self.units))
         self.opening = self.add_weight(
@@ -200,68 +255,11 @@ class Generator(keras.Model):
         Returns:
             float32 [B, T, V], in mixed precision too.
         """
-        table = self.embedding.table()  # [V, D]
-        outputs = self._outputs(tokens, table, training)  # [B, T, H]
-
-        return self.logits(outputs, table)
-
-    def _outputs(self, tokens, table, training):
-        """Computes the outputs of the LSTM with dropout around it, float [B, T, H]."""
-        vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
-        vectors = self.dropout(vectors, training=training)
-        outputs = lstm_outputs(vectors, self.lstm)
-
-        return self.dropout(outputs, training=training)
-
-    def shifted_vectors(self, tokens: Tokens, table: tf.Tensor) -> tf.Tensor:
-        """Returns what the LSTM reads: the opening vector, then all tokens except the last.
-
-        Args:
-            tokens: int [B, T].
-            table: float32 [V, D].
-
-        Returns:
-            float [B, T, D].
-        """
-        opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
-        earlier = tf.gather(table, tokens[:, :-1])  # [B, T − 1, D]
-
-        return tf.cast(tf.concat([opening, earlier], axis=1), self.compute_dtype)
-
-    def logits(self, outputs: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-        """Projects outputs of the LSTM to logits, through the tokens' own vectors where tied.
-
-        Args:
-            outputs: float [..., H].
-            table: float32 [V, D].
-
-        Returns:
-            float32 [..., V].
-        """
-        logits = output_logits(*self._last_layer(outputs, table))  # [N, V]
-        shape = tf.concat([tf.shape(outputs)[:-1], [self.vocabulary_size]], axis=0)
+        inputs, last_layer = self._last_layer_inputs(tokens, training)
+        logits = output_logits(inputs, *last_layer)  # [B·T, V]
+        shape = tf.concat([tf.shape(tokens), [self.vocabulary_size]], axis=0)
 
         return tf.reshape(tf.cast(logits, tf.float32), shape)
-
-    def _last_layer(
-        self, outputs: tf.Tensor, table: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns inputs [N, D or H], kernel [D or H, V] and bias [V] of the layer of the logits.
-
-        Where the embedding is tied, outputs are first projected to the length of its vectors.
-        """
-        # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
-        # (benchmarks/decisions.py).
-        flat = tf.reshape(outputs, [-1, self.units])
-        kernel = tf.cast(self.projection.kernel, flat.dtype)
-        bias = tf.cast(self.projection.bias, flat.dtype)
-        if self.token_features is None:
-            return flat, kernel, bias
-
-        projected = tf.nn.bias_add(tf.matmul(flat, kernel), bias)
-        vectors = tf.transpose(tf.cast(table, flat.dtype))  # [D, V]
-
-        return projected, vectors, tf.cast(self.bias, flat.dtype)
 
     def token_log_probs(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
         """Computes log p(yₜ | y₍<t₎) of every token in nats, those after the end token too.
@@ -273,12 +271,84 @@ class Generator(keras.Model):
         Returns:
             float32 [B, T].
         """
-        table = self.embedding.table()  # [V, D]
-        outputs = self._outputs(tokens, table, training)  # [B, T, H]
-        last_layer = self._last_layer(outputs, table)
-        log_probs = token_log_probs(*last_layer, tf.reshape(tokens, [-1]))  # [B·T]
+        inputs, last_layer = self._last_layer_inputs(tokens, training)
+        log_probs = token_log_probs(inputs, *last_layer, tf.reshape(tokens, [-1]))  # [B·T]
 
         return tf.reshape(log_probs, tf.shape(tokens))
+
+    def _last_layer_inputs(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, LastLayer]:
+        """Computes what the last layer reads at every position, float [B·T, D], and the layer."""
+        table = self.embedding.table()  # [V, D]
+        vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
+        vectors = self.dropout(vectors, training=training)
+
+        outputs = lstm_outputs(vectors, self.lstm)  # [B, T, H]
+        outputs = self.dropout(outputs, training=training)
+
+        # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
+        # (benchmarks/decisions.py).
+        flat = tf.reshape(outputs, [-1, self.units])
+        grammar = None
+        if self.clock is not None:
+            states = self.clock.states_before(tf.cast(tokens, tf.int32))
+            grammar = tf.reshape(self.clock.grammar(states), [-1])  # [B·T]
+
+        return self._project(flat, grammar), self._last_layer(table)
+
+    def shifted_vectors(self, tokens: Tokens, table: tf.Tensor) -> tf.Tensor:
+        """Computes what the LSTM reads: the opening vector, then all tokens except the last.
+
+        To each the clock adds a vector of the position that comes next.
+
+        Args:
+            tokens: int [B, T].
+            table: float32 [V, D].
+
+        Returns:
+            float [B, T, D].
+        """
+        opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
+        earlier = tf.gather(table, tokens[:, :-1])  # [B, T − 1, D]
+        vectors = tf.concat([opening, earlier], axis=1)
+        if self.clock is not None:
+            vectors += self.clock(tokens)
+
+        return tf.cast(vectors, self.compute_dtype)
+
+    def _project(self, outputs: tf.Tensor, grammar: tf.Tensor | None) -> tf.Tensor:
+        """Computes what the last layer reads from outputs of the LSTM.
+
+        Where the embedding is tied, outputs are projected to the length of its vectors. The state
+        of the grammar is added as a one-hot row, which meets the rows of its mask in the kernel.
+
+        Args:
+            outputs: float [N, H].
+            grammar: int32 [N], or None without a clock.
+
+        Returns:
+            float [N, D].
+        """
+        if self.token_features is not None:
+            kernel = tf.cast(self.projection.kernel, outputs.dtype)
+            bias = tf.cast(self.projection.bias, outputs.dtype)
+            outputs = tf.nn.bias_add(tf.matmul(outputs, kernel), bias)
+        if self.clock is None:
+            return outputs
+
+        return tf.concat([outputs, self.clock.one_hot(grammar, outputs.dtype)], axis=1)
+
+    def _last_layer(self, table: tf.Tensor) -> LastLayer:
+        """Returns the kernel [D, V] and the bias [V] of the logits in the compute dtype."""
+        is_tied = self.token_features is not None
+        kernel = tf.transpose(table) if is_tied else tf.convert_to_tensor(self.projection.kernel)
+        bias = self.bias if is_tied else self.projection.bias
+
+        kernel = tf.cast(kernel, self.compute_dtype)
+        if self.clock is not None:
+            mask = tf.cast(self.clock.mask, self.compute_dtype)
+            kernel = tf.concat([kernel, mask], axis=0)
+
+        return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
 
     def nll(
         self, tokens: Tokens, training: bool = False, weights: tf.Tensor | None = None
@@ -388,37 +458,58 @@ class Generator(keras.Model):
             for token, start in zip(of_tokens, of_opening, strict=True)
         ]
 
-        return DecodingCache(table, projections, gates)
+        return DecodingCache(self._last_layer(table), projections, gates)
 
-    def initial_state(self, num_rows: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the LSTM's hidden state and cell before the first token: zeros [B, H] each."""
+    def initial_state(self, num_rows: tf.Tensor | int) -> GeneratorState:
+        """Returns the state before the first token: zeros."""
         zeros = tf.zeros([num_rows, self.units], self.compute_dtype)
+        clock = () if self.clock is None else self.clock.start(num_rows)
 
-        return zeros, zeros
+        return GeneratorState(zeros, zeros, clock)
 
     def next_logits(
-        self, cache: DecodingCache, state: tuple[tf.Tensor, tf.Tensor], previous: tf.Tensor
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        self, cache: DecodingCache, state: GeneratorState, previous: tf.Tensor
+    ) -> tuple[tf.Tensor, GeneratorState]:
         """Reads one token a row, and computes the logits of the next.
 
         Args:
             cache: from `decoding_cache`.
-            state: hidden state and cell before the token, float [B, H] each.
+            state: the state before the token.
             previous: int32 [B], the token; V stands for the opening vector.
 
         Returns:
             float32 [B, V] and the state after the token.
         """
         projections = [tf.gather(part, previous) for part in cache.projections]
-        hidden, cell = lstm_step(projections, *state, cache.gates.recurrent_kernels)
+        clock = state.clock
+        grammar = None
+        if self.clock is not None:
+            clock = self.clock.advance(clock, previous)
+            grammar = self.clock.grammar(clock)
+            of_clock = tf.cast(self.clock.vectors(clock, grammar), self.compute_dtype)
+            projections = [
+                projection + tf.matmul(of_clock, kernel)
+                for projection, kernel in zip(projections, cache.gates.kernels, strict=True)
+            ]
 
-        return self.logits(hidden, cache.table), (hidden, cell)
+        hidden, cell = lstm_step(
+            projections, state.hidden, state.cell, cache.gates.recurrent_kernels
+        )
+        logits = output_logits(self._project(hidden, grammar), *cache.last_layer)
 
-    def prefix_states(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes the states before each token is read: hidden and cell, float [T, B, H] each."""
+        return tf.cast(logits, tf.float32), GeneratorState(hidden, cell, clock)
+
+    def prefix_states(self, tokens: tf.Tensor) -> GeneratorState:
+        """Computes the states before each token is read, [T, B, …] each."""
         vectors = self.shifted_vectors(tokens, self.embedding.table())
+        hidden, cell = lstm_states(vectors, self.lstm)
+        if self.clock is None:
+            return GeneratorState(hidden, cell, ())
 
-        return lstm_states(vectors, self.lstm)
+        clock = self.clock.states_before(tf.cast(tokens, tf.int32))
+        time_first = type(clock)(*[tf.transpose(field) for field in clock])  # [T, B]
+
+        return GeneratorState(hidden, cell, time_first)
 
     def sample(
         self,
@@ -528,10 +619,12 @@ class Generator(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""
         features = self.token_features
+        durations = self.token_durations
 
         return super().get_config() | {
             "vocabulary_size": self.vocabulary_size,
             "token_features": None if features is None else features.tolist(),
+            "token_durations": None if durations is None else durations.tolist(),
             "embedding_dim": self.embedding_dim,
             "units": self.units,
             "dropout": self.dropout_rate,

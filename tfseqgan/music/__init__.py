@@ -16,7 +16,12 @@ midi              MIDI files ↔ Score
 chord_symbols     pitches → "Am7"
 written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
-events            Score ↔ events
+key_estimation    the key of a tune by its notes
+chord_voicing     chords without octaves
+events            Score ↔ events of both voices
+interleaved_events  Score ↔ events of one voice each
 nearest_event     replaces a rare event
-tokenizer         vocabulary; Score ↔ token ids
+vocabulary        events with ids
+token_rows        token sequences as rows of one array
+tokenizer         Score ↔ token ids
 """

@@ -345,6 +345,9 @@ class Score:
         return max((event.end_ticks for event in last_events), default=0)
 
 
+ALL_TRANSPOSITIONS = range(-5, 7)
+"""The twelve transpositions in semitones that move a tune least: to every key once."""
+
 _MAJOR_KEYS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 _MINOR_KEYS = ("Cm", "C#m", "Dm", "Ebm", "Em", "Fm", "F#m", "Gm", "G#m", "Am", "Bbm", "Bm")

@@ -1,11 +1,9 @@
-"""Scores to token ids, and back, by a vocabulary of the event tokens of Lee et al."""
+"""Scores to token ids, and back, by a vocabulary of events."""
 
 import collections
 import dataclasses
-import functools
 import json
 import logging
-import operator
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,20 +11,29 @@ from typing import Any
 import numpy as np
 
 from tfseqgan.files import read_json, write_atomically
-from tfseqgan.music.events import Event, check_event, events_to_score, score_to_events
-from tfseqgan.music.nearest_event import NearestEvent
+from tfseqgan.music.chord_voicing import close_chords
+from tfseqgan.music.events import Event, events_to_score, score_to_events
+from tfseqgan.music.interleaved_events import (
+    interleaved_events_to_score,
+    score_to_interleaved_events,
+)
+from tfseqgan.music.key_estimation import estimate_key, semitones_to_c
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
-
-_NUM_SPECIAL = 3
-"""The ids 0 to 2 pad, start and end a tune; the ids of events follow."""
+from tfseqgan.music.score import transpose as transpose_score
+from tfseqgan.music.token_rows import TokenRows, cut_windows, whole_tunes
+from tfseqgan.music.vocabulary import (
+    NUM_SPECIAL,
+    Vocabulary,
+    frequent_events,
+    one_tick_rests,
+)
 
 _RARE_POLICIES = ("nearest", "drop")
 
-_FILE_HEADER = {
-    "format": "tfseqgan.Tokenizer",
-    "version": 1,
-    "ticks_per_quarter": TICKS_PER_QUARTER,
-}
+_FORMAT = "tfseqgan.Tokenizer"
+
+_VERSIONS = (1, 2)
+"""Version 1, of 0.1.0, has no options; all of them have their defaults there."""
 
 _log = logging.getLogger("tfseqgan")
 
@@ -54,49 +61,112 @@ class Encoded:
         sequences: one int32 [n] array for each tune that was kept: the start token, one token for
             each event, the end token.
         num_dropped: tunes that were left out because the vocabulary lacks one of their events.
-        num_replaced: tokens that stand for the nearest known event.
+        num_replaced: tokens that replace unknown events.
+        transpositions: by how many semitones each of these tunes was moved before it was written.
+        indices: which of the given tunes each sequence is.
     """
 
     sequences: tuple[np.ndarray, ...]
     num_dropped: int
     num_replaced: int
+    transpositions: tuple[int, ...] = ()
+    indices: tuple[int, ...] = ()
 
 
-def _to_event(row: Iterable[Any]) -> Event:
-    """Returns six values as an `Event` of plain integers; raises ValueError or TypeError."""
+_TRANSPOSE_OPTIONS = (None, "C")
 
-    def to_integers(values: Iterable[Any]) -> tuple[int, ...]:
-        return tuple(operator.index(value) for value in values)
 
-    given = Event._make(row)
-    event = Event(
-        melody_duration=operator.index(given.melody_duration),
-        melody_octaves=to_integers(given.melody_octaves),
-        melody_pitch_classes=to_integers(given.melody_pitch_classes),
-        chord_duration=operator.index(given.chord_duration),
-        chord_octaves=to_integers(given.chord_octaves),
-        chord_pitch_classes=to_integers(given.chord_pitch_classes),
-    )
-    check_event(event)
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    """How a tune is written; the arguments of `Tokenizer` say what each means."""
 
-    return event
+    interleave: bool = False
+    transpose: str | None = None
+    chord_octaves: bool = True
+
+    def __post_init__(self) -> None:
+        if self.transpose not in _TRANSPOSE_OPTIONS:
+            raise ValueError(
+                f"transpose is unknown: expected one of {_TRANSPOSE_OPTIONS}, received "
+                f"{self.transpose!r}."
+            )
+
+
+def _transposition(score: Score, transpose_to: str | None) -> int:
+    """Returns the semitones by which a tune is moved before it is written."""
+    if transpose_to is None:
+        return 0
+
+    key = score.key or estimate_key(score)
+
+    return 0 if key is None else semitones_to_c(key)
+
+
+def _to_events(score: Score, options: _Options) -> tuple[int, list[int], list[Event]]:
+    """Returns the transposition of a tune, and the ticks and events that it is written as."""
+    semitones = _transposition(score, options.transpose)
+    if semitones:
+        score = transpose_score(score, semitones)
+    if not options.chord_octaves:
+        score = close_chords(score)
+
+    write = score_to_interleaved_events if options.interleave else score_to_events
+
+    return semitones, *write(score)
+
+
+def _check_one_voice_each(events: Iterable[Event]) -> None:
+    """Raises ValueError if an event starts both voices, or neither."""
+    for event in events:
+        starts = (event.melody_duration > 0, event.chord_duration > 0)
+        if starts not in ((True, False), (False, True)):
+            raise ValueError(
+                "Interleaved tokens start one voice each: expected a duration in the melody or "
+                f"in the chords, received {event}. Fit the tokenizer with interleave=True."
+            )
+
+
+def _read_content(content: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of `Tokenizer` from the content of a file, or raises ValueError."""
+    header = (content.get("format"), content.get("ticks_per_quarter"))
+    version = content.get("version")
+    if header != (_FORMAT, TICKS_PER_QUARTER) or version not in _VERSIONS:
+        raise ValueError(f"its header is {(*header, version)}")
+
+    options = () if version == 1 else ("interleave", "transpose", "chord_octaves")
+    expected = {"format", "version", "ticks_per_quarter", "rare", "events", *options}
+    if set(content) != expected:
+        raise ValueError(f"its fields are {sorted(content)}")
+
+    return {name: content[name] for name in ("events", "rare", *options)}
 
 
 class Tokenizer:
     """A vocabulary of events that turns scores into token ids, and back.
 
-    Id 0 pads, 1 starts and 2 ends a tune; the ids of the events follow. A tune has one token at
-    every tick where a note or rest of either voice starts (`events.score_to_events`). If the
-    vocabulary has all of its events, it comes back from its tokens exactly.
+    Id 0 pads, 1 starts and 2 ends a tune; the ids of the events follow. If the vocabulary has all
+    events of a tune, and no option below says otherwise, the tune comes back from its tokens
+    exactly.
+
+    By default a token is what starts at one tick in both voices (`events.score_to_events`), the
+    tokens of the paper. Section 7 of the paper proposes three others, which can be combined:
+    interleaved voices, one key for all tunes, and chords without octaves.
 
     Args:
         events: the vocabulary in the order of the ids, which start at 3. Each is an `Event`, or a
             sequence of its six fields.
         rare: what `encode` does with an event that is not in the vocabulary. "nearest" replaces it
             by the nearest known event (`nearest_event.NearestEvent`); "drop" refuses the tune.
+        interleave: a token is what starts in one voice (`interleaved_events`). A replaced event
+            then lasts as long as the unknown one, so that a tune keeps its time.
+        transpose: "C" moves every tune to C major or A minor first, by its key, or by the
+            estimated one (`key_estimation`) if it has none; None leaves the key.
+        chord_octaves: whether chords keep their octaves. Without them every chord is written in
+            close position (`chord_voicing.close_chords`).
 
     Raises:
-        ValueError: if there are no events, one is malformed or given twice, or `rare` is unknown.
+        ValueError: if there are no events, one is malformed or given twice, or an option is
+            unknown.
 
     Example:
         >>> from tfseqgan.music.score import Note, Score
@@ -108,33 +178,30 @@ class Tokenizer:
         True
 
     Reference:
-        Lee et al. 2017, "A SeqGAN for Polyphonic Music Generation", section 3.
+        Lee et al. 2017, "A SeqGAN for Polyphonic Music Generation", section 3; Bjare & Meredith,
+        section 7 (the options).
     """
 
-    def __init__(self, events: Iterable[Iterable[Any]], rare: str = "nearest") -> None:
+    def __init__(
+        self,
+        events: Iterable[Iterable[Any]],
+        rare: str = "nearest",
+        *,
+        interleave: bool = False,
+        transpose: str | None = None,
+        chord_octaves: bool = True,
+    ) -> None:
         if rare not in _RARE_POLICIES:
             raise ValueError(
                 f"The rare-token policy is unknown: expected one of {_RARE_POLICIES}, received "
                 f"{rare!r}."
             )
-
-        self._events = tuple(_to_event(event) for event in events)
-        self._ids = {event: token for token, event in enumerate(self._events, _NUM_SPECIAL)}
+        self._vocabulary = Vocabulary(events)
         self._rare = rare
-        self._nearest_ids: dict[Event, int] = {}
+        self._options = _Options(interleave, transpose, chord_octaves)
 
-        if not self._events:
-            raise ValueError(
-                "The vocabulary is empty: expected at least one event. Fit the tokenizer on tunes "
-                "with notes, or lower minimum_count."
-            )
-
-        if len(self._ids) < len(self._events):
-            repeated, count = collections.Counter(self._events).most_common(1)[0]
-            raise ValueError(
-                "The vocabulary holds an event more than once: expected distinct events, received "
-                f"{repeated} {count} times. Remove the copies."
-            )
+        if interleave:
+            _check_one_voice_each(self._vocabulary.events)
 
     @classmethod
     def fit(
@@ -142,6 +209,11 @@ class Tokenizer:
         scores: Iterable[Score],
         minimum_count: int = 1,
         rare: str = "nearest",
+        *,
+        interleave: bool = False,
+        transpose: str | None = None,
+        chord_octaves: bool = True,
+        transpositions: Iterable[int] = (0,),
     ) -> "Tokenizer":
         """Makes a tokenizer whose vocabulary is the events of some scores.
 
@@ -152,29 +224,50 @@ class Tokenizer:
             scores: the tunes.
             minimum_count: how often an event must occur to be in the vocabulary, 1 or more.
             rare: the policy for events that are not in the vocabulary, "nearest" or "drop".
+            interleave: whether a token is what starts in one voice.
+            transpose: "C", or None.
+            chord_octaves: whether chords keep their octaves.
+            transpositions: semitones; the vocabulary also holds all events moved by each of them,
+                for random transposition (`score.ALL_TRANSPOSITIONS`).
 
         Returns:
             The tokenizer.
 
         Raises:
             ValueError: if no event occurs often enough, or an argument is out of range.
+
+        Example:
+            >>> from tfseqgan.music.score import ALL_TRANSPOSITIONS, Note, Score
+            >>> tune = Score((Note(0, 24, 60),))
+            >>> Tokenizer.fit([tune], transpositions=ALL_TRANSPOSITIONS).vocabulary_size
+            15
         """
         if minimum_count < 1:
             raise ValueError(f"minimum_count is {minimum_count}: expected an integer of 1 or more.")
 
+        options = _Options(interleave, transpose, chord_octaves)
         counts: collections.Counter[Event] = collections.Counter()
         for score in scores:
-            _, events = score_to_events(score)
+            _, _, events = _to_events(score, options)
             counts.update(events)
 
-        frequent = [(-count, event) for event, count in counts.items() if count >= minimum_count]
+        vocabulary = frequent_events(counts, minimum_count, transpositions)
+        if interleave:
+            known = set(vocabulary)
+            vocabulary += [rest for rest in one_tick_rests(vocabulary) if rest not in known]
 
-        return cls([event for _, event in sorted(frequent)], rare)
+        return cls(
+            vocabulary,
+            rare,
+            interleave=interleave,
+            transpose=transpose,
+            chord_octaves=chord_octaves,
+        )
 
     @property
     def events(self) -> tuple[Event, ...]:
         """The vocabulary; token id i means the event at index i - 3."""
-        return self._events
+        return self._vocabulary.events
 
     @property
     def rare(self) -> str:
@@ -182,9 +275,14 @@ class Tokenizer:
         return self._rare
 
     @property
+    def options(self) -> dict[str, Any]:
+        """What `fit` was asked for: `interleave`, `transpose` and `chord_octaves`."""
+        return dataclasses.asdict(self._options)
+
+    @property
     def vocabulary_size(self) -> int:
         """The number of token ids, with the three special ones."""
-        return _NUM_SPECIAL + len(self._events)
+        return len(self._vocabulary)
 
     @property
     def pad_token_id(self) -> int:
@@ -201,7 +299,7 @@ class Tokenizer:
         """The id of the last token of every tune: 2."""
         return 2
 
-    @functools.cached_property
+    @property
     def token_features(self) -> np.ndarray:
         """The six fields of the event of each token, as indices: int32 [V, 6], read-only.
 
@@ -210,59 +308,74 @@ class Tokenizer:
         an index into them. Index 0 is no duration, no octaves or no pitch classes. The special
         tokens have zeros.
         """
-        features = np.zeros((self.vocabulary_size, len(Event._fields)), np.int32)  # [V, 6]
+        return self._vocabulary.features
 
-        for column, values in enumerate(zip(*self._events, strict=True)):
-            is_duration = column in (0, 3)
-            nothing = 0 if is_duration else ()
-            distinct = sorted({nothing, *values})
-            index_of = {value: index for index, value in enumerate(distinct)}
-            features[_NUM_SPECIAL:, column] = [index_of[value] for value in values]
+    @property
+    def token_durations(self) -> np.ndarray:
+        """How long each token lasts in melody and chords, in ticks: int32 [V, 2], read-only.
 
-        features.setflags(write=False)
+        It is all that a generator needs to write only sequences that decode to a tune
+        (`models.token_clock`). The special tokens have zeros.
+        """
+        return self._vocabulary.durations
 
-        return features
+    def transposed_ids(self, semitones: int) -> np.ndarray:
+        """Finds the id of each token's event moved by some semitones.
 
-    @functools.cached_property
-    def _nearest_event(self) -> NearestEvent:
-        return NearestEvent(self._events)
+        Args:
+            semitones: how far up; negative for down.
 
-    def _replace(self, event: Event, tick: int, score: Score) -> int:
-        """Returns the id that replaces an unknown event, or raises if the policy is "drop"."""
+        Returns:
+            int32 [V]; −1 where the moved event is not in the vocabulary. The special tokens keep
+            their ids.
+
+        Example:
+            >>> from tfseqgan.music.score import Note, Score
+            >>> tokenizer = Tokenizer.fit([Score((Note(0, 24, 60), Note(24, 24, 62)))])
+            >>> tokenizer.transposed_ids(2).tolist()
+            [0, 1, 2, 4, -1]
+        """
+        return self._vocabulary.transposed_ids(semitones)
+
+    def _replace(self, event: Event, tick: int, score: Score) -> list[int]:
+        """Returns the ids that replace an unknown event, or raises if the policy is "drop"."""
         if self._rare == "drop":
             raise TokenizationError(
                 f"{score.name or 'The tune'} holds an event at tick {tick} that is not in the "
-                f"vocabulary: expected one of its {len(self._events)} events, received {event}. "
+                f"vocabulary: expected one of its {len(self.events)} events, received {event}. "
                 "Fit the tokenizer on this tune too, or use rare='nearest'.",
                 file=score.name or None,
                 tick=tick,
             )
 
-        if event not in self._nearest_ids:
-            self._nearest_ids[event] = _NUM_SPECIAL + self._nearest_event.nearest(event)
+        if self._options.interleave:
+            return self._vocabulary.replace_in_time(event)
 
-        return self._nearest_ids[event]
+        return [self._vocabulary.nearest(event)]
 
-    def _encode(self, score: Score) -> tuple[np.ndarray, int]:
-        """Returns the tokens of a score, int32 [n], and how many replace an unknown event."""
-        ticks, events = score_to_events(score)
+    def _encode(self, score: Score) -> tuple[np.ndarray, int, int]:
+        """Returns tokens int32 [n], how many replace an unknown event, and the transposition."""
+        semitones, ticks, events = _to_events(score, self._options)
         tokens = [self.start_token_id]
         num_replaced = 0
         for tick, event in zip(ticks, events, strict=True):
-            token = self._ids.get(event)
-            if token is None:
-                token = self._replace(event, tick, score)
-                num_replaced += 1
-            tokens.append(token)
+            token = self._vocabulary.ids.get(event)
+            if token is not None:
+                tokens.append(token)
+                continue
+
+            replacement = self._replace(event, tick, score)
+            tokens += replacement
+            num_replaced += len(replacement)
         tokens.append(self.end_token_id)
 
-        return np.array(tokens, np.int32), num_replaced
+        return np.array(tokens, np.int32), num_replaced, semitones
 
     def encode(self, score: Score) -> np.ndarray:
         """Writes a score as tokens: the start token, one token for each event, the end token.
 
-        With the policy "nearest", an unknown event may get another duration. The notes after it
-        then move in time, because time follows from the durations.
+        With the policy "nearest", an unknown event may get another duration unless the voices are
+        interleaved. The notes after it then move in time, because time follows from the durations.
 
         Args:
             score: the tune.
@@ -274,7 +387,7 @@ class Tokenizer:
             TokenizationError: if the policy is "drop" and an event is not in the vocabulary; it
                 carries the name of the tune and the tick.
         """
-        tokens, _ = self._encode(score)
+        tokens, _, _ = self._encode(score)
 
         return tokens
 
@@ -288,21 +401,28 @@ class Tokenizer:
             scores: the tunes.
 
         Returns:
-            The token sequences and the counts.
+            The token sequences, the counts, and by how much each tune was transposed.
         """
         sequences = []
+        transpositions = []
+        indices = []
         num_dropped = 0
         num_replaced = 0
-        for score in scores:
+        for index, score in enumerate(scores):
             try:
-                tokens, replaced = self._encode(score)
+                tokens, replaced, semitones = self._encode(score)
             except TokenizationError:
                 num_dropped += 1
-            else:
-                sequences.append(tokens)
-                num_replaced += replaced
+                continue
 
-        return Encoded(tuple(sequences), num_dropped, num_replaced)
+            sequences.append(tokens)
+            transpositions.append(semitones)
+            indices.append(index)
+            num_replaced += replaced
+
+        return Encoded(
+            tuple(sequences), num_dropped, num_replaced, tuple(transpositions), tuple(indices)
+        )
 
     def windows(
         self, scores: Iterable[Score], length: int, stride: int | None = None
@@ -324,14 +444,31 @@ class Tokenizer:
         Raises:
             ValueError: if `length` or `stride` is out of range.
         """
-        stride = length if stride is None else stride
-        if not 1 <= stride <= length:
-            raise ValueError(
-                "The length or the stride is out of range: expected a length of 1 or more and a "
-                f"stride of 1 to the length, received length={length} and stride={stride}."
-            )
-
         encoded = self.encode_all(scores)
+        self._log_counts(encoded)
+
+        return cut_windows(encoded.sequences, length, stride, self.pad_token_id).tokens
+
+    def whole_tunes(self, scores: Iterable[Score], length: int) -> TokenRows:
+        """Writes each tune as one row, and cuts those that are longer than `length` tokens.
+
+        Args:
+            scores: the tunes.
+            length: the largest number of tokens in a row, 1 or more.
+
+        Returns:
+            The rows, and which of the scores each one is from.
+
+        Raises:
+            ValueError: if `length` is out of range.
+        """
+        encoded = self.encode_all(scores)
+        self._log_counts(encoded)
+        rows = whole_tunes(encoded.sequences, length, self.pad_token_id)
+
+        return TokenRows(rows.tokens, np.array(encoded.indices, np.int32)[rows.tunes])
+
+    def _log_counts(self, encoded: Encoded) -> None:
         _log.info(
             "%d tunes, %d tokens; %d tunes dropped for rare events, "
             "%d tokens replaced by the nearest known",
@@ -341,29 +478,25 @@ class Tokenizer:
             encoded.num_replaced,
         )
 
-        parts = []
-        for tokens in encoded.sequences:
-            # Windows start every `stride` tokens, until one of them reaches the end of the tune.
-            stop = max(len(tokens) - length, 0) + stride
-            parts += [tokens[start : start + length] for start in range(0, stop, stride)]
-
-        windows = np.full((len(parts), length), self.pad_token_id, np.int32)  # [N, length]
-        for window, part in zip(windows, parts, strict=True):
-            window[: len(part)] = part
-
-        return windows
-
-    def decode(self, tokens: Sequence[int] | np.ndarray, **score_fields: Any) -> Score:
+    def decode(
+        self,
+        tokens: Sequence[int] | np.ndarray,
+        *,
+        transposition: int = 0,
+        **score_fields: Any,
+    ) -> Score:
         """Reads token ids as a score; every sequence of known ids has one.
 
         Args:
             tokens: integers [n]. Start and padding tokens are ignored, and the first end token ends
                 the tune.
+            transposition: by how many semitones the tune was moved before it was written
+                (`transposition_of`); it is moved back.
             **score_fields: `key`, `time_signature`, `tempo_bpm`, `name` and `rhythm` of the score.
 
         Returns:
             The score. For the tokens of a tune whose events are all known, it has the melody and
-            chords of the tune exactly.
+            chords of the tune exactly; without chord octaves, the chords of `close_chords`.
 
         Raises:
             TokenizationError: if an id is outside 0 to `vocabulary_size` - 1.
@@ -376,10 +509,16 @@ class Tokenizer:
             tokens = tokens[: end_indices[0]]
 
         events = [
-            self._events[token - _NUM_SPECIAL] for token in tokens.tolist() if token >= _NUM_SPECIAL
+            self.events[token - NUM_SPECIAL] for token in tokens.tolist() if token >= NUM_SPECIAL
         ]
+        read = interleaved_events_to_score if self._options.interleave else events_to_score
+        score = transpose_score(read(events), -transposition)
 
-        return events_to_score(events, **score_fields)
+        return dataclasses.replace(score, **score_fields)
+
+    def transposition_of(self, score: Score) -> int:
+        """Returns by how many semitones `encode` moves a tune before it writes it."""
+        return _transposition(score, self._options.transpose)
 
     def _check_tokens(self, tokens: Sequence[int] | np.ndarray) -> np.ndarray:
         """Returns the tokens as an array, or raises unless they are a sequence of known ids."""
@@ -410,7 +549,14 @@ class Tokenizer:
         Raises:
             OSError: if the file cannot be written. A file that was there before is unchanged.
         """
-        content = {**_FILE_HEADER, "rare": self._rare, "events": self._events}
+        content = {
+            "format": _FORMAT,
+            "version": _VERSIONS[-1],
+            "ticks_per_quarter": TICKS_PER_QUARTER,
+            "rare": self._rare,
+            **self.options,
+            "events": self.events,
+        }
 
         write_atomically(path, json.dumps(content).encode())
 
@@ -430,18 +576,13 @@ class Tokenizer:
             OSError: if the file cannot be opened.
         """
         try:
-            content = read_json(path)
-            header = {name: content.get(name) for name in _FILE_HEADER}
-            if header != _FILE_HEADER or set(content) != {*_FILE_HEADER, "rare", "events"}:
-                raise ValueError(f"its header is {header} and its fields are {sorted(content)}")
-            return cls(content["events"], content["rare"])
+            return cls(**_read_content(read_json(path)))
         except (ValueError, TypeError, AttributeError) as error:
-            # Invalid JSON and invalid UTF-8 are ValueErrors; JSON of another form is one of these.
             raise ValueError(
-                f"{path} is not a whole tokenizer file: expected JSON with the header "
-                f"{_FILE_HEADER} and the fields rare and events, but "
-                f"{str(error).removesuffix('.')}. Download it again, or fit a tokenizer and save "
-                "it."
+                f"{path} is not a whole tokenizer file: expected JSON of the format {_FORMAT}, "
+                f"version {' or '.join(map(str, _VERSIONS))}, with {TICKS_PER_QUARTER} ticks a "
+                f"quarter and the fields rare and events, but {error}. Download it again, or fit "
+                "a tokenizer and save it."
             ) from error
 
     def __eq__(self, other: object) -> bool:
@@ -449,10 +590,16 @@ class Tokenizer:
         if not isinstance(other, Tokenizer):
             return NotImplemented
 
-        return self._events == other._events and self._rare == other._rare
+        return self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        return hash((self._events, self._rare))
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.events, self._rare, self._options
 
     def __repr__(self) -> str:
-        return f"Tokenizer({len(self._events)} events, rare={self._rare!r})"
+        options = {"rare": self._rare, **self.options}
+        shown = ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+        return f"Tokenizer({len(self.events)} events, {shown})"

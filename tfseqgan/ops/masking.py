@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+FORBIDDEN = -1e9
+"""The logit of a token that may not follow: its probability is exactly 0. A product of it with 0 is
+0, which it would not be for −∞."""
+
 
 def sequence_mask(tokens: tf.Tensor, end_token_id: int | None = None) -> tf.Tensor:
     """Computes 1 for every token up to and including the first end token of its row, else 0.

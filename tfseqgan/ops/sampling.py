@@ -17,6 +17,7 @@ from tfseqgan.ops.arguments import (
     to_float32,
     whole_number,
 )
+from tfseqgan.ops.masking import FORBIDDEN
 
 ROWS_PER_BLOCK = 16
 """Rows are sampled in multiples of this number.
@@ -350,6 +351,8 @@ def next_tokens(
         [0, 1, 2]
     """
     if temperature is not None:
+        # At no temperature, however high, is a forbidden token drawn.
+        logits = tf.where(logits > FORBIDDEN / 2, logits, -np.inf)
         logits = logits / tf.reshape(temperature, [-1, 1])
     if top_k is not None:
         is_asked = tf.reduce_any(top_k > 0)

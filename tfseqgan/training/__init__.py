@@ -5,6 +5,7 @@ schedule       how much one round does
 code_identity  which function a run was started with
 checks         what is refused before training starts
 seeding        seeds by (purpose, round, step)
+batches        rows of similar length
 checkpointing  what a stopped run needs to resume
 callbacks      progress line, metrics.csv, TensorBoard
 loop           rounds, callbacks, resume

@@ -4,7 +4,7 @@ The loop repeats and resumes bit for bit.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import mean_nll
 from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.training.batches import batches_of_similar_length, cut_padding, row_lengths
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
@@ -55,11 +56,23 @@ class BestWeights(tf.Module):
 class _LikelihoodEpochs:
     """The epochs of a run of `pretrain`, whose data and seed are fixed."""
 
-    def __init__(self, generator, data, validation_data, batch_size, seed, run_state):
+    def __init__(
+        self,
+        generator,
+        data,
+        validation_data,
+        batch_size,
+        bucket_by_length,
+        augment,
+        seed,
+        run_state,
+    ):
         self.generator = generator
         self.data = data
         self.validation_data = validation_data
         self.batch_size = batch_size
+        self.bucket_by_length = bucket_by_length
+        self.augment = augment
         self.seed = seed
         self.run_state = run_state
         self.best = BestWeights(generator)
@@ -68,13 +81,8 @@ class _LikelihoodEpochs:
     def run(self, epoch: int) -> dict[str, float]:
         """Trains one epoch and returns its figures."""
         self.generator.seed_dropout(derive_seed(self.seed, _DROPOUT, epoch))
-        num_rows = len(self.data)
-        order = shuffled_indices(num_rows, num_rows, self.seed, _ORDER, epoch)
-
-        losses = []
-        for start in range(0, num_rows, self.batch_size):
-            batch = self.data[order[start : start + self.batch_size]]
-            losses.append(self.step(tf.constant(batch)))
+        data = self.data if self.augment is None else self.augment(epoch)
+        losses = [self.step(tf.constant(batch)) for batch in self._batches(data, epoch)]
 
         figures = {"nll": float(np.mean(losses))}
         check_finite(f"epoch {epoch}", figures, self.generator)
@@ -82,6 +90,19 @@ class _LikelihoodEpochs:
             figures["val_nll"] = self._validate()
 
         return figures
+
+    def _batches(self, data, epoch):
+        """Yields the rows of each step, int32 [B, T]."""
+        if not self.bucket_by_length:
+            order = shuffled_indices(len(data), len(data), self.seed, _ORDER, epoch)
+            for start in range(0, len(data), self.batch_size):
+                yield data[order[start : start + self.batch_size]]
+            return
+
+        pad_token_id = self.generator.pad_token_id
+        lengths = row_lengths(data, pad_token_id)
+        for rows in batches_of_similar_length(lengths, self.batch_size, self.seed, _ORDER, epoch):
+            yield cut_padding(data[rows], pad_token_id)
 
     def _validate(self):
         """Returns the validation NLL, and keeps the weights if it is the lowest so far."""
@@ -109,6 +130,8 @@ def pretrain(
     epochs: int = 20,
     batch_size: int = 32,
     validation_data: np.ndarray | None = None,
+    bucket_by_length: bool = False,
+    augment: Callable[[int], np.ndarray] | None = None,
     patience: int | None = None,
     checkpoint_dir: Path | str | None = None,
     checkpoint_every: int = 1,
@@ -129,6 +152,10 @@ def pretrain(
         epochs: passes over the data.
         batch_size: rows a step; the last step of an epoch takes those that are left.
         validation_data: int32 [M, T], or None to keep the last epoch's weights.
+        bucket_by_length: make steps of rows of similar length and cut the padding, for whole tunes
+            (`Tokenizer.whole_tunes`).
+        augment: function of the epoch, 0, 1, …, that returns the rows to train on in place of
+            `data`, int32 [N, T] (`RandomTransposition`); or None.
         patience: stop after this many epochs without a lower validation NLL, or None.
         checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it. A
             generator that was compiled with another learning rate or clipping than the saved run's
@@ -185,9 +212,20 @@ def pretrain(
         "validation_data_checksum": checksum(validation_data),
         **model_settings(generator=generator),
     }
+    if bucket_by_length:  # checkpoints of 0.1.0 know neither of these
+        settings["bucket_by_length"] = True
+    if augment is not None:
+        settings["is_augmented"] = True
     run_state = RunState(settings)
     run = _LikelihoodEpochs(
-        generator, data, validation_data, batch_size, resolve_seed(seed), run_state
+        generator,
+        data,
+        validation_data,
+        batch_size,
+        bucket_by_length,
+        augment,
+        resolve_seed(seed),
+        run_state,
     )
     checkpoints = Checkpoints(
         checkpoint_dir,

@@ -1,0 +1,338 @@
+"""Where a token stands in its tune: what may follow it, what still sounds, and the beat.
+
+Each voice of a tune is a gapless run of notes and rests. So with the durations mₖ of the melody and
+cₖ of the chords of the tokens read so far, the sign of one running sum says what comes next:
+
+    balanceₜ = Σ_{k<t} (mₖ − cₖ)      below 0 the melody, above 0 the chords, at 0 both, or the end
+
+A tune whose first event leaves a voice out never has that voice. A row that begins inside a tune
+has no balance before its first token that starts both voices; until then any event may follow.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.ops.masking import FORBIDDEN
+
+# What a token does, by its durations.
+_PAD, _START, _END, _BOTH, _MELODY, _CHORDS, _OPENING = range(7)
+
+# What may follow.
+BEGIN = 0
+"""Nothing was read: a start token, or any other, since a row may begin inside a tune."""
+ANYTHING = 1
+"""The row began inside a tune, and what still sounds is not known."""
+OPENING = 2
+"""The start token was read: a first event."""
+FIRST_CHORD = 3
+"""Of interleaved voices the first chord was read: a melody may follow or not."""
+MELODY_DUE = 4
+CHORDS_DUE = 5
+BOTH_DUE = 6
+"""Both voices start, or the tune ends; of interleaved voices, the chord starts first."""
+MELODY_ONLY = 7
+CHORDS_ONLY = 8
+ENDED = 9
+
+_NUM_STATES = 10
+
+_ALLOWED = {
+    BEGIN: {_START, _END, _BOTH, _MELODY, _CHORDS},
+    ANYTHING: {_END, _BOTH, _MELODY, _CHORDS},
+    OPENING: {_BOTH, _MELODY, _CHORDS},
+    FIRST_CHORD: {_MELODY, _CHORDS, _END},
+    MELODY_DUE: {_MELODY},
+    CHORDS_DUE: {_CHORDS},
+    BOTH_DUE: {_BOTH, _END},
+    MELODY_ONLY: {_MELODY, _END},
+    CHORDS_ONLY: {_CHORDS, _END},
+    ENDED: {_PAD, _START, _END, _BOTH, _MELODY, _CHORDS},
+}
+
+# How much is known of the time of a row.
+_NOTHING_READ, _UNKNOWN, _BALANCE_KNOWN, _TICK_KNOWN = range(4)
+
+_LONGEST_REMAINING = 96
+"""What still sounds is counted to a bar of 4/4."""
+
+_BEATS = (24, 72, 96)
+"""The onset is given modulo a quarter, and modulo bars of 3/4 and 4/4."""
+
+_FEATURE_SIZES = (
+    _NUM_STATES,
+    _LONGEST_REMAINING + 2,
+    _LONGEST_REMAINING + 2,
+    *(beat + 1 for beat in _BEATS),
+)
+"""Values of each feature; of all but the first, 0 stands for unknown."""
+
+
+class ClockState(NamedTuple):
+    """What the clock keeps of the tokens read so far; int32 [...] each.
+
+    Attributes:
+        melody_end: ticks of the melody.
+        chord_end: ticks of the chords.
+        num_events: how many events there were, 2 for more.
+        known: how much is known of the time of the row.
+        has_ended: 1 after the end token.
+    """
+
+    melody_end: tf.Tensor
+    chord_end: tf.Tensor
+    num_events: tf.Tensor
+    known: tf.Tensor
+    has_ended: tf.Tensor
+
+
+def check_token_durations(
+    token_durations: np.ndarray | list[list[int]] | None, vocabulary_size: int
+) -> np.ndarray | None:
+    """Returns durations as int32 [V, 2], checked, or None.
+
+    Args:
+        token_durations: integers [V, 2], ticks of each token in melody and chords, or None.
+        vocabulary_size: V.
+
+    Raises:
+        ValueError: if the shape or the values do not fit the vocabulary.
+    """
+    if token_durations is None:
+        return None
+
+    durations = np.asarray(token_durations)
+    fits = durations.shape == (vocabulary_size, 2)
+    if not fits or not np.issubdtype(durations.dtype, np.integer) or durations.min() < 0:
+        raise ValueError(
+            "token_durations must be non-negative integers [V, 2] with V = vocabulary_size = "
+            f"{vocabulary_size}; received shape {durations.shape} of {durations.dtype}. Pass "
+            "tokenizer.token_durations together with tokenizer.vocabulary_size."
+        )
+
+    return durations.astype(np.int32)
+
+
+def _kinds_of_tokens(durations: np.ndarray, pad_token_id: int, end_token_id: int) -> np.ndarray:
+    """Returns what each token does, int32 [V + 1]; the last one is the opening vector."""
+    has_melody = durations[:, 0] > 0
+    has_chords = durations[:, 1] > 0
+
+    kinds = np.full(len(durations) + 1, _START, np.int32)
+    kinds[:-1][has_melody] = _MELODY
+    kinds[:-1][has_chords] = _CHORDS
+    kinds[:-1][has_melody & has_chords] = _BOTH
+    kinds[pad_token_id] = _PAD
+    kinds[end_token_id] = _END
+    kinds[-1] = _OPENING
+
+    return kinds
+
+
+def _mask(kinds: np.ndarray) -> np.ndarray:
+    """Returns what each state adds to the logits, float32 [states, V]: 0 or `FORBIDDEN`."""
+    is_interleaved = not (kinds == _BOTH).any()
+    mask = np.full((_NUM_STATES, len(kinds) - 1), FORBIDDEN, np.float32)
+    for state, allowed in _ALLOWED.items():
+        if state == BOTH_DUE and is_interleaved:
+            allowed = {_CHORDS, _END}
+        mask[state, np.isin(kinds[:-1], list(allowed))] = 0.0
+
+    return mask
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class TokenClock(keras.layers.Layer):
+    """Reads the durations of tokens: what may follow, and a vector that says when it would start.
+
+    Everything is integer arithmetic on running sums, for whole batches at once (`states_before`)
+    or token by token (`advance`).
+
+    Args:
+        token_durations: int32 [V, 2], ticks of each token in melody and chords
+            (`Tokenizer.token_durations`).
+        embedding_dim: D, the length of a vector.
+        pad_token_id: the id that stands after the end token.
+        end_token_id: the id that ends a sequence.
+        initializer: Keras initializer of the table of vectors.
+
+    Example:
+        >>> durations = [[0, 0], [0, 0], [0, 0], [24, 0], [0, 48]]  # pad, start, end, note, chord
+        >>> clock = TokenClock(durations, embedding_dim=4, pad_token_id=0, end_token_id=2)
+        >>> states = clock.states_before(tf.constant([[1, 4, 3, 3, 2]]))
+        >>> clock.grammar(states).numpy().tolist() == [
+        ...     [BEGIN, OPENING, FIRST_CHORD, MELODY_DUE, BOTH_DUE]
+        ... ]
+        True
+    """
+
+    def __init__(
+        self,
+        token_durations: np.ndarray | list[list[int]],
+        embedding_dim: int,
+        pad_token_id: int,
+        end_token_id: int,
+        initializer: Any = "uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        durations = check_token_durations(token_durations, len(token_durations))
+        assert durations is not None
+        self.token_durations = durations
+        self.embedding_dim = embedding_dim
+        self.pad_token_id = pad_token_id
+        self.end_token_id = end_token_id
+        self.initializer = keras.initializers.get(initializer)
+
+        self._kinds = _kinds_of_tokens(durations, pad_token_id, end_token_id)
+        self._durations = np.pad(durations, [[0, 1], [0, 0]])  # the opening vector lasts 0
+        self._is_interleaved = not (self._kinds == _BOTH).any()
+        self.mask = _mask(self._kinds)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the table of vectors: the rows of all features, one after the other."""
+        self.table = self.add_weight(
+            shape=(sum(_FEATURE_SIZES), self.embedding_dim),
+            initializer=self.initializer,
+            autocast=False,
+            name="table",
+        )
+
+    def start(self, num_rows: tf.Tensor | int) -> ClockState:
+        """Returns the state before the first token, int32 [B] each."""
+        zeros = tf.zeros([num_rows], tf.int32)
+
+        return ClockState(*[zeros] * len(ClockState._fields))
+
+    def advance(self, state: ClockState, tokens: tf.Tensor) -> ClockState:
+        """Reads one token a row.
+
+        Args:
+            state: int32 [B] each.
+            tokens: int32 [B]; V, the opening vector, changes nothing.
+
+        Returns:
+            The state after the tokens.
+        """
+        kinds = tf.gather(self._kinds, tokens)
+        durations = tf.gather(self._durations, tokens)  # [B, 2]
+
+        is_first = (state.known == _NOTHING_READ) & (kinds != _OPENING)
+        known = tf.where(is_first, tf.where(kinds == _START, _TICK_KNOWN, _UNKNOWN), state.known)
+        known = tf.where((known == _UNKNOWN) & (kinds == _BOTH), _BALANCE_KNOWN, known)
+
+        counted = tf.cast(known >= _BALANCE_KNOWN, tf.int32)
+        is_event = tf.cast((kinds >= _BOTH) & (kinds != _OPENING), tf.int32)
+
+        return ClockState(
+            melody_end=state.melody_end + counted * durations[:, 0],
+            chord_end=state.chord_end + counted * durations[:, 1],
+            num_events=tf.minimum(state.num_events + is_event, 2),
+            known=known,
+            has_ended=tf.maximum(state.has_ended, tf.cast(kinds == _END, tf.int32)),
+        )
+
+    def states_before(self, tokens: tf.Tensor) -> ClockState:
+        """Computes the state before each token of whole rows: `advance` in running sums.
+
+        Args:
+            tokens: int32 [B, T].
+
+        Returns:
+            int32 [B, T] each.
+        """
+        kinds = tf.gather(self._kinds, tokens)  # [B, T]
+        durations = tf.gather(self._durations, tokens)  # [B, T, 2]
+
+        both_read = tf.cumsum(tf.cast(kinds == _BOTH, tf.int32), axis=1) > 0
+        inside = tf.where(both_read, _BALANCE_KNOWN, _UNKNOWN)
+        known = tf.where(kinds[:, :1] == _START, _TICK_KNOWN, inside)
+        counted = tf.cast(known >= _BALANCE_KNOWN, tf.int32)
+        ends = tf.cumsum(durations * counted[:, :, None], axis=1)
+
+        after = ClockState(
+            melody_end=ends[:, :, 0],
+            chord_end=ends[:, :, 1],
+            num_events=tf.minimum(tf.cumsum(tf.cast(kinds >= _BOTH, tf.int32), axis=1), 2),
+            known=known,
+            has_ended=tf.minimum(tf.cumsum(tf.cast(kinds == _END, tf.int32), axis=1), 1),
+        )
+
+        return ClockState(*[tf.pad(field[:, :-1], [[0, 0], [1, 0]]) for field in after])
+
+    def grammar(self, state: ClockState) -> tf.Tensor:
+        """Computes what may follow: int32 [...], one of the constants of this module."""
+        has_melody = state.melody_end > 0
+        has_chords = state.chord_end > 0
+        balance = state.melody_end - state.chord_end
+
+        of_both = tf.where(balance < 0, MELODY_DUE, tf.where(balance > 0, CHORDS_DUE, BOTH_DUE))
+        of_chords = tf.fill(tf.shape(balance), CHORDS_ONLY)
+        if self._is_interleaved:
+            of_chords = tf.where(state.num_events < 2, FIRST_CHORD, of_chords)
+        of_one = tf.where(has_melody, MELODY_ONLY, of_chords)
+
+        code = tf.where(has_melody & has_chords, of_both, of_one)
+        code = tf.where(state.num_events == 0, OPENING, code)
+        code = tf.where(state.known == _UNKNOWN, ANYTHING, code)
+        code = tf.where(state.known == _NOTHING_READ, BEGIN, code)
+
+        return tf.where(state.has_ended > 0, ENDED, code)
+
+    def one_hot(self, code: tf.Tensor, dtype: Any) -> tf.Tensor:
+        """Returns codes of `grammar` as rows that `mask` is multiplied with, [..., states]."""
+        return tf.one_hot(code, _NUM_STATES, dtype=dtype)
+
+    def vectors(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
+        """Computes the vector that says when the next token starts and what sounds then.
+
+        Args:
+            state: int32 [...] each.
+            code: int32 [...], from `grammar`.
+
+        Returns:
+            float32 [..., D], the sum of one vector a feature.
+        """
+        due = tf.minimum(state.melody_end, state.chord_end)
+        due = tf.where(code == MELODY_ONLY, state.melody_end, due)
+        due = tf.where(code == CHORDS_ONLY, state.chord_end, due)
+
+        def remaining(end):
+            ticks = tf.clip_by_value(end - due, 0, _LONGEST_REMAINING)
+            return tf.where(state.known >= _BALANCE_KNOWN, 1 + ticks, 0)
+
+        def within(beat):
+            return tf.where(state.known == _TICK_KNOWN, 1 + due % beat, 0)
+
+        features = [
+            code,
+            remaining(state.melody_end),
+            remaining(state.chord_end),
+            *[within(beat) for beat in _BEATS],
+        ]
+        offsets = np.cumsum((0, *_FEATURE_SIZES[:-1])).astype(np.int32)
+        indices = tf.stack(features, axis=-1) + offsets  # [..., features]
+
+        return tf.reduce_sum(tf.gather(self.table, indices), axis=-2)
+
+    def call(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Computes the vector of the place before each token: int [B, T] → float32 [B, T, D]."""
+        states = self.states_before(tf.cast(tokens, tf.int32))
+
+        return self.vectors(states, self.grammar(states))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Returns the shape of the vectors: [B, T] → [B, T, D]."""
+        return (*input_shape, self.embedding_dim)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the same layer again, as plain values."""
+        return super().get_config() | {
+            "token_durations": self.token_durations.tolist(),
+            "embedding_dim": self.embedding_dim,
+            "pad_token_id": self.pad_token_id,
+            "end_token_id": self.end_token_id,
+            "initializer": keras.initializers.serialize(self.initializer),
+        }

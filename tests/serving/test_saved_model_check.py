@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import make_score
 from serving_models import export, make_models, read_meta_graph
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -85,6 +87,31 @@ def test_models_with_long_filters_and_other_embeddings_are_allowed_too(tmp_path,
     )
 
     check_saved_model(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("interleave", [False, True])
+def test_a_generator_with_a_grammar_is_exported_within_the_list_and_samples_what_fits(
+    tmp_path, interleave
+):
+    scores = [make_score(seed, num_notes=9, num_chords=4) for seed in range(4)]
+    tokenizer = sg.Tokenizer.fit(scores, interleave=interleave)
+    generator = sg.Generator(
+        tokenizer.vocabulary_size,
+        tokenizer.token_features,
+        tokenizer.token_durations,
+        embedding_dim=4,
+        units=6,
+    )
+    folder = export_saved_model(generator, tokenizer, tmp_path, length=30)
+
+    sampler = sg.SavedSampler(folder.parent)
+    tokens = sampler.generate(5, seed=3, temperature=1e38)
+
+    check_saved_model(folder)
+    clock = generator.clock
+    codes = clock.grammar(clock.states_before(tokens)).numpy()
+    assert (np.take_along_axis(clock.mask[codes], tokens[..., None], axis=2) == 0).all()
 
 
 def test_no_allowed_operation_reads_writes_or_calls_out():

@@ -70,6 +70,10 @@ _FEATURE_SIZES = (
 """Values of each feature; of all but the first, 0 stands for unknown."""
 
 
+NUM_ROWS = sum(_FEATURE_SIZES)
+"""Rows of the clock's table: one for each value of each feature."""
+
+
 class ClockState(NamedTuple):
     """What the clock keeps of the tokens read so far; int32 [...] each.
 
@@ -194,7 +198,7 @@ class TokenClock(keras.layers.Layer):
     def build(self, input_shape: Any = None) -> None:
         """Creates the table of vectors: the rows of all features, one after the other."""
         self.table = self.add_weight(
-            shape=(sum(_FEATURE_SIZES), self.embedding_dim),
+            shape=(NUM_ROWS, self.embedding_dim),
             initializer=self.initializer,
             autocast=False,
             name="table",

@@ -28,6 +28,7 @@ import numpy as np
 from tfseqgan.files import parse_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.token_clock import NUM_ROWS
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -124,8 +125,9 @@ def _count_generator(settings: Mapping[str, Any]) -> int:
     lstm = 4 * units * (embedding_dim + units + 1)
     projection = (units + 1) * (embedding_dim if is_tied else vocabulary_size)
     bias = vocabulary_size if is_tied else 0
+    clock = NUM_ROWS * embedding_dim if settings.get("token_durations") else 0
 
-    return _count_embedding(settings) + lstm + projection + bias + embedding_dim
+    return _count_embedding(settings) + lstm + projection + bias + clock + embedding_dim
 
 
 def _count_discriminator(settings: Mapping[str, Any]) -> int:

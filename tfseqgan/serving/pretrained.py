@@ -22,6 +22,7 @@ from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator, Highway
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.token_clock import TokenClock
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
 from tfseqgan.serving.keras_files import check_finite_model, load_keras_file
@@ -33,7 +34,7 @@ from tfseqgan.serving.manifest import (
     write_manifest,
 )
 
-REGISTERED_CLASSES = (Adam, Discriminator, Generator, Highway, TokenEmbedding)
+REGISTERED_CLASSES = (Adam, Discriminator, Generator, Highway, TokenClock, TokenEmbedding)
 """Every class that a `.keras` file of tfseqgan may name."""
 
 _log = logging.getLogger("tfseqgan")

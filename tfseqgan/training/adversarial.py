@@ -194,8 +194,9 @@ def _make_schedule(data: np.ndarray, **counts: Any) -> Schedule:
     """Returns the numbers of a round, in range, for which there is enough data."""
     if counts["discriminator_samples"] is None:
         del counts["discriminator_samples"]  # as many as needed
+    may_be_zero = ("discriminator_pretraining_rounds",)
     counts = {
-        name: whole_number(name, count, least=name != "discriminator_pretraining_rounds")
+        name: whole_number(name, count, least=0 if name in may_be_zero else 1)
         for name, count in counts.items()
     }
     schedule = Schedule(**counts)

@@ -506,11 +506,11 @@ def test_ending_a_folder_deleted_under_a_run_is_named(tmp_path, monkeypatch):
         return fit(*arguments, **options)
 
     monkeypatch.setattr(train_run, "fit_adversarial", delete_and_fit)
-    with pytest.raises(OSError) as caught:
+    with pytest.raises((OSError, ValueError)) as caught:
         train(out, shared_tunes())
 
-    assert caught.value.errno == errno.ENOENT
-    assert str(out) in str(caught.value.filename)
+    assert str(out) in str(caught.value)
+    assert "Input/output error" not in str(caught.value)
 
 
 # ---- the figures as a table

@@ -203,6 +203,17 @@ def test_a_manifest_knows_how_the_data_was_split(copied_run):
         resume(copied_run)
 
 
+@pytest.mark.parametrize("stage", ["train", "validation"])
+def test_a_run_that_knows_its_numbers_of_windows_alone_is_held_to_them(golden_copy, stage):
+    config = json.loads((golden_copy / "config.json").read_text())
+    assert "split" not in config
+    config["data"][f"{stage}_windows"] += 1
+    write_config(golden_copy, config)
+
+    with pytest.raises(ValueError, match="split or tokenized otherwise than when the run"):
+        finished_run.evaluate_run(golden_copy)
+
+
 def test_one_writer_does_not_keep_readers_out(golden_copy):
     with lock_folder(golden_copy):
         assert COMMANDS["sample"](golden_copy)

@@ -194,11 +194,22 @@ def hash_split(data: Windows) -> dict[str, str]:
     return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in windows.items()}
 
 
-def check_same_data(data: Windows, path: Path | str | None, config: dict[str, Any]) -> None:
-    """Raises ValueError unless data is that of a run, split and tokenized as it was.
+def _is_same_split(data: Windows, config: dict[str, Any]) -> bool:
+    """Returns whether data is split as that of a run, as far as the run knows its split.
 
-    Runs of 0.1.0 do not know the hash of their split.
+    Runs of 0.1.0 know the numbers of windows alone.
     """
+    if "split" in config:
+        return config["split"] == hash_split(data)
+
+    summary = data.summary()
+    names = ("train_windows", "validation_windows")
+
+    return all(summary[name] == config["data"].get(name, summary[name]) for name in names)
+
+
+def check_same_data(data: Windows, path: Path | str | None, config: dict[str, Any]) -> None:
+    """Raises ValueError unless data is that of a run, split and tokenized as it was."""
     sha256 = config["data"]["sha256"]
     if data.sha256 != sha256:
         raise ValueError(
@@ -206,8 +217,7 @@ def check_same_data(data: Windows, path: Path | str | None, config: dict[str, An
             f"{data.sha256}. Restore the old data, or pass other data by --data."
         )
 
-    split = config.get("split")
-    if split is not None and split != hash_split(data):
+    if not _is_same_split(data, config):
         raise ValueError(
             f"The run's data at {path} is split or tokenized otherwise than when the run was "
             "started; expected the same training and held-out windows, since tunes that were "

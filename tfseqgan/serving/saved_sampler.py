@@ -1,6 +1,5 @@
 """An exported sampler in Python, run through its signatures as a server runs it."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import make_columns
+from tfseqgan.files import read_json
 from tfseqgan.models.checks import check_count, check_tokens
 from tfseqgan.models.graphs import check_process
 from tfseqgan.music.tokenizer import Tokenizer
@@ -16,8 +16,6 @@ from tfseqgan.ops.sampling import SamplingOptions, check_sampling, row_seeds
 from tfseqgan.serving.saved_model_check import check_saved_model, damage_error
 
 _BATCH_SIZE = 256
-
-_MOST_JSON_BYTES = 2**26
 
 _FILES_OF_A_RUN = ("config.json", "generator.keras", "pretrained.keras")
 
@@ -68,22 +66,12 @@ def _load_signatures(folder):
     return signatures
 
 
-def _check_json_size(path):
-    """Raises ValueError if a file is no regular file, or so large that it is not read."""
-    if path.exists() and not (path.is_file() and path.stat().st_size <= _MOST_JSON_BYTES):
-        raise ValueError(
-            f"{path} is no regular file or has more than {_MOST_JSON_BYTES:,} bytes; expected what "
-            "export_saved_model wrote. Fetch the folder again."
-        )
-
-
 def _load_card(path):
     """Returns the card of an exported model; raises ValueError if it is missing or damaged."""
     try:
-        _check_json_size(path)
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = read_json(path)
         _ = card["end_token_id"], card["prompt"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is missing or damaged ({error!r}); expected the card that export_saved_model "
             "wrote. Fetch the folder again, or export the model again."
@@ -138,7 +126,6 @@ class SavedSampler:
 
         self.signatures: Mapping[str, Any] = _load_signatures(folder)
         self.card: dict[str, Any] = _load_card(folder / "assets.extra" / "card.json")
-        _check_json_size(folder / "assets" / "tokenizer.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
         self.end_token_id: int | None = self.card["end_token_id"]
         self.length: int = self.signatures["sample"].structured_outputs["tokens"].shape[1]

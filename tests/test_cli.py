@@ -922,6 +922,7 @@ def test_ending_without_memory_says_what_to_do(tfseqgan, tmp_path, monkeypatch):
     assert_one_line_and_code_2(result, "tfseqgan: There is not enough memory; expected room for")
 
 
+@slow
 @processes
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_ending_with_closed_standard_files_is_no_traceback(tmp_path, closed):

@@ -139,6 +139,7 @@ COMMANDS = {
 }
 
 
+@slow
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 @pytest.mark.parametrize("name", ["tokenizer.json", "generator.keras"])
 def test_a_manifest_is_looked_at_by_every_command(golden_copy, command, name):
@@ -183,6 +184,7 @@ def test_a_manifest_that_is_true_does_not_make_a_tokenizer_fit(golden_copy):
         COMMANDS["sample"](golden_copy)
 
 
+@slow
 def test_a_strangers_saved_model_within_a_run_is_not_loaded(golden_copy):
     (golden_copy / "7").mkdir()
     (golden_copy / "7" / "saved_model.pb").write_bytes(b"a program")

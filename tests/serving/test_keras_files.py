@@ -215,6 +215,7 @@ def test_a_strangers_deep_configuration_is_a_value_error(generator_file, tmp_pat
 # ---- the zip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
 def test_a_strangers_compressed_member_is_refused(generator_file, tmp_path, name):
     members = read_members(generator_file)

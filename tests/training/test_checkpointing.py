@@ -232,6 +232,7 @@ def test_model_settings_tell_models_apart(options):
 # ---- torn state files and checkpoints that are not whole
 
 
+@pytest.mark.slow
 def test_torn_state_files_are_not_needed(tmp_path):
     saved = save(tmp_path, times=2)
     for damage in ("empty", "deleted", "nonsense"):
@@ -247,6 +248,7 @@ def test_torn_state_files_are_not_needed(tmp_path):
         assert_same(snapshot(saved[1]), snapshot(restored[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["absolute", "relative"])
 def test_a_strangers_state_file_neither_reads_nor_deletes_files_elsewhere(tmp_path, where):
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
@@ -321,6 +323,7 @@ def test_torn_checkpoints_whose_index_is_lost_are_no_new_run_without_a_word(
         )
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_not_kept_instead_of_a_whole_one(tmp_path):
     save(tmp_path, times=3)
     truncate(tmp_path / "ckpt-3.data-00000-of-00001")

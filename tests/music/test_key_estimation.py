@@ -46,8 +46,9 @@ def test_every_key_is_moved_to_c_or_a_minor_by_at_most_six_semitones(semitones):
 
 
 def test_estimates_agree_with_the_keys_of_the_book(nottingham_scores):
-    with_key = [score for score in nottingham_scores if score.key]
-    scores = with_key or nottingham_scores
-    estimates = [estimate_key(score) for score in scores]
+    scores = list(nottingham_scores.values())
+    assert all(score.key for score in scores)
 
-    assert all(estimates)
+    is_right = [estimate_key(score) == score.key for score in scores]
+
+    assert sum(is_right) > 0.8 * len(scores)

@@ -513,6 +513,8 @@ class Tokenizer:
         ]
         read = interleaved_events_to_score if self._options.interleave else events_to_score
         score = transpose_score(read(events), -transposition)
+        if not self._options.chord_octaves:
+            score = close_chords(score)
 
         return dataclasses.replace(score, **score_fields)
 

@@ -67,8 +67,9 @@ def train(model, steps):
     if not model.compiled:
         model.compile("adam", run_eagerly=True)
     model.seed_dropout((5, 6))
+    labels = LABELS if isinstance(model, sg.Discriminator) else None
     for _ in range(steps):
-        model.train_on_batch(TOKENS, LABELS)
+        model.train_on_batch(TOKENS, labels)
 
 
 @every_model

@@ -306,8 +306,8 @@ def test_a_model_of_somebodys_own_operations_is_exported_with_a_word_on_it(tmp_p
     class Clipped(sg.Generator):
         """A generator with an operation that ours has not."""
 
-        def logits(self, outputs, table):
-            return super().logits(outputs, table) + tf.math.erf(0.0 * table[0, 0])
+        def _project(self, outputs, grammar):
+            return super()._project(outputs, grammar) + tf.math.erf(0.0 * outputs[0, 0])
 
     _, _, tokenizer = make_models(6)
     generator = Clipped(tokenizer.vocabulary_size, embedding_dim=4, units=6)

@@ -92,6 +92,10 @@ def _unpack(data):
     if labels is None:
         return tokens, weights
 
+    labels = tf.convert_to_tensor(labels)
+    tokens = tf.convert_to_tensor(tokens)
+    if not labels.shape.is_compatible_with(tokens.shape):
+        raise ValueError(_NO_LABELS)
     is_same = tf.reduce_all(tf.equal(tf.cast(labels, tokens.dtype), tokens))
     with tf.control_dependencies([tf.debugging.Assert(is_same, [_NO_LABELS])]):
         return tf.identity(tokens), weights

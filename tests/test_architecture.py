@@ -14,20 +14,22 @@ import tfseqgan
 FOLDER = Path(tfseqgan.__file__).parent
 LAW = {
     "files": "",
-    "ops": "",
-    "music": "files",
+    "arguments": "",
+    "ops": "arguments",
+    "music": "arguments files",
     "datasets": "files music",
-    "models": "ops",
-    "objectives": "models ops",
+    "models": "arguments ops",
+    "objectives": "arguments models ops",
     "evaluation": "datasets models",
     "training": "evaluation files models objectives ops",
-    "serving": "evaluation files models music ops",
+    "serving": "arguments evaluation files models music ops",
     "runs": "datasets evaluation files models music objectives ops serving training",
     "cli": "datasets evaluation files runs",
 }
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability"}
 WITHOUT_TENSORFLOW = (
     "files",
+    "arguments",
     "cli",
     "music.",
     "datasets.",

@@ -31,6 +31,18 @@ def make_generator(seed=1, **options):
     return sg.Generator(V, **defaults | options)
 
 
+def make_generator_with_grammar(tokenizer, seed=1, **options):
+    """Returns a tiny generator that knows the durations of a tokenizer's tokens."""
+    keras.utils.set_random_seed(seed)
+
+    return sg.Generator(
+        tokenizer.vocabulary_size,
+        tokenizer.token_features,
+        tokenizer.token_durations,
+        **{"embedding_dim": 4, "units": 6} | options,
+    )
+
+
 def make_discriminator(seed=2, **options):
     """Returns a tiny discriminator whose weights depend on the seed."""
     keras.utils.set_random_seed(seed)

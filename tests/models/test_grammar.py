@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_score
+from tiny_models import make_generator_with_grammar
 
 import tfseqgan as sg
 from tfseqgan.models.decoding import complete_prefixes, score_sequences
@@ -46,15 +47,7 @@ def generators(tokenizers):
 
 def make_generator(tokenizer, seed=0, **options):
     """Returns a tiny generator whose preferences are strong and random."""
-    keras.utils.set_random_seed(seed)
-    generator = sg.Generator(
-        tokenizer.vocabulary_size,
-        tokenizer.token_features,
-        tokenizer.token_durations,
-        embedding_dim=4,
-        units=6,
-        **options,
-    )
+    generator = make_generator_with_grammar(tokenizer, seed, **options)
     generator.bias.assign(np.random.default_rng(seed).normal(size=generator.bias.shape))
 
     return generator

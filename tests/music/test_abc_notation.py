@@ -13,6 +13,7 @@ from fractions import Fraction
 import mido
 import numpy as np
 import pytest
+from key_examples import FEWEST_ACCIDENTALS
 
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.music.abc_notation import to_abc
@@ -498,17 +499,7 @@ def test_an_empty_score_is_one_bar_of_rest():
 # The header
 
 
-@pytest.mark.parametrize(
-    "pitches, key",
-    [
-        ((60, 62, 64), "C"),
-        ((66, 67, 71), "G"),
-        ((65, 70, 72), "F"),
-        ((61, 66, 68, 71, 63), "E"),
-        ((63, 68, 70, 65, 60), "Eb"),
-        ((60, 61, 65, 66), "Db"),
-    ],
-)
+@pytest.mark.parametrize("pitches, key", FEWEST_ACCIDENTALS)
 def test_a_tune_without_a_key_gets_the_one_with_fewest_accidentals(pitches, key):
     score = sing(*[24] * len(pitches), pitches=pitches, key=None)
 

@@ -2,6 +2,7 @@
 
 import mido
 import pytest
+from key_examples import FEWEST_ACCIDENTALS
 
 from tfseqgan.music.keys import best_key, parse_key, scale_of
 
@@ -26,18 +27,7 @@ def test_the_keys_are_those_that_midi_can_store():
             parse_key(name)
 
 
-@pytest.mark.parametrize(
-    "pitches, key",
-    [
-        ((60, 62, 64), "C"),
-        ((66, 67, 71), "G"),
-        ((65, 70, 72), "F"),
-        ((61, 66, 68, 71, 63), "E"),
-        ((63, 68, 70, 65, 60), "Eb"),
-        ((60, 61, 65, 66), "Db"),
-        ((), "C"),
-    ],
-)
+@pytest.mark.parametrize("pitches, key", [*FEWEST_ACCIDENTALS, ((), "C")])
 def test_the_best_key_needs_the_fewest_accidentals(pitches, key):
     assert best_key(pitches) == key
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from conftest import make_score
 from serving_models import export, make_models, read_meta_graph
 from tensorflow.core.protobuf import saved_model_pb2
+from tiny_models import make_generator_with_grammar
 
 import tfseqgan as sg
 from tfseqgan import cli
@@ -96,13 +97,7 @@ def test_a_generator_with_a_grammar_is_exported_within_the_list_and_samples_what
 ):
     scores = [make_score(seed, num_notes=9, num_chords=4) for seed in range(4)]
     tokenizer = sg.Tokenizer.fit(scores, interleave=interleave)
-    generator = sg.Generator(
-        tokenizer.vocabulary_size,
-        tokenizer.token_features,
-        tokenizer.token_durations,
-        embedding_dim=4,
-        units=6,
-    )
+    generator = make_generator_with_grammar(tokenizer)
     folder = export_saved_model(generator, tokenizer, tmp_path, length=30)
 
     sampler = sg.SavedSampler(folder.parent)

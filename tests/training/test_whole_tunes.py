@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import make_score
-from tiny_models import assert_same, snapshot
+from tiny_models import assert_same, make_generator_with_grammar, snapshot
 
 import tfseqgan as sg
 from tfseqgan.datasets.transposition import RandomTransposition
@@ -24,13 +24,7 @@ def rows(tokenizer):
 
 
 def make_generator(tokenizer):
-    generator = sg.Generator(
-        tokenizer.vocabulary_size,
-        tokenizer.token_features,
-        tokenizer.token_durations,
-        embedding_dim=4,
-        units=5,
-    )
+    generator = make_generator_with_grammar(tokenizer)
     generator.compile(sg.Adam(0.01))
 
     return generator

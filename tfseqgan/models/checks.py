@@ -5,8 +5,8 @@ from typing import SupportsIndex
 
 import numpy as np
 
+from tfseqgan.arguments import check_memory, whole_number
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
-from tfseqgan.ops.arguments import check_memory, whole_number
 
 
 def check_tokens(
@@ -40,6 +40,43 @@ def check_tokens(
         )
 
     return array.astype(np.int32)
+
+
+def check_token_table(
+    name: str,
+    values: np.ndarray | list[list[int]],
+    vocabulary_size: int,
+    num_columns: int | None = None,
+) -> np.ndarray:
+    """Returns what is known of each token as int32 [V, C], checked.
+
+    Args:
+        name: the caller's name for it, which is the tokenizer's too, for the message.
+        values: non-negative integers [V, C].
+        vocabulary_size: V.
+        num_columns: C, or None for any number from 1 on.
+
+    Raises:
+        ValueError: if the shape or the values do not fit the vocabulary.
+
+    Example:
+        >>> check_token_table("token_durations", [[0, 0], [24, 0]], 2, num_columns=2).dtype
+        dtype('int32')
+    """
+    table = np.asarray(values)
+    fits = table.ndim == 2 and len(table) == vocabulary_size and table.size > 0
+    if fits and num_columns is not None:
+        fits = table.shape[1] == num_columns
+
+    if not fits or not np.issubdtype(table.dtype, np.integer) or table.min() < 0:
+        columns = "parts" if num_columns is None else num_columns
+        raise ValueError(
+            f"{name} must be non-negative integers [V, {columns}] with V = vocabulary_size = "
+            f"{vocabulary_size}; received shape {table.shape} of {table.dtype}. Pass "
+            f"tokenizer.{name} together with tokenizer.vocabulary_size."
+        )
+
+    return table.astype(np.int32)
 
 
 def check_count(name: str, count: SupportsIndex, least: int = 1) -> int:

@@ -9,12 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.checks import check_count, check_size
-from tfseqgan.models.embedding import (
-    TokenEmbedding,
-    check_token_features,
-    count_embedding_weights,
-)
+from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.weight_counts import count_discriminator_weights
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 
@@ -119,7 +116,19 @@ class Discriminator(keras.Model):
         self.dropout_rate = dropout
         self.l2_weight = l2_weight
         self.end_token_id = end_token_id
-        self._check_size()
+        num_weights = count_discriminator_weights(
+            self.vocabulary_size,
+            self.embedding_dim,
+            self.filters,
+            self.kernel_sizes,
+            self.token_features,
+        )
+        check_size(
+            num_weights,
+            filters=self.filters,
+            embedding_dim=self.embedding_dim,
+            vocabulary_size=self.vocabulary_size,
+        )
 
         policy = {"dtype": self.dtype_policy}
         self.embedding = TokenEmbedding(
@@ -141,21 +150,6 @@ class Discriminator(keras.Model):
         )
         self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
-
-    def _check_size(self) -> None:
-        """Raises ValueError if this machine cannot hold the model."""
-        num_features = self.filters * len(self.kernel_sizes)
-        num_weights = self.embedding_dim * self.filters * sum(self.kernel_sizes)
-        num_weights += 2 * num_features * (num_features + 1)
-        num_weights += count_embedding_weights(
-            self.vocabulary_size, self.embedding_dim, self.token_features
-        )
-        check_size(
-            num_weights,
-            filters=self.filters,
-            embedding_dim=self.embedding_dim,
-            vocabulary_size=self.vocabulary_size,
-        )
 
     def _make_convolutions(self):
         """Returns one convolution a width, with the filters of all branches of that width."""

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.models.checks import check_token_table
+
 
 def check_token_features(
     token_features: np.ndarray | list[list[int]] | None, vocabulary_size: int
@@ -23,32 +25,7 @@ def check_token_features(
     if token_features is None:
         return None
 
-    features = np.asarray(token_features)
-    fits = features.ndim == 2 and len(features) == vocabulary_size and features.size
-    if not fits or not np.issubdtype(features.dtype, np.integer) or features.min() < 0:
-        raise ValueError(
-            "token_features must be non-negative integers [V, parts] with V = vocabulary_size = "
-            f"{vocabulary_size}; received shape {features.shape} of {features.dtype}. Pass "
-            "tokenizer.token_features together with tokenizer.vocabulary_size."
-        )
-
-    return features.astype(np.int32)
-
-
-def count_embedding_weights(
-    vocabulary_size: int, embedding_dim: int, token_features: np.ndarray | None
-) -> int:
-    """Counts the weights of a `TokenEmbedding` before it is made.
-
-    Example:
-        >>> count_embedding_weights(5, 3, np.array([[0], [0], [1], [1], [1]]))
-        21
-    """
-    num_rows = vocabulary_size
-    if token_features is not None:
-        num_rows += sum(int(largest) + 1 for largest in token_features.max(axis=0))
-
-    return num_rows * embedding_dim
+    return check_token_table("token_features", token_features, vocabulary_size)
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")

@@ -1,6 +1,5 @@
 """G: the LSTM that writes sequences, one token after the other (the paper, sections 3.1 and 4)."""
 
-import contextlib
 from typing import Any, NamedTuple
 
 import keras
@@ -9,14 +8,11 @@ import tensorflow as tf
 
 from tfseqgan.models.checks import check_count, check_prompt, check_size
 from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
-from tfseqgan.models.embedding import (
-    TokenEmbedding,
-    check_token_features,
-    count_embedding_weights,
-)
-from tfseqgan.models.graphs import check_process
+from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.likelihood_model import LikelihoodModel
 from tfseqgan.models.token_clock import TokenClock, check_token_durations
+from tfseqgan.models.weight_counts import count_generator_weights
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.lstm import (
     Gates,
@@ -26,7 +22,6 @@ from tfseqgan.ops.lstm import (
     lstm_states,
     lstm_step,
 )
-from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.sampling import check_sampling, pad_rows, row_seeds
 
 
@@ -71,49 +66,8 @@ class DecodingCache(NamedTuple):
     gates: Gates
 
 
-_NO_LABELS = (
-    "y must be None, or x itself: a generator learns the tokens of x, each from those before it. "
-    "Received other labels, which would have no effect. Leave them out."
-)
-
-
-def _labels_of(tokens, labels, weights):
-    """Returns the labels that Keras needs to pass weights on: the tokens; refuses others."""
-    if labels is not None and not np.array_equal(np.asarray(tokens), np.asarray(labels)):
-        raise ValueError(_NO_LABELS)
-
-    # Keras drops the weights of data that comes without labels.
-    return None if weights is None else tokens
-
-
-def _unpack(data):
-    """Returns the tokens and the weights of a batch, whose labels must be the tokens."""
-    tokens, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if labels is None:
-        return tokens, weights
-
-    labels = tf.convert_to_tensor(labels)
-    tokens = tf.convert_to_tensor(tokens)
-    if not labels.shape.is_compatible_with(tokens.shape):
-        raise ValueError(_NO_LABELS)
-    is_same = tf.reduce_all(tf.equal(tf.cast(labels, tokens.dtype), tokens))
-    with tf.control_dependencies([tf.debugging.Assert(is_same, [_NO_LABELS])]):
-        return tf.identity(tokens), weights
-
-
-@contextlib.contextmanager
-def _errors_of_labels():
-    """Raises ValueError where a graph found labels that are not the tokens."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        if _NO_LABELS[:20] in str(error):
-            raise ValueError(_NO_LABELS) from error
-        raise
-
-
 @keras.saving.register_keras_serializable(package="tfseqgan")
-class Generator(keras.Model):
+class Generator(LikelihoodModel):
     """A language model of tokens, p(y) = Π_t p(yₜ | y₍<t₎): an embedding, one LSTM, a projection.
 
     `compile` and `fit` do maximum likelihood on an array of token rows; `generate` samples;
@@ -171,7 +125,19 @@ class Generator(keras.Model):
         self.embedding_dim = check_count("embedding_dim", embedding_dim)
         self.units = check_count("units", units)
         self.dropout_rate = dropout
-        self._check_size()
+        num_weights = count_generator_weights(
+            self.vocabulary_size,
+            self.embedding_dim,
+            self.units,
+            self.token_features,
+            has_clock=token_durations is not None,
+        )
+        check_size(
+            num_weights,
+            units=self.units,
+            embedding_dim=self.embedding_dim,
+            vocabulary_size=self.vocabulary_size,
+        )
         self.pad_token_id = pad_token_id
         self.end_token_id = end_token_id
 
@@ -201,7 +167,6 @@ class Generator(keras.Model):
         self.projection = keras.layers.Dense(
             self.embedding_dim if is_tied else self.vocabulary_size, **policy, name="projection"
         )
-        self.nll_metric = keras.metrics.Mean(name="nll")
         self.build()
 
     def _required_end_token_id(self) -> int:
@@ -212,21 +177,6 @@ class Generator(keras.Model):
             )
 
         return self.end_token_id
-
-    def _check_size(self) -> None:
-        """Raises ValueError if this machine cannot hold the model."""
-        sizes = {
-            "units": self.units,
-            "embedding_dim": self.embedding_dim,
-            "vocabulary_size": self.vocabulary_size,
-        }
-        num_inputs = self.embedding_dim + self.units + 1
-        num_outputs = self.vocabulary_size if self.token_features is None else self.embedding_dim
-        num_weights = 4 * self.units * num_inputs + (self.units + 1) * num_outputs
-        num_weights += count_embedding_weights(
-            self.vocabulary_size, self.embedding_dim, self.token_features
-        )
-        check_size(num_weights, **sizes)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates every weight, once; the constructor calls it, since it needs no input shape."""
@@ -353,96 +303,6 @@ class Generator(keras.Model):
             kernel = tf.concat([kernel, mask], axis=0)
 
         return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
-
-    def nll(
-        self, tokens: Tokens, training: bool = False, weights: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """Computes the mean NLL of tokens in nats per token, over the tokens that count.
-
-            −Σ_b Σ_t wₜ mₜ log p(yₜ | y₍<t₎) / Σ_b Σ_t mₜ
-
-        Args:
-            tokens: int [B, T].
-            training: whether dropout is on.
-            weights: float [B] or [B, T], Keras' sample weights, or None for 1. As in Keras a loss
-                is not divided by them, and the metric `nll` is.
-
-        Returns:
-            float32 [].
-        """
-        tokens = tf.cast(tokens, tf.int32)
-        mask = sequence_mask(tokens, self.end_token_id)  # [B, T]
-        nll = -self.token_log_probs(tokens, training)  # [B, T]
-        if weights is None:
-            self.nll_metric.update_state(nll, sample_weight=mask)
-            return masked_mean(nll, mask)
-
-        weights = tf.reshape(tf.cast(weights, nll.dtype), [tf.shape(tokens)[0], -1])  # [B, 1 or T]
-        self.nll_metric.update_state(nll, sample_weight=mask * weights)
-
-        return masked_mean(nll * weights, mask)
-
-    def fit(
-        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
-    ) -> keras.callbacks.History:
-        """Trains by maximum likelihood, as `keras.Model.fit`, whose other arguments it takes.
-
-        The tokens are their own labels. Weights are those of sequences or of tokens.
-
-        Args:
-            x: int [N, T], or a dataset of such batches; with weights a batch is (x, x, weights).
-            y: None, or `x` itself.
-            *args: those of `keras.Model.fit`.
-            sample_weight: float [N] or [N, T], or None for 1.
-            **options: those of `keras.Model.fit`.
-
-        Returns:
-            keras.callbacks.History.
-
-        Raises:
-            ValueError: if `y` is something else than `x`.
-        """
-        check_process()
-        labels = _labels_of(x, y, sample_weight)
-        with _errors_of_labels():
-            return super().fit(x, labels, *args, sample_weight=sample_weight, **options)
-
-    def evaluate(
-        self, x: Any = None, y: Any = None, *args: Any, sample_weight: Any = None, **options: Any
-    ) -> Any:
-        """Computes what `fit` reports, as `keras.Model.evaluate`; arguments as of `fit`."""
-        check_process()
-        labels = _labels_of(x, y, sample_weight)
-        with _errors_of_labels():
-            return super().evaluate(x, labels, *args, sample_weight=sample_weight, **options)
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Takes the step down the mean NLL of a batch that `fit` asks for."""
-        tokens, weights = _unpack(data)
-        with tf.GradientTape() as tape:
-            loss = self.nll(tokens, training=True, weights=weights)
-            scaled = self.optimizer.scale_loss(loss)
-
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-
-        return self._figures(loss, tokens, weights)
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Computes what Keras' `evaluate` and the validation of `fit` report of a batch."""
-        tokens, weights = _unpack(data)
-
-        return self._figures(self.nll(tokens, weights=weights), tokens, weights)
-
-    def _figures(self, loss, tokens, weights):
-        """Returns Keras' figures by name; the metrics that `compile` was given read the logits."""
-        metrics = {metric.name: metric for metric in self.metrics}
-        if "loss" in metrics:
-            metrics["loss"].update_state(loss, sample_weight=tf.shape(tokens)[0])
-        if "compile_metrics" in metrics:
-            return self.compute_metrics(tokens, tokens, self(tokens), weights)
-
-        return self.get_metrics_result()
 
     def seed_dropout(self, seed: tuple[int, int]) -> None:
         """Restarts the random numbers of dropout from two integers, so that a run repeats."""

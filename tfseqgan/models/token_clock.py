@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.models.checks import check_token_table
 from tfseqgan.ops.masking import FORBIDDEN
 
 # What a token does, by its durations.
@@ -107,16 +108,7 @@ def check_token_durations(
     if token_durations is None:
         return None
 
-    durations = np.asarray(token_durations)
-    fits = durations.shape == (vocabulary_size, 2)
-    if not fits or not np.issubdtype(durations.dtype, np.integer) or durations.min() < 0:
-        raise ValueError(
-            "token_durations must be non-negative integers [V, 2] with V = vocabulary_size = "
-            f"{vocabulary_size}; received shape {durations.shape} of {durations.dtype}. Pass "
-            "tokenizer.token_durations together with tokenizer.vocabulary_size."
-        )
-
-    return durations.astype(np.int32)
+    return check_token_table("token_durations", token_durations, vocabulary_size, num_columns=2)
 
 
 def _kinds_of_tokens(durations: np.ndarray, pad_token_id: int, end_token_id: int) -> np.ndarray:

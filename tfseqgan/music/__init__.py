@@ -1,4 +1,4 @@
-"""A tune as plain values, in and out. May import: files.
+"""A tune as plain values, in and out. May import: arguments, files.
 
 pitch_spelling    names of pitches, on the line of fifths
 keys              names of keys; the key that fits

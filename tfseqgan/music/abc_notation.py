@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
+from tfseqgan.arguments import whole_number
 from tfseqgan.music.chord_symbols import chord_symbols
 from tfseqgan.music.keys import Key, best_key, parse_key
 from tfseqgan.music.metre import bar_ticks, first_bar_line
@@ -21,7 +22,7 @@ from tfseqgan.music.pitch_spelling import (
     spell,
     to_fifths,
 )
-from tfseqgan.music.score import TICKS_PER_QUARTER, Score, whole_number
+from tfseqgan.music.score import TICKS_PER_QUARTER, Score
 from tfseqgan.music.written_notes import Segment, Word, written_bars
 
 ACCIDENTAL_SIGNS = {-1: "_", 0: "=", 1: "^"}

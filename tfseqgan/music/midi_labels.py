@@ -73,9 +73,9 @@ def find_labels(
 ) -> Labels:
     """Finds the key, time signature and tempo of a tune.
 
-    Of several messages of one kind at one tick, the last one rules. So it does in players, which
-    merge the tracks. Between tracks this does not hold for keys: the later tracks of an orchestra
-    may be those of drums or of transposing instruments, and the first track rules.
+    Of several messages of one kind at one tick, the last one rules, as in programs that play MIDI
+    files and merge the tracks. Between tracks this does not hold for keys: the later tracks of an
+    orchestra may be those of drums or of transposing instruments, and the first track rules.
 
     What is in force between the first note and the last counts. The time signature is the first
     that is in force for more than one of its bars and for a quarter of that time, so that a pick-up

@@ -8,11 +8,11 @@ import dataclasses
 import itertools
 import math
 import numbers
-import operator
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tfseqgan.arguments import whole_number
 from tfseqgan.music.keys import parse_key
 
 TICKS_PER_QUARTER = 24
@@ -24,32 +24,6 @@ eighths (8) and sixteenths (4).
 
 LONGEST_TICKS = 256 * TICKS_PER_QUARTER
 """The longest note or chord of a score; the longest Nottingham drone lasts 129 quarter notes."""
-
-
-def whole_number(what: str, value: Any) -> int:
-    """Returns a whole number of any type, such as NumPy's, as an int.
-
-    Args:
-        what: what the number is, for the message.
-        value: the number.
-
-    Raises:
-        ValueError: if it is a bool or has no type of whole numbers.
-
-    Example:
-        >>> import numpy as np
-        >>> whole_number("pitch", np.uint8(60))
-        60
-    """
-    try:
-        if not isinstance(value, bool):
-            return operator.index(value)
-    except TypeError:
-        pass
-
-    raise ValueError(
-        f"{what} must be a whole number: expected an integer, received {value!r}. Pass an int."
-    )
 
 
 def _check_event(event: "Note | Chord", pitches: Sequence[int]) -> None:

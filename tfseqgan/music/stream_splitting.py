@@ -108,7 +108,8 @@ def is_double_stop(group: Sequence[TimedPitch]) -> bool:
         >>> is_double_stop([(0, 24, 67), (0, 24, 71)]), is_double_stop([(0, 48, 43), (0, 24, 71)])
         (True, False)
     """
-    low, high = group[0], group[-1]
+    low = group[0]
+    high = group[-1]
     if low[2] == high[2]:
         return True
 

@@ -1,4 +1,4 @@
-"""What a generator is trained for: the paper's section 3.2. May import: models, ops.
+"""What a generator is trained for: the paper's section 3.2. May import: arguments, models, ops.
 
 names      the names of rewards, credits, baselines and recipes, for configurations
 returns    discounted reward to go

@@ -10,8 +10,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from tfseqgan.arguments import real_number
 from tfseqgan.objectives.names import BASELINE_NAMES
-from tfseqgan.ops.arguments import real_number
 
 
 def initial_state(dtype: tf.DType = tf.float32) -> tf.Tensor:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfseqgan.arguments import whole_number
 from tfseqgan.models.decoding import complete_prefixes
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.objectives.names import CREDIT_NAMES
 from tfseqgan.objectives.returns import reward_to_go
-from tfseqgan.ops.arguments import whole_number
 
 _MOST_COMPLETIONS = 4096
 """Completions sampled at a time: a step of them needs 4,096 rows of V logits, below 100 MB."""

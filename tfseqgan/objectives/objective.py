@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from tfseqgan.arguments import real_number
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.objectives import rewards
 from tfseqgan.objectives.baselines import NoBaseline, initial_state
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.objectives.returns import reward_to_go
 from tfseqgan.objectives.rewards import check_rewards
-from tfseqgan.ops.arguments import real_number
 
 
 class Reward(Protocol):

@@ -1,8 +1,7 @@
 """Tensor functions and kernels; readers of the algorithm need not open it.
 
-May import: nothing of tfseqgan.
+May import: arguments.
 
-arguments             whole numbers, float32 and memory, checked before TensorFlow
 gradients             gradients of kernels, left out where none is asked for
 devices               the one device switch
 masking               sequence_mask, masked_mean

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.ops.arguments import (
+from tfseqgan.arguments import (
     LARGEST_INT32,
     SMALLEST_FLOAT32,
     check_memory,

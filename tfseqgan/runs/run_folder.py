@@ -524,7 +524,7 @@ def open_run_to_resume(run: Path | str) -> OpenedRun:
 
 
 def record(folder: Path, hashes: dict[str, str]) -> None:
-    """Adds hashes of files to a run's manifest; one that is damaged is made anew."""
+    """Adds hashes of files to a run's manifest; a damaged one is replaced."""
     try:
         earlier = read_manifest(folder)
     except (OSError, ValueError):

@@ -23,6 +23,10 @@ from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import lock_folder, write_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.weight_counts import (
+    count_discriminator_weights,
+    count_generator_weights,
+)
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
 from tfseqgan.objectives.credit import CREDITS
@@ -47,7 +51,6 @@ from tfseqgan.runs.run_folder import (
     write_tunes,
 )
 from tfseqgan.runs.settings import Settings
-from tfseqgan.serving.keras_files import count_weights
 from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
@@ -109,20 +112,16 @@ def _check_memory(data: Windows, settings: Settings) -> None:
     logits. TensorFlow would end the process, or the system would.
     """
     tokenizer = data.tokenizer
-    features = tokenizer.token_features.tolist() if settings.embedding == "parts" else None
-    vocabulary = {"vocabulary_size": tokenizer.vocabulary_size, "token_features": features}
-    num_weights = count_weights(
-        Generator,
-        vocabulary | {"embedding_dim": settings.embedding_dim, "units": settings.units},
+    features = tokenizer.token_features if settings.embedding == "parts" else None
+    num_weights = count_generator_weights(
+        tokenizer.vocabulary_size, settings.embedding_dim, settings.units, features
     )
-    num_weights += count_weights(
-        Discriminator,
-        vocabulary
-        | {
-            "embedding_dim": settings.discriminator_embedding_dim,
-            "filters": settings.filters,
-            "kernel_sizes": list(settings.kernel_sizes),
-        },
+    num_weights += count_discriminator_weights(
+        tokenizer.vocabulary_size,
+        settings.discriminator_embedding_dim,
+        settings.filters,
+        settings.kernel_sizes,
+        features,
     )
 
     batch_size = max(settings.pretraining_batch_size, settings.batch_size)

@@ -1,4 +1,4 @@
-"""Models in files and behind servers. May import: evaluation, files, models, music, ops.
+"""Models in files and behind servers. May import: arguments, evaluation, files, models, music, ops.
 
 manifest           the hash of each file of a folder
 keras_files        `.keras` files, looked at before they are loaded

@@ -12,12 +12,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfseqgan.arguments import whole_number
 from tfseqgan.files import write_json
 from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.ops.arguments import whole_number
 from tfseqgan.ops.sampling import check_sampling
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
 from tfseqgan.serving.signatures import SAMPLING_INPUTS, Signature, make_signatures

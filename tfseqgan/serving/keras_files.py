@@ -28,7 +28,10 @@ import numpy as np
 from tfseqgan.files import parse_json
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
-from tfseqgan.models.token_clock import NUM_ROWS
+from tfseqgan.models.weight_counts import (
+    count_discriminator_weights,
+    count_generator_weights,
+)
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -107,44 +110,21 @@ def _check_compile_config(config: Any) -> None:
         _check_keras_object(without_rate, "keras.optimizers", "the optimizer")
 
 
-def _count_embedding(settings: Mapping[str, Any]) -> int:
-    """Returns the number of weights of a `TokenEmbedding`."""
-    features = settings["token_features"] or []
-    rows = settings["vocabulary_size"] + sum(max(part) + 1 for part in zip(*features, strict=True))
-
-    return rows * settings["embedding_dim"]
-
-
-def _count_generator(settings: Mapping[str, Any]) -> int:
-    """Returns the number of weights of a `Generator`."""
-    vocabulary_size = settings["vocabulary_size"]
-    embedding_dim = settings["embedding_dim"]
-    units = settings["units"]
-    is_tied = settings["token_features"] is not None
-
-    lstm = 4 * units * (embedding_dim + units + 1)
-    projection = (units + 1) * (embedding_dim if is_tied else vocabulary_size)
-    bias = vocabulary_size if is_tied else 0
-    clock = NUM_ROWS * embedding_dim if settings.get("token_durations") else 0
-
-    return _count_embedding(settings) + lstm + projection + bias + clock + embedding_dim
-
-
-def _count_discriminator(settings: Mapping[str, Any]) -> int:
-    """Returns the number of weights of a `Discriminator`."""
-    filters = settings["filters"]
-    kernel_sizes = settings["kernel_sizes"]
-    num_features = filters * len(kernel_sizes)
-
-    convolutions = sum(filters * (width * settings["embedding_dim"] + 1) for width in kernel_sizes)
-    highway = 2 * num_features * (num_features + 1)
-
-    return _count_embedding(settings) + convolutions + highway + num_features + 1
-
-
 _COUNTS: dict[type, Callable[[Mapping[str, Any]], int]] = {
-    Generator: _count_generator,
-    Discriminator: _count_discriminator,
+    Generator: lambda settings: count_generator_weights(
+        settings["vocabulary_size"],
+        settings["embedding_dim"],
+        settings["units"],
+        settings["token_features"],
+        has_clock=bool(settings.get("token_durations")),
+    ),
+    Discriminator: lambda settings: count_discriminator_weights(
+        settings["vocabulary_size"],
+        settings["embedding_dim"],
+        settings["filters"],
+        settings["kernel_sizes"],
+        settings["token_features"],
+    ),
 }
 
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfseqgan.arguments import SMALLEST_FLOAT32
 from tfseqgan.models.decoding import score_sequences
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
-from tfseqgan.ops.arguments import SMALLEST_FLOAT32
 from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
 
 Signature = Callable[..., dict[str, tf.Tensor]]

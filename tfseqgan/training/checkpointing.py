@@ -204,7 +204,8 @@ class RunState(tf.train.experimental.PythonState):
     def _check_code(self, theirs: dict[str, Identity]) -> None:
         """Raises OtherRunError unless the functions are this run's, as far as can be known."""
         for name in sorted(self.code.keys() & theirs.keys()):
-            saved, now = theirs[name], self.code[name]
+            saved = theirs[name]
+            now = self.code[name]
             if is_known_to_differ(saved, now):
                 raise OtherRunError(
                     f"The checkpoint belongs to a run with another {name} (saved {saved['name']} "
@@ -226,7 +227,8 @@ class RunState(tf.train.experimental.PythonState):
         A checkpoint holds a number and not a schedule, so that one cannot replace the other.
         """
         for name in sorted(self.optimizers.keys() & theirs.keys()):
-            saved, now = theirs[name]["learning_rate"], self.optimizers[name]["learning_rate"]
+            saved = theirs[name]["learning_rate"]
+            now = self.optimizers[name]["learning_rate"]
             if isinstance(saved, dict) != isinstance(now, dict):
                 raise OtherRunError(
                     f"The checkpoint belongs to a run whose {name} had the learning rate {saved}, "

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.ops import arguments
-from tfseqgan.ops.arguments import (
+from tfseqgan import arguments
+from tfseqgan.arguments import (
     SMALLEST_FLOAT32,
     check_memory,
     format_bytes,

@@ -1,0 +1,83 @@
+"""How many weights a model has, by its arguments alone: before it is made, or loaded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfseqgan.models.token_clock import NUM_ROWS
+
+Features = np.ndarray | Sequence[Sequence[int]] | None
+"""The parts of each token, integers [V, P], or None."""
+
+
+def _count_embedding(vocabulary_size: int, embedding_dim: int, token_features: Features) -> int:
+    """Counts the weights of a `TokenEmbedding`."""
+    num_rows = vocabulary_size
+    if token_features is not None and len(token_features):
+        num_rows += sum(int(largest) + 1 for largest in np.asarray(token_features).max(axis=0))
+
+    return num_rows * embedding_dim
+
+
+def count_generator_weights(
+    vocabulary_size: int,
+    embedding_dim: int,
+    units: int,
+    token_features: Features = None,
+    has_clock: bool = False,
+) -> int:
+    """Counts the weights of a `Generator`.
+
+    Args:
+        vocabulary_size: V.
+        embedding_dim: D.
+        units: H.
+        token_features: the parts of each token, or None for the table embedding.
+        has_clock: whether it knows the durations of its tokens.
+
+    Returns:
+        The number of weights.
+
+    Example:
+        >>> count_generator_weights(7, embedding_dim=4, units=8)
+        511
+    """
+    is_tied = token_features is not None
+    lstm = 4 * units * (embedding_dim + units + 1)
+    projection = (units + 1) * (embedding_dim if is_tied else vocabulary_size)
+    bias = vocabulary_size if is_tied else 0
+    clock = NUM_ROWS * embedding_dim if has_clock else 0
+    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
+
+    return embedding + lstm + projection + bias + clock + embedding_dim  # and the opening vector
+
+
+def count_discriminator_weights(
+    vocabulary_size: int,
+    embedding_dim: int,
+    filters: int,
+    kernel_sizes: Sequence[int],
+    token_features: Features = None,
+) -> int:
+    """Counts the weights of a `Discriminator`.
+
+    Args:
+        vocabulary_size: V.
+        embedding_dim: D.
+        filters: of each width.
+        kernel_sizes: the widths.
+        token_features: the parts of each token, or None for the table embedding.
+
+    Returns:
+        The number of weights.
+
+    Example:
+        >>> count_discriminator_weights(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+        161
+    """
+    num_features = filters * len(kernel_sizes)
+    convolutions = sum(filters * (width * embedding_dim + 1) for width in kernel_sizes)
+    highway = 2 * num_features * (num_features + 1)
+    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
+
+    return embedding + convolutions + highway + num_features + 1

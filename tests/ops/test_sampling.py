@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from enumeration import chi_square_p
 
+from tfseqgan import arguments
 from tfseqgan.arguments import SMALLEST_FLOAT32
-from tfseqgan.ops import arguments
 from tfseqgan.ops.sampling import (
     ROWS_PER_BLOCK,
     check_sampling,

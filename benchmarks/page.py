@@ -77,6 +77,28 @@ def presets_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def grammar_table(result: dict[str, Any]) -> str:
+    """Returns what the grammar costs as a Markdown table."""
+    lines = [
+        "| tokens | vocabulary | likelihood step, seconds | with the grammar | sampling, seconds "
+        "| with the grammar | ms a tune | with the grammar |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in result.items():
+        cells = [
+            f"{row['vocabulary']:,}",
+            f"{row['step_seconds']:.3f}",
+            f"{row['step_seconds_with_grammar'] / row['step_seconds']:.2f} ×",
+            f"{row['sampling_seconds']:.3f}",
+            f"{row['sampling_seconds_with_grammar'] / row['sampling_seconds']:.2f} ×",
+            f"{row['milliseconds_a_tune']:.1f}",
+            f"{row['milliseconds_a_tune_with_grammar']:.1f}",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+
+    return "\n".join(lines)
+
+
 def machine_line(result: dict[str, Any]) -> str:
     """Returns what the suite ran on, and the figures that stand in no table."""
     machine = result["machine"]
@@ -103,6 +125,7 @@ TABLES = {
     "machine": ("cpu.json", machine_line),
     "kernels": ("kernels.json", kernels_table),
     "presets": ("presets.json", presets_table),
+    "grammar": ("grammar.json", grammar_table),
 }
 """The marked parts of the page: the file of each, and what makes text of it."""
 

@@ -18,10 +18,11 @@ import time
 from pathlib import Path
 
 from tfseqgan.files import write_json
-from tfseqgan.runs.settings import PRESETS, Settings
+from tfseqgan.runs.settings import PRESETS, TOKENS_OF_THE_PAPER, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "presets.json"
+SETTINGS_OF_0_1_0 = TOKENS_OF_THE_PAPER | {"length": 100, "pretraining_batch_size": 32}
 ROUNDS = {"quick": 6, "default": 3, "paper": 2}  # the first one of each compiles
 
 
@@ -75,10 +76,12 @@ def time_round(tree: Path, preset: str) -> dict[str, float]:
 
 
 def time_quick_run(tree: Path, data: str | None) -> dict[str, float]:
-    """Returns the seconds of `tfseqgan train --preset quick`."""
+    """Returns the seconds of `tfseqgan train --preset quick` on the tokens of 0.1.0."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["-c", "from tfseqgan.cli import run; run()", "train", "--preset", "quick"]
         flags = ["--out", f"{folder}/run"] + (["--data", data] if data else [])
+        if tree == ROOT:
+            flags += [f"--{name}={value}" for name, value in SETTINGS_OF_0_1_0.items()]
         started = time.perf_counter()
         run(tree, *command, *flags)
 

@@ -308,6 +308,10 @@ class Bench:
         self.add("reading and tokenizing", tokenize, repeats=1)
 
 
+MEMORY_ROUNDS = 200
+"""Rounds of tiny models after whose quarters the memory is read."""
+
+
 class _MemoryMeter(keras.callbacks.Callback):
     """Keeps the process' megabytes after every 50th round."""
 
@@ -317,7 +321,7 @@ class _MemoryMeter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Reads the process' resident pages."""
-        if (epoch + 1) % 50 == 0:
+        if (epoch + 1) % (MEMORY_ROUNDS // 4) == 0:
             pages = int(Path("/proc/self/statm").read_text().split()[1])
             self.megabytes[epoch + 1] = pages * resource.getpagesize() // 2**20
 
@@ -339,7 +343,7 @@ def memory_by_round() -> dict[int, int]:
         discriminator,
         data,
         sg.seqgan(4),
-        rounds=200,
+        rounds=MEMORY_ROUNDS,
         batch_size=8,
         discriminator_batch_size=8,
         validation_data=data[:9],

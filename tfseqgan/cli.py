@@ -44,7 +44,16 @@ def _read_integers(text: str) -> tuple[int, ...]:
         ) from error
 
 
+def _read_yes_no(text: str) -> bool:
+    """Reads a flag such as "True"."""
+    if text not in ("True", "False"):
+        raise argparse.ArgumentTypeError(f"expected True or False, received {text!r}")
+
+    return text == "True"
+
+
 _FLAG_TYPES: dict[Any, tuple[Any, str]] = {
+    bool: (_read_yes_no, "BOOL"),
     int: (int, "INT"),
     float: (float, "FLOAT"),
     float | None: (float, "FLOAT"),

@@ -114,5 +114,54 @@ def test_published_windows_have_no_start_or_end_token_and_keep_their_own_vocabul
 
     assert data.end_token_id() is None
     assert not data.starts_with_start_token()
+    assert not data.has_grammar
     assert np.array_equal(data.train, published.train)
     assert np.array_equal(data.validation, published.validation)
+
+
+WHOLE = OPTIONS | {
+    "length": 400,
+    "interleave": True,
+    "random_transposition": True,
+    "whole_tunes": True,
+}
+
+
+@pytest.fixture(scope="module")
+def whole_tunes():
+    return load_windows(None, **WHOLE)
+
+
+def test_a_row_is_a_whole_tune_and_all_rows_are_as_long_as_the_longest(whole_tunes):
+    rows = np.concatenate([whole_tunes.train, whole_tunes.validation])
+
+    assert whole_tunes.train.shape[1] == whole_tunes.validation.shape[1] <= 400
+    assert (rows[:, 0] == START).all()
+    assert ((rows == END).sum(axis=1) == 1).all()
+    assert (rows[:, -1] != 0).any()
+
+
+def test_a_tune_that_is_too_long_goes_on_in_a_row_of_its_own():
+    rows = load_windows(None, **WHOLE | {"length": 50})
+    first, second = np.flatnonzero(rows.train_tunes == 0)[:2]
+
+    assert rows.train.shape[1] == 50
+    assert rows.train[first, 0] == START
+    assert rows.train[first, -1] not in (0, END)
+    assert rows.train[second, 0] != START
+
+
+def test_training_tunes_are_moved_to_other_keys_in_every_epoch(whole_tunes):
+    augment = whole_tunes.in_other_keys(seed=0)
+
+    first, second = augment(0), augment(1)
+
+    assert first.shape == whole_tunes.train.shape
+    assert (first != second).any(axis=1).mean() > 0.7
+    np.testing.assert_array_equal(augment(0), first)
+    np.testing.assert_array_equal(first == END, whole_tunes.train == END)
+
+
+def test_windows_whose_tunes_are_not_known_have_no_other_keys():
+    with pytest.raises(ValueError, match="mine holds windows whose tunes are not known"):
+        make_windows([[3, END]]).in_other_keys(seed=0)

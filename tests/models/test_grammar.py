@@ -45,6 +45,19 @@ def generators(tokenizers):
     return {name: make_generator(tokenizer) for name, tokenizer in tokenizers.items()}
 
 
+@pytest.fixture(scope="module")
+def trained(tokenizers, rows):
+    """Generators that have learned a few tunes."""
+    generators = {}
+    for name, tokenizer in tokenizers.items():
+        generator = make_generator(tokenizer)
+        generator.compile(sg.Adam(0.01))
+        sg.pretrain(generator, rows[name], epochs=60, batch_size=B, seed=0, verbose=0)
+        generators[name] = generator
+
+    return generators
+
+
 def make_generator(tokenizer, seed=0, **options):
     """Returns a tiny generator whose preferences are strong and random."""
     generator = make_generator_with_grammar(tokenizer, seed, **options)
@@ -205,6 +218,67 @@ def test_a_generator_with_durations_is_saved_with_them(generators, rows, tmp_pat
     loaded = keras.models.load_model(tmp_path / "generator.keras")
 
     np.testing.assert_array_equal(loaded(rows["interleaved"]), generator(rows["interleaved"]))
+
+
+@every_tokenizer
+def test_the_first_token_that_cannot_follow_is_found(generators, rows, openings, name):
+    generator = generators[name]
+    broken = np.tile(openings[name], (700, 1))  # more rows than are checked at once
+    row, index = len(broken) - 2, 3
+    state = generator.clock.states_before(broken[row : row + 1])
+    forbidden = generator.clock.mask[generator.clock.grammar(state)[0, index]] < 0
+    broken[row, index] = np.flatnonzero(forbidden)[-1]
+
+    assert generator.find_grammar_break(rows[name]) is None
+    assert generator.find_grammar_break(broken) == (row, index)
+
+
+@every_tokenizer
+def test_data_that_breaks_the_grammar_is_refused_before_it_is_learned(tokenizers, rows, name):
+    generator = make_generator(tokenizers[name])
+    generator.compile(sg.Adam(0.01))
+    broken = rows[name].copy()
+    broken[1, 0] = 1
+    broken[1, 1:] = 1
+
+    message = "breaks the grammar of .* token 1 at index 1 of row 1 cannot follow"
+    with pytest.raises(ValueError, match=f"^data {message}"):
+        sg.pretrain(generator, broken, batch_size=B, verbose=0)
+    with pytest.raises(ValueError, match=f"^validation_data {message}"):
+        sg.pretrain(generator, rows[name], batch_size=B, validation_data=broken, verbose=0)
+    with pytest.raises(ValueError, match=f"^data {message}"):
+        sg.evaluate(generator, None, broken)
+
+
+def test_a_generator_without_durations_takes_any_order(tokenizers):
+    tokenizer = tokenizers["combined"]
+    generator = sg.Generator(tokenizer.vocabulary_size, embedding_dim=2, units=3)
+
+    assert generator.find_grammar_break(np.array([[1, 1, 1]])) is None
+
+
+@pytest.mark.slow
+@every_tokenizer
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 0.7},
+        {"temperature": 1.0},
+        {"temperature": 1.3},
+        {"temperature": 1.3, "top_k": 20},
+        {"temperature": 1.0, "top_p": 0.9},
+    ],
+    ids=str,
+)
+def test_of_10000_samples_of_a_trained_generator_every_one_fits(trained, tokenizers, name, options):
+    tokenizer = tokenizers[name]
+    prompts = np.array([tokenizer.start_token_id])
+
+    samples = trained[name].generate(10_000, 40, prompt=prompts, seed=3, **options)
+
+    assert (samples == tokenizer.end_token_id).any(axis=1).mean() > 0.2
+    for row in samples:
+        assert_voices_fit(tokenizer, row)
 
 
 def test_sequences_without_an_end_have_no_grammar(tokenizers):

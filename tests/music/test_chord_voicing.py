@@ -1,6 +1,8 @@
 """Claims about tfseqgan.music.chord_voicing."""
 
-from tfseqgan.music.chord_voicing import LOWEST_PITCH, close_chords
+import pytest
+
+from tfseqgan.music.chord_voicing import LOWEST_ROOT, close_chords, close_position
 from tfseqgan.music.score import Chord, Note, Score
 
 
@@ -17,11 +19,38 @@ def test_chords_keep_their_times_and_pitch_classes(random_scores):
             }
 
 
-def test_every_pitch_lies_in_the_octave_from_the_lowest(random_scores):
+def test_the_lowest_pitch_is_in_the_octave_from_c2_and_the_others_within_one_octave(random_scores):
     for score in random_scores:
-        pitches = [pitch for chord in close_chords(score).chords for pitch in chord.pitches]
+        for chord in close_chords(score).chords:
+            assert LOWEST_ROOT <= chord.pitches[0] < LOWEST_ROOT + 12
+            assert chord.pitches[-1] < chord.pitches[0] + 12
 
-        assert all(LOWEST_PITCH <= pitch < LOWEST_PITCH + 12 for pitch in pitches)
+
+@pytest.mark.parametrize("root", range(12))
+@pytest.mark.parametrize(
+    "chord",
+    [(0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 10), (0, 4, 7, 11), (0, 3, 7, 10), (0, 3, 6, 10)],
+)
+def test_triads_and_seventh_chords_of_any_inversion_get_their_root(chord, root):
+    lowest = LOWEST_ROOT + root
+    in_root_position = tuple(lowest + step for step in chord)
+
+    for inversion in range(len(chord)):
+        pitches = [pitch + 12 * (index < inversion) for index, pitch in enumerate(in_root_position)]
+
+        assert close_position(pitches) == in_root_position
+
+
+def test_chords_without_a_root_get_one_place_in_every_inversion():
+    assert close_position((40, 44, 48)) == close_position((44, 48, 52)) == (36, 40, 44)
+
+
+@pytest.mark.corpus
+def test_nearly_all_chords_of_the_tunes_come_back_exactly(nottingham_scores):
+    chords = [chord.pitches for score in nottingham_scores.values() for chord in score.chords]
+    num_same = sum(close_position(pitches) == pitches for pitches in chords)
+
+    assert num_same > 0.999 * len(chords)
 
 
 def test_closed_chords_stay_as_they_are(random_scores):

@@ -12,11 +12,23 @@ from tfseqgan.objectives.credit import CREDITS
 from tfseqgan.objectives.names import BASELINE_NAMES, CREDIT_NAMES, RECIPE_NAMES, REWARD_NAMES
 from tfseqgan.objectives.recipes import RECIPES
 from tfseqgan.objectives.rewards import REWARDS
-from tfseqgan.runs.settings import PRESETS, Settings, settings_from_preset
+from tfseqgan.runs.run_folder import read_settings
+from tfseqgan.runs.settings import (
+    PRESETS,
+    TOKENS_OF_THE_PAPER,
+    Settings,
+    settings_from_preset,
+)
 from tfseqgan.training.schedule import Schedule
 
 PAPER = {
     "length": 100,
+    "interleave": False,
+    "transpose": None,
+    "chord_octaves": True,
+    "random_transposition": False,
+    "whole_tunes": False,
+    "grammar": False,
     "embedding": "table",
     "embedding_dim": 32,
     "units": 512,
@@ -213,3 +225,20 @@ def test_numpy_integers_and_floats_are_saved_as_pythons_own():
 
     assert settings == Settings(seed=7, dropout=0.5, kernel_sizes=(2, 3), rounds=9)
     assert json.loads(json.dumps(dataclasses.asdict(settings)))["seed"] == 7
+
+
+@pytest.mark.parametrize("value", [1, "True", None])
+def test_a_setting_that_is_true_or_false_is_nothing_else(value):
+    with pytest.raises(ValueError, match=r"interleave is .*; expected True or False"):
+        Settings(interleave=value)
+
+
+def test_settings_of_0_1_0_mean_the_tokens_of_the_paper():
+    old = dataclasses.asdict(Settings(length=100, units=8))
+    for name in TOKENS_OF_THE_PAPER:
+        del old[name]
+
+    read = read_settings({"settings": old})
+
+    assert read == Settings(length=100, units=8, **TOKENS_OF_THE_PAPER)
+    assert not read.interleave and not read.grammar

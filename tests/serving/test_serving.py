@@ -356,6 +356,10 @@ def test_the_c_plus_plus_client_prints_the_tokens_that_generate_gives(tmp_path, 
     expected = exported.generator.generate(4, LENGTH, prompt=PROMPT, seed=9)
     assert printed == expected.tolist()
 
+    warm = subprocess.run([*command, "1.5"], capture_output=True, text=True, check=True)
+    expected = exported.generator.generate(4, LENGTH, prompt=PROMPT, seed=9, temperature=1.5)
+    assert warm.stdout.split() == [str(token) for token in expected.ravel()]
+
     without_model = [program, tmp_path, "4", "9"]
     refused = subprocess.run(without_model, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

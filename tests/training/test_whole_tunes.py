@@ -10,7 +10,7 @@ from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.music.score import ALL_TRANSPOSITIONS
 from tfseqgan.music.tokenizer import Tokenizer
 
-SCORES = [make_score(seed, num_notes=3 + 5 * seed, num_chords=1 + seed) for seed in range(5)]
+SCORES = [make_score(seed, num_notes=3 + 4 * seed, num_chords=1 + seed) for seed in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def rows(tokenizer):
-    return tokenizer.whole_tunes(SCORES, length=70)
+    return tokenizer.whole_tunes(SCORES, length=40)
 
 
 def make_generator(tokenizer):

@@ -1,8 +1,7 @@
-"""Loads a corpus by its path as windows of tokens, ready for training."""
+"""Loads a corpus by its path as rows of tokens, windows or whole tunes, ready for training."""
 
 import dataclasses
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes
-from tfseqgan.music.score import Score
-from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.datasets.transposition import RandomTransposition
+from tfseqgan.music.score import ALL_TRANSPOSITIONS
+from tfseqgan.music.token_rows import TokenRows, cut_windows
+from tfseqgan.music.tokenizer import Encoded, Tokenizer
 
 _MOST_REPLACED = 0.1
 """The share of held-out tokens that may be replaced without a warning."""
@@ -27,15 +28,18 @@ _log = logging.getLogger("tfseqgan")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Windows:
-    """A corpus as windows of tokens.
+    """A corpus as rows of tokens: windows, or whole tunes.
 
     Args:
         tokenizer: the vocabulary of the tokens.
-        train: the training windows, int32 [N, T].
-        validation: the held-out windows, int32 [M, T].
+        train: the training rows, int32 [N, T].
+        validation: the held-out rows, int32 [M, T].
         name: the name of the corpus.
         sha256: 64 hexadecimal digits that identify the corpus.
         skipped: (file, reason) for each file that could not be read.
+        train_tunes: the tune that each training row is from, int32 [N]; None where it is not known.
+        has_grammar: whether every row is as `Tokenizer.encode` writes it, so that a generator may
+            know the tokens' durations.
     """
 
     tokenizer: Tokenizer
@@ -44,6 +48,25 @@ class Windows:
     name: str
     sha256: str
     skipped: tuple[tuple[str, str], ...] = ()
+    train_tunes: np.ndarray | None = None
+    has_grammar: bool = True
+
+    def in_other_keys(self, seed: int) -> RandomTransposition:
+        """Returns what moves the training tunes to other keys in every epoch.
+
+        Args:
+            seed: the seed of the intervals.
+
+        Raises:
+            ValueError: if the tunes of the rows are not known, or the vocabulary lacks other keys.
+        """
+        if self.train_tunes is None:
+            raise ValueError(
+                f"{self.name} holds windows whose tunes are not known; expected tunes, which can "
+                "be moved to other keys. Set random_transposition to False."
+            )
+
+        return RandomTransposition(self.tokenizer, TokenRows(self.train, self.train_tunes), seed)
 
     def summary(self) -> dict[str, Any]:
         """Returns the description of the data that is saved in `config.json`, as plain values."""
@@ -96,6 +119,7 @@ def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer 
         validation=published.validation,
         name=published.name,
         sha256=published.sha256,
+        has_grammar=False,
     )
 
 
@@ -111,21 +135,20 @@ def _load_corpus(path: Path | str | None, validation_fraction: float, seed: int)
     return load(path, validation_fraction=validation_fraction, seed=seed)
 
 
-def _warn_of_poor_windows(tokenizer: Tokenizer, held_out: Sequence[Score], length: int) -> None:
+def _warn_of_poor_windows(tokenizer: Tokenizer, held_out: Encoded, length: int) -> None:
     """Warns where the vocabulary does not cover the music, or where most of a window is padding.
 
     Few of the events of piano music occur twice, so that most of its vocabulary is never seen
     again, and held-out tunes get the nearest of it instead.
     """
-    encoded = tokenizer.encode_all(held_out)
-    lengths = [len(tokens) for tokens in encoded.sequences]
+    lengths = [len(tokens) for tokens in held_out.sequences]
 
-    if encoded.num_replaced > _MOST_REPLACED * sum(lengths):
+    if held_out.num_replaced > _MOST_REPLACED * sum(lengths):
         _log.warning(
             "%.0f %% of the held-out tokens are not in the vocabulary of %d tokens and are "
             "replaced by the nearest: a model of such music learns little. Use more tunes, or "
             "tunes of a melody and plain chords.",
-            100 * encoded.num_replaced / sum(lengths),
+            100 * held_out.num_replaced / sum(lengths),
             tokenizer.vocabulary_size,
         )
     longest = max(lengths, default=length)
@@ -138,6 +161,25 @@ def _warn_of_poor_windows(tokenizer: Tokenizer, held_out: Sequence[Score], lengt
         )
 
 
+def _make_rows(
+    tokenizer: Tokenizer, corpus: Corpus, length: int, whole_tunes: bool
+) -> tuple[TokenRows, TokenRows]:
+    """Returns the training and the held-out tunes as rows of one length."""
+    train = tokenizer.encode_all(corpus.train)
+    held_out = tokenizer.encode_all(corpus.validation)
+    train.log_counts()
+    held_out.log_counts()
+    if whole_tunes:
+        sequences = train.sequences + held_out.sequences
+        length = min(length, max((len(tokens) for tokens in sequences), default=length))
+    _warn_of_poor_windows(tokenizer, held_out, length)
+
+    return (
+        cut_windows(train.sequences, length, pad_token_id=tokenizer.pad_token_id),
+        cut_windows(held_out.sequences, length, pad_token_id=tokenizer.pad_token_id),
+    )
+
+
 def load_windows(
     path: Path | str | None,
     *,
@@ -146,9 +188,14 @@ def load_windows(
     seed: int,
     minimum_count: int,
     rare: str,
+    interleave: bool = False,
+    transpose: str | None = None,
+    chord_octaves: bool = True,
+    random_transposition: bool = False,
+    whole_tunes: bool = False,
     tokenizer: Tokenizer | None = None,
 ) -> Windows:
-    """Loads the training and validation windows of a corpus.
+    """Loads the training and validation rows of a corpus: windows, or whole tunes.
 
     The published tokens of Lee et al. (2017) come with their own split and vocabulary, so only
     `length` and `tokenizer` apply to them, and both have to fit.
@@ -160,14 +207,18 @@ def load_windows(
         path: a folder of MIDI files; the file `tokens.npz` of Lee et al. (2017); or None for the
             synthetic tunes (`synthetic_tunes`). A folder that holds `ashover1.mid` is loaded by
             `load_nottingham`.
-        length: the number of tokens in a window.
+        length: the number of tokens in a row. The rest of a longer tune is a row of its own.
         validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
         seed: the seed of the split. The synthetic tunes themselves are always the same.
         minimum_count: as in `Tokenizer.fit`: events that occur less often are rare.
         rare: as in `Tokenizer.fit`: "nearest" replaces a rare event by the nearest known one,
             "drop" leaves out the tune.
+        interleave: as in `Tokenizer`; so are `transpose` and `chord_octaves`.
+        random_transposition: make a vocabulary that holds the tunes in all keys
+            (`Windows.in_other_keys`).
+        whole_tunes: a row is a tune, and rows are no longer than the longest.
         tokenizer: the vocabulary to use. By default one is fitted to the training tunes with
-            `minimum_count` and `rare`, which are ignored otherwise.
+            the options above, which are ignored otherwise.
 
     Returns:
         The `Windows`.
@@ -193,23 +244,31 @@ def load_windows(
 
     corpus = _load_corpus(path, validation_fraction, seed)
     if tokenizer is None:
-        tokenizer = Tokenizer.fit(corpus.train, minimum_count=minimum_count, rare=rare)
-    _warn_of_poor_windows(tokenizer, corpus.validation, length)
-    train = tokenizer.windows(corpus.train, length)  # [N, T]
-    validation = tokenizer.windows(corpus.validation, length)  # [M, T]
+        tokenizer = Tokenizer.fit(
+            corpus.train,
+            minimum_count=minimum_count,
+            rare=rare,
+            interleave=interleave,
+            transpose=transpose,
+            chord_octaves=chord_octaves,
+            transpositions=ALL_TRANSPOSITIONS if random_transposition else (0,),
+        )
+    train, validation = _make_rows(tokenizer, corpus, length, whole_tunes)
 
-    if not len(train) or not len(validation):
+    if not len(train.tokens) or not len(validation.tokens):
         raise ValueError(
-            f"{corpus.name} gives {len(train)} training and {len(validation)} validation windows; "
+            f"{corpus.name} gives {len(train.tokens)} training and {len(validation.tokens)} "
+            "validation windows; "
             "expected at least one of each. Use more tunes, raise validation_fraction, lower "
             "minimum_count, or set rare to 'nearest'."
         )
 
     return Windows(
         tokenizer=tokenizer,
-        train=train,
-        validation=validation,
+        train=train.tokens,
+        validation=validation.tokens,
         name=corpus.name,
         sha256=corpus.sha256,
         skipped=corpus.skipped,
+        train_tunes=train.tunes,
     )

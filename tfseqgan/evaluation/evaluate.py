@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation import metrics
-from tfseqgan.models.checks import check_count, check_same_vocabulary, check_tokens
+from tfseqgan.models.checks import check_count, check_same_vocabulary, check_sequences, check_tokens
 from tfseqgan.models.graphs import compile_for_each_model
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.models.policy import Policy
@@ -271,7 +271,7 @@ def evaluate(
         Bjare & Meredith, section 4 and Table 1.
     """
     check_same_vocabulary(generator, discriminator)
-    data = check_tokens(data, generator.vocabulary_size)
+    data = check_sequences(generator, data)
     if references is None:
         references = data
     references = check_tokens(references, generator.vocabulary_size, "references")

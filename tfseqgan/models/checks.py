@@ -42,6 +42,37 @@ def check_tokens(
     return array.astype(np.int32)
 
 
+def check_sequences(
+    generator: SequenceGenerator,
+    tokens: np.ndarray | Sequence[Sequence[int]],
+    argument: str = "data",
+) -> np.ndarray:
+    """Returns token rows as int32 [N, T], checked to have a likelihood under a generator.
+
+    Args:
+        generator: its vocabulary, and its grammar if it has one (`Generator.find_grammar_break`).
+        tokens: integers [N, T].
+        argument: the caller's name for them, for the message.
+
+    Raises:
+        ValueError: if the shape, the type or a value is wrong, or a row breaks the grammar.
+    """
+    tokens = check_tokens(tokens, generator.vocabulary_size, argument)
+    find_break = getattr(generator, "find_grammar_break", None)
+    place = None if find_break is None else find_break(tokens)
+    if place is None:
+        return tokens
+
+    row, index = place
+    raise ValueError(
+        f"{argument} breaks the grammar of the generator's token_durations: token "
+        f"{tokens[row, index]} at index {index} of row {row} cannot follow, expected one that "
+        "starts where the tune stands. A rare token that was replaced by one of another duration "
+        "does this: use Tokenizer.fit(..., interleave=True) or rare='drop', or make the generator "
+        "without token_durations."
+    )
+
+
 def check_token_table(
     name: str,
     values: np.ndarray | list[list[int]],

@@ -304,6 +304,17 @@ class Generator(LikelihoodModel):
 
         return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
 
+    def find_grammar_break(self, tokens: np.ndarray) -> tuple[int, int] | None:
+        """Finds the first token that the grammar forbids, which would have probability 0.
+
+        Args:
+            tokens: int32 [N, T].
+
+        Returns:
+            Its row and its index in the row, or None: every row has a likelihood.
+        """
+        return None if self.clock is None else self.clock.find_break(tokens)
+
     def seed_dropout(self, seed: tuple[int, int]) -> None:
         """Restarts the random numbers of dropout from two integers, so that a run repeats."""
         if self.dropout_rate:

@@ -72,6 +72,17 @@ class Encoded:
     transpositions: tuple[int, ...] = ()
     indices: tuple[int, ...] = ()
 
+    def log_counts(self) -> None:
+        """Logs how many tunes and tokens there are, and how many were dropped and replaced."""
+        _log.info(
+            "%d tunes, %d tokens; %d tunes dropped for rare events, "
+            "%d tokens replaced by the nearest known",
+            len(self.sequences),
+            sum(len(tokens) for tokens in self.sequences),
+            self.num_dropped,
+            self.num_replaced,
+        )
+
 
 _TRANSPOSE_OPTIONS = (None, "C")
 
@@ -162,7 +173,7 @@ class Tokenizer:
         transpose: "C" moves every tune to C major or A minor first, by its key, or by the
             estimated one (`key_estimation`) if it has none; None leaves the key.
         chord_octaves: whether chords keep their octaves. Without them every chord is written in
-            close position (`chord_voicing.close_chords`).
+            root position (`chord_voicing.close_chords`).
 
     Raises:
         ValueError: if there are no events, one is malformed or given twice, or an option is
@@ -251,7 +262,7 @@ class Tokenizer:
             _, _, events = _to_events(score, options)
             counts.update(events)
 
-        vocabulary = frequent_events(counts, minimum_count, transpositions)
+        vocabulary = frequent_events(counts, minimum_count, transpositions, options.chord_octaves)
         if interleave:
             known = set(vocabulary)
             vocabulary += [rest for rest in one_tick_rests(vocabulary) if rest not in known]
@@ -335,7 +346,7 @@ class Tokenizer:
             >>> tokenizer.transposed_ids(2).tolist()
             [0, 1, 2, 4, -1]
         """
-        return self._vocabulary.transposed_ids(semitones)
+        return self._vocabulary.transposed_ids(semitones, self._options.chord_octaves)
 
     def _replace(self, event: Event, tick: int, score: Score) -> list[int]:
         """Returns the ids that replace an unknown event, or raises if the policy is "drop"."""
@@ -445,7 +456,7 @@ class Tokenizer:
             ValueError: if `length` or `stride` is out of range.
         """
         encoded = self.encode_all(scores)
-        self._log_counts(encoded)
+        encoded.log_counts()
 
         return cut_windows(encoded.sequences, length, stride, self.pad_token_id).tokens
 
@@ -463,20 +474,10 @@ class Tokenizer:
             ValueError: if `length` is out of range.
         """
         encoded = self.encode_all(scores)
-        self._log_counts(encoded)
+        encoded.log_counts()
         rows = whole_tunes(encoded.sequences, length, self.pad_token_id)
 
         return TokenRows(rows.tokens, np.array(encoded.indices, np.int32)[rows.tunes])
-
-    def _log_counts(self, encoded: Encoded) -> None:
-        _log.info(
-            "%d tunes, %d tokens; %d tunes dropped for rare events, "
-            "%d tokens replaced by the nearest known",
-            len(encoded.sequences),
-            sum(len(tokens) for tokens in encoded.sequences),
-            encoded.num_dropped,
-            encoded.num_replaced,
-        )
 
     def decode(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfseqgan.music.chord_voicing import close_position
 from tfseqgan.music.events import Event, check_event, join_pitches, split_pitches
 from tfseqgan.music.nearest_event import NearestEvent
 
@@ -37,12 +38,14 @@ def _to_event(row: Iterable[Any]) -> Event:
     return event
 
 
-def transpose_event(event: Event, semitones: int) -> Event | None:
+def transpose_event(event: Event, semitones: int, chord_octaves: bool = True) -> Event | None:
     """Moves the pitches of an event, or returns None if one would leave 0 to 127.
 
     Args:
         event: the event.
         semitones: how far up; negative for down.
+        chord_octaves: whether chords keep their octaves; else they are written as
+            `chord_voicing.close_position` says, in any key.
 
     Returns:
         The moved event with the same durations, or None.
@@ -57,6 +60,8 @@ def transpose_event(event: Event, semitones: int) -> Event | None:
 
     melody = move(event.melody_octaves, event.melody_pitch_classes)
     chords = move(event.chord_octaves, event.chord_pitch_classes)
+    if not chord_octaves:
+        chords = close_position(chords)
     if any(not 0 <= pitch <= 127 for pitch in melody + chords):
         return None
 
@@ -103,6 +108,7 @@ def frequent_events(
     counts: collections.Counter[Event],
     minimum_count: int = 1,
     transpositions: Iterable[int] = (0,),
+    chord_octaves: bool = True,
 ) -> list[Event]:
     """Chooses the events of a vocabulary, from frequent to rare; equals are sorted by value.
 
@@ -110,6 +116,7 @@ def frequent_events(
         counts: how often each event occurs.
         minimum_count: how often an event must occur, with its transposed copies, 1 or more.
         transpositions: semitones; each event also counts as if it occurred moved by each of them.
+        chord_octaves: as in `transpose_event`.
 
     Returns:
         The events.
@@ -122,7 +129,7 @@ def frequent_events(
     in_all_keys: collections.Counter[Event] = collections.Counter()
     for semitones in transpositions:
         for event, count in counts.items():
-            moved = transpose_event(event, semitones)
+            moved = transpose_event(event, semitones, chord_octaves)
             if moved is not None:
                 in_all_keys[moved] += count
 
@@ -252,11 +259,12 @@ class Vocabulary:
 
         return ids
 
-    def transposed_ids(self, semitones: int) -> np.ndarray:
+    def transposed_ids(self, semitones: int, chord_octaves: bool = True) -> np.ndarray:
         """Finds the id of each token's event moved by some semitones.
 
         Args:
             semitones: how far up; negative for down.
+            chord_octaves: as in `transpose_event`.
 
         Returns:
             int32 [V]; −1 where the moved event is not in the vocabulary. Special tokens keep their
@@ -264,7 +272,7 @@ class Vocabulary:
         """
         ids = np.arange(len(self), dtype=np.int32)
         for token, event in enumerate(self.events, NUM_SPECIAL):
-            moved = transpose_event(event, semitones)
+            moved = transpose_event(event, semitones, chord_octaves)
             ids[token] = -1 if moved is None else self.ids.get(moved, -1)
 
         return ids

@@ -38,7 +38,7 @@ from tfseqgan.models.generator import Generator
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.serving.keras_files import load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
@@ -329,6 +329,8 @@ def read_json(path: Path | str) -> Any:
 def read_settings(content: Any) -> Settings:
     """Returns the settings in a config.json or on the card of an exported sampler.
 
+    Those of 0.1.0 do not say which tokens they mean: the paper's.
+
     Args:
         content: the content of the JSON file.
 
@@ -338,7 +340,7 @@ def read_settings(content: Any) -> Settings:
     saved = content["settings"]
     kernel_sizes = tuple(saved["kernel_sizes"])  # a list in JSON
 
-    return Settings(**saved | {"kernel_sizes": kernel_sizes})
+    return Settings(**TOKENS_OF_THE_PAPER | saved | {"kernel_sizes": kernel_sizes})
 
 
 def _check_types(config: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ def _are_widths(values: tuple[Any, ...]) -> bool:
     return all(type(value) is int and value >= 1 for value in values)
 
 
+_YES_NO = "True or False"
+
 _RANGES: dict[str, Callable[[Any], bool]] = {
     "0 or more": lambda value: 0 <= value < math.inf,
     "1 or more": lambda value: 1 <= value < math.inf,
@@ -70,7 +72,10 @@ def _check(field: dataclasses.Field, value: Any) -> None:
     """Raises ValueError unless a value has its field's type and is one that the field expects."""
     expected = field.metadata["expected"]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(expected, tuple):
+    if field.type is bool:
+        is_valid = isinstance(value, bool)
+        wanted = expected
+    elif isinstance(expected, tuple):
         is_valid = isinstance(value, str) and value in expected
         wanted = f"one of {', '.join(expected)}"
     elif field.type == tuple[int, ...]:
@@ -111,7 +116,11 @@ class Settings:
     seed: int = _setting(
         0, "seed of the split, the weights, all samples and all shuffles", "0 to 4294967295"
     )
-    length: int = _setting(100, "tokens in a training window and in a sample", "1 or more")
+    length: int = _setting(
+        512,
+        "most tokens of a training row; tokens of a sample in adversarial training",
+        "1 or more",
+    )
     validation_fraction: float = _setting(
         0.1,
         "share of the tunes that is held out; duplicates stay on one side",
@@ -124,6 +133,28 @@ class Settings:
         "nearest",
         "rare events: 'nearest' replaces each by the nearest known one, 'drop' drops its tune",
         ("nearest", "drop"),
+    )
+    interleave: bool = _setting(
+        True,
+        "a token is what starts in one voice; else what starts in both, as in the paper",
+        _YES_NO,
+    )
+    transpose: str | None = _setting(
+        None, "'C' writes every tune in C major or A minor (default: its own key)", ("C",)
+    )
+    chord_octaves: bool = _setting(
+        True, "chords keep their octaves; else each is written in root position", _YES_NO
+    )
+    random_transposition: bool = _setting(
+        True, "every epoch and every round sees the tunes in other keys", _YES_NO
+    )
+    whole_tunes: bool = _setting(
+        True, "a training row is a tune; else a window of a tune, as in the paper", _YES_NO
+    )
+    grammar: bool = _setting(
+        True,
+        "the generator knows how long each token lasts, and writes only tokens that can follow",
+        _YES_NO,
     )
 
     # The generator, and maximum likelihood.
@@ -242,6 +273,11 @@ class Settings:
             "seed": self.seed,
             "minimum_count": self.minimum_count,
             "rare": self.rare,
+            "interleave": self.interleave,
+            "transpose": self.transpose,
+            "chord_octaves": self.chord_octaves,
+            "random_transposition": self.random_transposition,
+            "whole_tunes": self.whole_tunes,
         }
 
     def round_schedule(self) -> Schedule:
@@ -268,6 +304,14 @@ CHANGED_ON_RESUME = (
 """The settings that a resumed run may have other than those it was started with: more rounds, and
 what helps a run that diverged."""
 
+TOKENS_OF_THE_PAPER: dict[str, Any] = {
+    "interleave": False,
+    "random_transposition": False,
+    "whole_tunes": False,
+    "grammar": False,
+}
+"""The paper's tokens and windows, which are also what a run of 0.1.0 means that lacks these."""
+
 PRESETS: dict[str, Settings] = {
     "quick": Settings(
         units=256,
@@ -283,6 +327,8 @@ PRESETS: dict[str, Settings] = {
     ),
     "default": Settings(),
     "paper": Settings(
+        **TOKENS_OF_THE_PAPER,
+        length=100,
         validation_fraction=0.2,
         minimum_count=10,
         rare="drop",

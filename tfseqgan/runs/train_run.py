@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from tfseqgan import __version__
+from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import lock_folder, write_json
 from tfseqgan.models.discriminator import Discriminator
@@ -86,8 +87,10 @@ def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discrimin
         "end_token_id": data.end_token_id(),
     }
 
+    has_grammar = settings.grammar and data.has_grammar
     generator = Generator(
         **vocabulary,
+        token_durations=tokenizer.token_durations if has_grammar else None,
         embedding_dim=settings.embedding_dim,
         units=settings.units,
         dropout=settings.dropout,
@@ -234,6 +237,14 @@ def _load_data(
     return data
 
 
+def _augmentation(data: Windows, settings: Settings) -> RandomTransposition | None:
+    """Returns what moves the training tunes to other keys, where the settings ask for it."""
+    if not settings.random_transposition or data.train_tunes is None:
+        return None
+
+    return data.in_other_keys(settings.seed)
+
+
 def _pretrain(
     folder: Path,
     checkpoints: Path,
@@ -256,6 +267,8 @@ def _pretrain(
         epochs=settings.epochs,
         batch_size=settings.pretraining_batch_size,
         validation_data=data.validation,
+        bucket_by_length=settings.whole_tunes,
+        augment=_augmentation(data, settings),
         patience=settings.patience,
         checkpoint_dir=checkpoints / "pretraining",
         callbacks=[
@@ -291,6 +304,7 @@ def _train_adversarially(
         make_objective(settings),
         rounds=settings.rounds,
         **dataclasses.asdict(settings.round_schedule()),
+        augment=_augmentation(data, settings),
         validation_data=data.validation,
         checkpoint_dir=checkpoints / "adversarial",
         callbacks=[

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tfseqgan.evaluation.evaluate import (
     discriminator_logits,
     mean_nll,
 )
-from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.checks import check_count, check_sequences
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import get_objective
 from tfseqgan.ops.sampling import row_seeds
@@ -58,6 +58,7 @@ class AdversarialRound:
         validation_data: int32 [M, T], or None.
         schedule: how much a round does.
         seed: the run's seed.
+        augment: as in `fit_adversarial`.
     """
 
     steps: AdversarialSteps
@@ -65,6 +66,7 @@ class AdversarialRound:
     validation_data: np.ndarray | None
     schedule: Schedule
     seed: int
+    augment: Callable[[int], np.ndarray] | None = None
 
     def run(self, index: int) -> dict[str, float]:
         """Runs one round and returns its figures."""
@@ -80,6 +82,13 @@ class AdversarialRound:
         check_finite(f"round {index}", checked, self.steps.generator, self.steps.discriminator)
 
         return figures | self.validate(index)
+
+    def real_rows(self, index: int) -> np.ndarray:
+        """Returns the real sequences of a round, int32 [N, T]."""
+        if self.augment is None:
+            return self.data
+
+        return self.augment(index + self.schedule.discriminator_pretraining_rounds)
 
     def train_generator(self, index: int, step: int) -> dict[str, Any]:
         """Samples and scores sequences, then takes a policy-gradient step.
@@ -100,7 +109,9 @@ class AdversarialRound:
         else:
             logits = steps.sequence_logits(trajectory.tokens)
 
-        figures = self._sample_figures(trajectory, logits, token_rewards, path)
+        figures = self._sample_figures(
+            trajectory, logits, token_rewards, self.real_rows(index), path
+        )
         if not is_trained:
             return figures | dict.fromkeys(_GENERATOR_FIGURES, math.nan)
 
@@ -108,11 +119,11 @@ class AdversarialRound:
 
         return figures | steps.generator_step(trajectory, rewards, token_rewards)
 
-    def _sample_figures(self, trajectory, logits, token_rewards, path):
+    def _sample_figures(self, trajectory, logits, token_rewards, real, path):
         """Returns the figures of a generator step's samples, before the step."""
         rewards = self.steps.objective.rewards_of(logits) + token_rewards  # [B]
         rows = shuffled_indices(self.schedule.batch_size, len(self.data), *path)
-        real_logits = self.steps.sequence_logits(tf.constant(self.data[rows]))
+        real_logits = self.steps.sequence_logits(tf.constant(real[rows]))
         right_of_real = np.mean(real_logits > 0)
         right_of_generated = np.mean(logits <= 0)
 
@@ -133,12 +144,13 @@ class AdversarialRound:
             schedule.discriminator_samples, self.data.shape[1], sample_seed
         )
 
-        real_rows = self._step_rows(len(self.data), index, 0)
+        data = self.real_rows(index)
+        real_rows = self._step_rows(len(data), index, 0)
         generated_rows = self._step_rows(schedule.discriminator_samples, index, 1)
         losses = []
         for real, fake in zip(real_rows, generated_rows, strict=True):
             loss = self.steps.discriminator_step(
-                tf.constant(self.data[real]), tf.constant(generated[fake])
+                tf.constant(data[real]), tf.constant(generated[fake])
             )
             losses.append(loss)
 
@@ -224,6 +236,7 @@ def fit_adversarial(
     discriminator_samples: int | None = None,
     discriminator_pretraining_rounds: int = 0,
     reward: TokenReward | None = None,
+    augment: Callable[[int], np.ndarray] | None = None,
     validation_data: np.ndarray | None = None,
     validation_freq: int = 1,
     checkpoint_dir: Path | str | None = None,
@@ -272,6 +285,8 @@ def fit_adversarial(
             alone.
         reward: function of NumPy tokens int32 [B, T] → float [B], added to the discriminator's
             reward. For such a reward alone give the objective `reward=sg.rewards.none`.
+        augment: function of the round, 0 for the first one and counted on from there, that returns
+            the real sequences in place of `data`, int32 [N, T] (`RandomTransposition`); or None.
         validation_data: int32 [M, T] real sequences not in `data`, or None.
         validation_freq: rounds from one validation to the next; figures between are NaN.
         checkpoint_dir: folder for checkpoints; a run that finds its own there resumes from it, bit
@@ -314,11 +329,9 @@ def fit_adversarial(
         Bjare & Meredith, sections 3 and 4; Yu et al. 2016, algorithm 1.
     """
     check_trainable_pair(generator, discriminator)
-    data = check_tokens(data, generator.vocabulary_size)
+    data = check_sequences(generator, data)
     if validation_data is not None:
-        validation_data = check_tokens(
-            validation_data, generator.vocabulary_size, "validation_data"
-        )
+        validation_data = check_sequences(generator, validation_data, "validation_data")
     schedule = _make_schedule(
         data,
         generator_steps=generator_steps,
@@ -336,7 +349,9 @@ def fit_adversarial(
 
     objective = get_objective(objective)
     steps = AdversarialSteps(generator, discriminator, objective, reward)
-    adversarial_round = AdversarialRound(steps, data, validation_data, schedule, resolve_seed(seed))
+    adversarial_round = AdversarialRound(
+        steps, data, validation_data, schedule, resolve_seed(seed), augment
+    )
     first = -schedule.discriminator_pretraining_rounds
     code = code_identities(
         token_reward=reward,
@@ -365,6 +380,8 @@ def _settings(adversarial_round: AdversarialRound, seed: int | None, first: int)
     reward = steps.reward
     reward_name = None if reward is None else getattr(reward, "__name__", type(reward).__name__)
 
+    augmented = {} if adversarial_round.augment is None else {"is_augmented": True}
+
     return {
         "stage": "adversarial",
         "seed": seed,
@@ -373,6 +390,7 @@ def _settings(adversarial_round: AdversarialRound, seed: int | None, first: int)
         "validation_data_checksum": checksum(adversarial_round.validation_data),
         "token_reward": reward_name,
         **counts,
+        **augmented,  # checkpoints of 0.1.0 do not know it
         **steps.objective.summary(),
         **model_settings(generator=steps.generator, discriminator=steps.discriminator),
     }

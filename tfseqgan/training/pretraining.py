@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import mean_nll
-from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.checks import check_count, check_sequences
 from tfseqgan.training.batches import batches_of_similar_length, cut_padding, row_lengths
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
@@ -190,13 +190,11 @@ def pretrain(
         Bjare & Meredith, section 4 (the NLL model).
     """
     check_compiled(generator)
-    data = check_tokens(data, generator.vocabulary_size)
+    data = check_sequences(generator, data)
     batch_size = check_count("batch_size", batch_size, least=0)
     check_batch(data, batch_size)
     if validation_data is not None:
-        validation_data = check_tokens(
-            validation_data, generator.vocabulary_size, "validation_data"
-        )
+        validation_data = check_sequences(generator, validation_data, "validation_data")
     epochs = check_count("epochs", epochs, least=0)
     checkpoint_every = check_count("checkpoint_every", checkpoint_every)
     patience = None if patience is None else check_count("patience", patience)

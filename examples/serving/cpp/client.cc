@@ -3,6 +3,7 @@
 //     ./client saved_models/nottingham/1 4 0
 //
 // prints the tokens of four tunes, one tune a line, for the seeds (0, 0) to (0, 3): those of `generator.generate(4, seed=0)`.
+// A fourth argument is the temperature.
 
 #include <cstdint>
 #include <cstdlib>
@@ -27,12 +28,13 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: client FOLDER_OF_A_VERSION NUMBER_OF_TUNES SEED" << std::endl;
+  if (argc != 4 && argc != 5) {
+    std::cerr << "usage: client FOLDER_OF_A_VERSION NUMBER_OF_TUNES SEED [TEMPERATURE]" << std::endl;
     return 2;
   }
   const int64_t rows = std::atoll(argv[2]);
   const int32_t seed = std::atoi(argv[3]);
+  const float heat = argc == 5 ? std::atof(argv[4]) : 1.0f;
 
   tensorflow::SavedModelBundleLite bundle;
   const std::unordered_set<std::string> tags = {"serve"};
@@ -45,7 +47,7 @@ int main(int argc, char** argv) {
   for (int64_t row = 0; row < rows; ++row) {
     seeds.matrix<int32_t>()(row, 0) = seed;
     seeds.matrix<int32_t>()(row, 1) = static_cast<int32_t>(row);
-    temperature.vec<float>()(row) = 1.0f;
+    temperature.vec<float>()(row) = heat;
     top_k.vec<int32_t>()(row) = 0;  // all tokens
     top_p.vec<float>()(row) = 1.0f;
   }

@@ -1,0 +1,265 @@
+r"""Compare the token options of section 7 of the paper: held-out nats a tune of each.
+
+    python experiments/tokens.py --data ../shared/data/nottingham-midi --row interleaved --seed 0
+
+Trains an LSTM generator on the training tunes written as a row of `ROWS` says, and writes
+experiments/results/tokens/<row>-<seed>.json. With --checkpoints, a run that was stopped resumes.
+
+A twentieth of the training tunes is kept aside, by groups, and chooses the epoch; the 103 held-out
+tunes are read once, at the end. Every option writes the same tunes, so that nats a tune compare,
+with two exceptions that the table names: a tune in C says nothing of its key, and chords without
+octaves nothing of their register.
+"""
+
+import argparse
+import dataclasses
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import tfseqgan as sg
+from tfseqgan.datasets.corpus import split_by_group
+from tfseqgan.evaluation.evaluate import sequence_nlls
+from tfseqgan.files import write_json
+from tfseqgan.music.interleaved_events import score_to_interleaved_events
+from tfseqgan.music.token_rows import TokenRows, cut_windows
+
+RESULTS = Path(__file__).resolve().parent / "results" / "tokens"
+
+LONGEST_TUNE = 1200
+"""More tokens than the longest tune has in any row: no tune is cut."""
+
+WINDOW = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """How tunes are written, and what the generator knows of it.
+
+    Attributes:
+        has_grammar: whether the generator knows its tokens' durations.
+        whole_tunes: whether a row of the data is a tune, and not a window of 100 tokens.
+        interleave: as in `Tokenizer`.
+        transpose: as in `Tokenizer`.
+        chord_octaves: as in `Tokenizer`.
+        other_keys: whether every epoch sees the tunes in other keys.
+    """
+
+    has_grammar: bool = True
+    whole_tunes: bool = True
+    interleave: bool = False
+    transpose: str | None = None
+    chord_octaves: bool = True
+    other_keys: bool = False
+
+
+ROWS = {
+    "windows-without-grammar": Row(has_grammar=False, whole_tunes=False),
+    "windows": Row(whole_tunes=False),
+    "combined": Row(),
+    "combined-in-c": Row(transpose="C"),
+    "combined-without-octaves": Row(chord_octaves=False),
+    "combined-other-keys": Row(other_keys=True),
+    "interleaved": Row(interleave=True),
+    "interleaved-in-c": Row(interleave=True, transpose="C"),
+    "interleaved-without-octaves": Row(interleave=True, chord_octaves=False),
+    "interleaved-other-keys": Row(interleave=True, other_keys=True),
+    "all-three": Row(interleave=True, transpose="C", chord_octaves=False),
+    "interleaved-without-octaves-other-keys": Row(
+        interleave=True, chord_octaves=False, other_keys=True
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Size and schedule, the same for every row."""
+
+    embedding_dim: int = 128
+    units: int = 512
+    dropout: float = 0.3
+    epochs: int = 16
+    patience: int = 4
+    tunes_per_step: int = 16
+    learning_rate: float = 3e-3
+
+
+def make_tokenizer(row: Row, tunes: tuple[sg.Score, ...]) -> sg.Tokenizer:
+    """Returns the tokenizer of a row, fitted to the training tunes."""
+    return sg.Tokenizer.fit(
+        tunes,
+        interleave=row.interleave,
+        transpose=row.transpose,
+        chord_octaves=row.chord_octaves,
+        transpositions=sg.ALL_TRANSPOSITIONS if row.other_keys else (0,),
+    )
+
+
+def make_rows(row: Row, tokenizer: sg.Tokenizer, tunes: tuple[sg.Score, ...]) -> TokenRows:
+    """Returns the tunes as rows of tokens."""
+    if row.whole_tunes:
+        return tokenizer.whole_tunes(tunes, LONGEST_TUNE)
+
+    return cut_windows(tokenizer.encode_all(tunes).sequences, WINDOW)
+
+
+def make_generator(row: Row, tokenizer: sg.Tokenizer, training: Training) -> sg.Generator:
+    """Returns a new generator of a row."""
+    return sg.Generator(
+        tokenizer.vocabulary_size,
+        tokenizer.token_features,
+        tokenizer.token_durations if row.has_grammar else None,
+        embedding_dim=training.embedding_dim,
+        units=training.units,
+        dropout=training.dropout,
+    )
+
+
+def rows_of_a_step(row: Row, rows: TokenRows, training: Training) -> int:
+    """Returns how many rows a step takes, so that it reads about as many tunes in every row."""
+    rows_per_tune = len(rows.tunes) / len(np.unique(rows.tunes))
+
+    return round(training.tunes_per_step * rows_per_tune)
+
+
+def train(
+    row: Row,
+    tokenizer: sg.Tokenizer,
+    tunes: tuple[sg.Score, ...],
+    kept_aside: tuple[sg.Score, ...],
+    training: Training,
+    seed: int,
+    checkpoints: str | None,
+) -> tuple[sg.Generator, dict[str, list[float]]]:
+    """Trains a generator; returns it with its curve."""
+    rows = make_rows(row, tokenizer, tunes)
+    batch_size = rows_of_a_step(row, rows, training)
+    num_steps = training.epochs * -(-len(rows.tokens) // batch_size)
+
+    keras.utils.set_random_seed(seed)
+    generator = make_generator(row, tokenizer, training)
+    rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, num_steps, alpha=0.01)
+    generator.compile(sg.Adam(rate, global_clipnorm=5.0))
+
+    history = sg.pretrain(
+        generator,
+        rows.tokens,
+        epochs=training.epochs,
+        batch_size=batch_size,
+        validation_data=make_rows(row, tokenizer, kept_aside).tokens,
+        patience=training.patience,
+        bucket_by_length=row.whole_tunes,
+        augment=sg.RandomTransposition(tokenizer, rows, seed) if row.other_keys else None,
+        checkpoint_dir=checkpoints,
+        seed=seed,
+        verbose=2,
+    )
+
+    return generator, history.history
+
+
+def breaks_grammar(generator: sg.Generator, rows: TokenRows, num_tunes: int) -> np.ndarray:
+    """Returns which tunes the generator's grammar forbids, bool [tunes].
+
+    A rare event of combined tokens may be replaced by one of another duration.
+    """
+    breaks = np.zeros(num_tunes, bool)
+    for tokens, tune in zip(rows.tokens, rows.tunes, strict=True):
+        breaks[tune] |= generator.find_grammar_break(tokens[None]) is not None
+
+    return breaks
+
+
+def measure(
+    row: Row, generator: sg.Generator, tokenizer: sg.Tokenizer, tunes: tuple[sg.Score, ...]
+) -> dict[str, Any]:
+    """Returns the nats of every held-out tune, and what its tokens are.
+
+    A tune that breaks the grammar has none, and says None.
+    """
+    rows = make_rows(row, tokenizer, tunes)
+    nlls = sequence_nlls(generator, rows.tokens, batch_size=16)
+    nats = np.bincount(rows.tunes, weights=nlls, minlength=len(tunes))  # [tunes]
+    broken = breaks_grammar(generator, rows, len(tunes))
+
+    encoded = [tokenizer.encode_all([tune]) for tune in tunes]
+
+    return {
+        "vocabulary": tokenizer.vocabulary_size,
+        "nats": [None if bad else float(each) for bad, each in zip(broken, nats, strict=True)],
+        "tokens": [len(one.sequences[0]) for one in encoded],
+        "events": [len(score_to_interleaved_events(tune)[1]) for tune in tunes],
+        "replaced": [one.num_replaced for one in encoded],
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Returns the versions that the figures were computed with."""
+    return {
+        "tfseqgan": sg.__version__,
+        "python": platform.python_version(),
+        "tensorflow": version("tensorflow"),
+        "keras": version("keras"),
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Returns the options of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help="the folder of the Nottingham MIDI files")
+    parser.add_argument("--row", choices=list(ROWS), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoints", help="folder from which a stopped run can resume")
+    for field in dataclasses.fields(Training):
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Trains and measures one row with one seed."""
+    args = parse_arguments()
+    row = ROWS[args.row]
+    names = [field.name for field in dataclasses.fields(Training)]
+    training = Training(**{name: getattr(args, name) for name in names})
+
+    corpus = sg.load_nottingham(args.data)
+    tokenizer = make_tokenizer(row, corpus.train)
+    tunes, kept_aside = split_by_group(corpus.train, validation_fraction=0.05, seed=1)
+
+    started = time.time()
+    generator, curve = train(
+        row, tokenizer, tunes, kept_aside, training, args.seed, args.checkpoints
+    )
+    figures = measure(row, generator, tokenizer, corpus.validation)
+
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    write_json(
+        RESULTS / f"{args.row}-{args.seed}.json",
+        {
+            "what": "nats of each of the held-out Nottingham tunes",
+            **figures,
+            "curve": curve,
+            "weights": generator.count_params(),
+            "seconds": time.time() - started,
+            "row": dataclasses.asdict(row),
+            "training": dataclasses.asdict(training),
+            "seed": args.seed,
+            "data": {"name": corpus.name, "sha256": corpus.sha256},
+            "versions": library_versions(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfseqgan.models.graphs import compile_for_each_model
-from tfseqgan.models.interfaces import SequenceGenerator, State
+from tfseqgan.models.interfaces import SequenceGenerator
 from tfseqgan.ops.log_probs import log_probs_at
 from tfseqgan.ops.sampling import (
     LOWEST_TEMPERATURE,
@@ -60,7 +60,7 @@ def decode(
     start = (
         tf.constant(0),
         tf.fill([num_rows], generator.vocabulary_size),
-        generator.initial_state(num_rows),
+        generator.initial_state(num_rows, length),
         tf.fill([num_rows], True),
         tf.TensorArray(tf.int32, length),
         tf.TensorArray(tf.float32, length),
@@ -163,16 +163,6 @@ def score_sequences(generator: SequenceGenerator, tokens: tf.Tensor) -> tf.Tenso
     return log_probs[: tf.shape(tokens)[0]]
 
 
-def _at_prefix(states: State, length: int, num_rollouts: int) -> State:
-    """Returns the states before token `length` is read, N times each row: [N·B, …]."""
-
-    def tile(state):
-        repeats = [num_rollouts] + [1] * (state.shape.rank - 2)
-        return tf.tile(state[length - 1], repeats)
-
-    return tf.nest.map_structure(tile, states)
-
-
 def complete_prefixes(
     generator: SequenceGenerator,
     tokens: tf.Tensor,
@@ -209,11 +199,13 @@ def complete_prefixes(
     tokens = tf.convert_to_tensor(tokens)
     length = tokens.shape[1]
     cache = generator.decoding_cache()
-    states = generator.prefix_states(tokens)
+    state_before = generator.prefix_states(tokens)
+
+    def repeat(part):
+        return tf.tile(part, [num_rollouts] + [1] * (part.shape.rank - 1))  # [N·B, …]
 
     def rows_of_prefix(t):
-        written = tf.tile(tokens[:, :t], [num_rollouts, 1])  # [N·B, t]
-        return _at_prefix(states, t, num_rollouts), written
+        return tf.nest.map_structure(repeat, (state_before(t), tokens[:, :t]))
 
     def append(rows, more):
         return tf.nest.map_structure(lambda *pair: tf.concat(pair, axis=0), rows, more)

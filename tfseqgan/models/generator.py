@@ -1,19 +1,17 @@
 """G: the LSTM that writes sequences, one token after the other (the paper, sections 3.1 and 4)."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_count, check_prompt, check_size
-from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
-from tfseqgan.models.embedding import TokenEmbedding, check_token_features
+from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.likelihood_model import LikelihoodModel
-from tfseqgan.models.token_clock import TokenClock, check_token_durations
+from tfseqgan.models.language_model import LanguageModel, LastLayer
 from tfseqgan.models.weight_counts import count_generator_weights
-from tfseqgan.ops.log_probs import output_logits, token_log_probs
+from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.lstm import (
     Gates,
     gates_of,
@@ -22,19 +20,7 @@ from tfseqgan.ops.lstm import (
     lstm_states,
     lstm_step,
 )
-from tfseqgan.ops.sampling import check_sampling, pad_rows, row_seeds
-
-
-class LastLayer(NamedTuple):
-    """The layer that gives the logits.
-
-    Attributes:
-        kernel: float [D, V].
-        bias: float [V].
-    """
-
-    kernel: tf.Tensor
-    bias: tf.Tensor
+from tfseqgan.ops.sampling import pad_rows
 
 
 class GeneratorState(NamedTuple):
@@ -67,7 +53,7 @@ class DecodingCache(NamedTuple):
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
-class Generator(LikelihoodModel):
+class Generator(LanguageModel):
     """A language model of tokens, p(y) = Π_t p(yₜ | y₍<t₎): an embedding, one LSTM, a projection.
 
     `compile` and `fit` do maximum likelihood on an array of token rows; `generate` samples;
@@ -117,14 +103,17 @@ class Generator(LikelihoodModel):
         end_token_id: int | None = 2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU
-        self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
-        self.token_features = check_token_features(token_features, self.vocabulary_size)
-        self.token_durations = check_token_durations(token_durations, self.vocabulary_size)
-        self.embedding_dim = check_count("embedding_dim", embedding_dim)
+        super().__init__(
+            vocabulary_size,
+            token_features,
+            token_durations,
+            embedding_dim=embedding_dim,
+            dropout=dropout,
+            pad_token_id=pad_token_id,
+            end_token_id=end_token_id,
+            **kwargs,
+        )
         self.units = check_count("units", units)
-        self.dropout_rate = dropout
         num_weights = count_generator_weights(
             self.vocabulary_size,
             self.embedding_dim,
@@ -138,187 +127,30 @@ class Generator(LikelihoodModel):
             embedding_dim=self.embedding_dim,
             vocabulary_size=self.vocabulary_size,
         )
-        self.pad_token_id = pad_token_id
-        self.end_token_id = end_token_id
 
-        policy = {"dtype": self.dtype_policy}
-        is_tied = token_features is not None
-        self.embedding = TokenEmbedding(
-            self.vocabulary_size,
-            self.embedding_dim,
-            self.token_features,
-            keras.initializers.RandomNormal(stddev=0.1),
-            **policy,
-            name="embedding",
+        self._add_embedding()
+        self.lstm = keras.layers.LSTM(
+            self.units, return_sequences=True, dtype=self.dtype_policy, name="lstm"
         )
-        self.clock: TokenClock | None = None
-        if self.token_durations is not None:
-            self.clock = TokenClock(
-                self.token_durations,
-                self.embedding_dim,
-                pad_token_id,
-                self._required_end_token_id(),
-                keras.initializers.RandomNormal(stddev=0.1),
-                **policy,
-                name="clock",
-            )
-        self.lstm = keras.layers.LSTM(self.units, return_sequences=True, **policy, name="lstm")
-        self.dropout = keras.layers.Dropout(dropout, **policy, name="dropout")
-        self.projection = keras.layers.Dense(
-            self.embedding_dim if is_tied else self.vocabulary_size, **policy, name="projection"
-        )
+        self._add_last_layer()
         self.build()
-
-    def _required_end_token_id(self) -> int:
-        if self.end_token_id is None:
-            raise ValueError(
-                "token_durations need an end token: expected end_token_id to be an id, received "
-                "None. Sequences of a fixed length have no grammar; leave token_durations out."
-            )
-
-        return self.end_token_id
 
     def build(self, input_shape: Any = None) -> None:
         """Creates every weight, once; the constructor calls it, since it needs no input shape."""
         if self.built:
             return
 
-        self.embedding.build()
-        if self.clock is not None:
-            self.clock.build()
+        self._build_ends(self.units)
         self.lstm.build((None, None, self.embedding_dim))
-        self.projection.build((None, None, self.units))
-        self.opening = self.add_weight(
-            shape=(self.embedding_dim,), initializer="zeros", autocast=False, name="opening"
-        )
-        if self.token_features is not None:
-            self.bias = self.add_weight(
-                shape=(self.vocabulary_size,), initializer="zeros", autocast=False, name="bias"
-            )
 
-    def call(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
-        """Computes the logits of every token given the tokens before it.
-
-        Teacher forcing with the shift inside: position t reads y₍<t₎ alone, position 0 the learned
-        opening vector.
-
-        Args:
-            tokens: int [B, T].
-            training: whether dropout is on.
-
-        Returns:
-            float32 [B, T, V], in mixed precision too.
-        """
-        inputs, last_layer = self._last_layer_inputs(tokens, training)
-        logits = output_logits(inputs, *last_layer)  # [B·T, V]
-        shape = tf.concat([tf.shape(tokens), [self.vocabulary_size]], axis=0)
-
-        return tf.reshape(tf.cast(logits, tf.float32), shape)
-
-    def token_log_probs(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
-        """Computes log p(yₜ | y₍<t₎) of every token in nats, those after the end token too.
-
-        Args:
-            tokens: int [B, T].
-            training: whether dropout is on.
-
-        Returns:
-            float32 [B, T].
-        """
-        inputs, last_layer = self._last_layer_inputs(tokens, training)
-        log_probs = token_log_probs(inputs, *last_layer, tf.reshape(tokens, [-1]))  # [B·T]
-
-        return tf.reshape(log_probs, tf.shape(tokens))
-
-    def _last_layer_inputs(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, LastLayer]:
-        """Computes what the last layer reads at every position, float [B·T, D], and the layer."""
-        table = self.embedding.table()  # [V, D]
+    def outputs(self, tokens: Tokens, table: tf.Tensor, training: bool) -> tf.Tensor:
+        """Computes the LSTM's outputs, float [B, T, H] (`LanguageModel.outputs`)."""
         vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
         vectors = self.dropout(vectors, training=training)
 
         outputs = lstm_outputs(vectors, self.lstm)  # [B, T, H]
-        outputs = self.dropout(outputs, training=training)
 
-        # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
-        # (benchmarks/decisions.py).
-        flat = tf.reshape(outputs, [-1, self.units])
-        grammar = None
-        if self.clock is not None:
-            states = self.clock.states_before(tf.cast(tokens, tf.int32))
-            grammar = tf.reshape(self.clock.grammar(states), [-1])  # [B·T]
-
-        return self._project(flat, grammar), self._last_layer(table)
-
-    def shifted_vectors(self, tokens: Tokens, table: tf.Tensor) -> tf.Tensor:
-        """Computes what the LSTM reads: the opening vector, then all tokens except the last.
-
-        To each the clock adds a vector of the position that comes next.
-
-        Args:
-            tokens: int [B, T].
-            table: float32 [V, D].
-
-        Returns:
-            float [B, T, D].
-        """
-        opening = tf.broadcast_to(self.opening, [tf.shape(tokens)[0], 1, self.embedding_dim])
-        earlier = tf.gather(table, tokens[:, :-1])  # [B, T − 1, D]
-        vectors = tf.concat([opening, earlier], axis=1)
-        if self.clock is not None:
-            vectors += self.clock(tokens)
-
-        return tf.cast(vectors, self.compute_dtype)
-
-    def _project(self, outputs: tf.Tensor, grammar: tf.Tensor | None) -> tf.Tensor:
-        """Computes what the last layer reads from outputs of the LSTM.
-
-        Where the embedding is tied, outputs are projected to the length of its vectors. The state
-        of the grammar is added as a one-hot row, which meets the rows of its mask in the kernel.
-
-        Args:
-            outputs: float [N, H].
-            grammar: int32 [N], or None without a clock.
-
-        Returns:
-            float [N, D].
-        """
-        if self.token_features is not None:
-            kernel = tf.cast(self.projection.kernel, outputs.dtype)
-            bias = tf.cast(self.projection.bias, outputs.dtype)
-            outputs = tf.nn.bias_add(tf.matmul(outputs, kernel), bias)
-        if self.clock is None:
-            return outputs
-
-        return tf.concat([outputs, self.clock.one_hot(grammar, outputs.dtype)], axis=1)
-
-    def _last_layer(self, table: tf.Tensor) -> LastLayer:
-        """Returns the kernel [D, V] and the bias [V] of the logits in the compute dtype."""
-        is_tied = self.token_features is not None
-        kernel = tf.transpose(table) if is_tied else tf.convert_to_tensor(self.projection.kernel)
-        bias = self.bias if is_tied else self.projection.bias
-
-        kernel = tf.cast(kernel, self.compute_dtype)
-        if self.clock is not None:
-            mask = tf.cast(self.clock.mask, self.compute_dtype)
-            kernel = tf.concat([kernel, mask], axis=0)
-
-        return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
-
-    def find_grammar_break(self, tokens: np.ndarray) -> tuple[int, int] | None:
-        """Finds the first token that the grammar forbids, which would have probability 0.
-
-        Args:
-            tokens: int32 [N, T].
-
-        Returns:
-            Its row and its index in the row, or None: every row has a likelihood.
-        """
-        return None if self.clock is None else self.clock.find_break(tokens)
-
-    def seed_dropout(self, seed: tuple[int, int]) -> None:
-        """Restarts the random numbers of dropout from two integers, so that a run repeats."""
-        if self.dropout_rate:
-            self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
+        return self.dropout(outputs, training=training)
 
     def decoding_cache(self) -> DecodingCache:
         """Computes what all steps of a decoding loop look up."""
@@ -335,8 +167,8 @@ class Generator(LikelihoodModel):
 
         return DecodingCache(self._last_layer(table), projections, gates)
 
-    def initial_state(self, num_rows: tf.Tensor | int) -> GeneratorState:
-        """Returns the state before the first token: zeros."""
+    def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> GeneratorState:
+        """Returns the state before the first token: zeros. It has one size for all lengths."""
         zeros = tf.zeros([num_rows, self.units], self.compute_dtype)
         clock = () if self.clock is None else self.clock.start(num_rows)
 
@@ -374,135 +206,17 @@ class Generator(LikelihoodModel):
 
         return tf.cast(logits, tf.float32), GeneratorState(hidden, cell, clock)
 
-    def prefix_states(self, tokens: tf.Tensor) -> GeneratorState:
-        """Computes the states before each token is read, [T, B, …] each."""
+    def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], GeneratorState]:
+        """Returns a function of l that gives the states before y_l is read, l from 1 to T."""
         vectors = self.shifted_vectors(tokens, self.embedding.table())
-        hidden, cell = lstm_states(vectors, self.lstm)
-        if self.clock is None:
-            return GeneratorState(hidden, cell, ())
+        states = GeneratorState(*lstm_states(vectors, self.lstm), ())  # [T, B, H] each
+        if self.clock is not None:
+            clock = self.clock.states_before(tf.cast(tokens, tf.int32))
+            time_first = type(clock)(*[tf.transpose(field) for field in clock])  # [T, B]
+            states = states._replace(clock=time_first)
 
-        clock = self.clock.states_before(tf.cast(tokens, tf.int32))
-        time_first = type(clock)(*[tf.transpose(field) for field in clock])  # [T, B]
-
-        return GeneratorState(hidden, cell, time_first)
-
-    def sample(
-        self,
-        seeds: tf.Tensor,
-        length: tf.Tensor | int,
-        temperature: tf.Tensor | None = None,
-        top_k: tf.Tensor | None = None,
-        top_p: tf.Tensor | None = None,
-        prompt: tf.Tensor | None = None,
-        prompt_lengths: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Samples one sequence a seed pair, as `decoding.sample_sequences` says.
-
-        Called from Python it runs one of a handful of graphs, by which options are None: another
-        length, another number of rows and other options are computed by the same graph. Within a
-        `tf.function` it becomes a part of that function.
-        """
-        options = (temperature, top_k, top_p, prompt, prompt_lengths)
-        if not tf.executing_eagerly():
-            return sample_sequences(self, seeds, length, *options)
-
-        dtypes = (tf.float32, tf.int32, tf.float32, tf.int32, tf.int32)
-        tensors = [
-            None if option is None else tf.convert_to_tensor(option, dtype)
-            for option, dtype in zip(options, dtypes, strict=True)
-        ]
-        seeds = tf.convert_to_tensor(seeds, tf.int32)
-
-        return sample_in_one_graph(self, seeds, tf.convert_to_tensor(length, tf.int32), *tensors)
-
-    def generate(
-        self,
-        num_sequences: int,
-        length: int = 100,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        prompt: np.ndarray | list[int] | None = None,
-        seed: int | tuple[int, int] | None = None,
-    ) -> np.ndarray:
-        """Samples sequences, all in one compiled loop.
-
-        A row depends on the seed and its index alone, not on how many rows are sampled with it.
-        Without a prompt a sequence is a window like those of the training data, which may begin in
-        the middle of a tune; for whole tunes pass `prompt=[tokenizer.start_token_id]`.
-
-        Args:
-            num_sequences: B.
-            length: T, the largest number of tokens; rows that end earlier are padded.
-            temperature: divides the logits; 1 samples from the model, lower is safer. It is
-                positive in float32, that is 1.2e-38 at least; from 1e-30 downwards the likeliest
-                token is drawn, as with `top_k=1`.
-            top_k: keep only the k likeliest tokens of each step, or None.
-            top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
-                None.
-            prompt: int tokens [P] or [B, P] that every sequence begins with, or None; an empty one
-                is none.
-            seed: a whole number for the same sequences again, a pair of them as in
-                `ops.sampling.row_seeds`, or None for new ones.
-
-        Returns:
-            NumPy int32 [B, T].
-
-        Raises:
-            ValueError: if an argument is out of range, or so many tokens need more memory than this
-                machine has.
-            RuntimeError: if this process was forked after a model was used.
-
-        Example:
-            >>> generator = Generator(7, embedding_dim=4, units=8, end_token_id=None)
-            >>> generator.generate(2, length=5, prompt=[3], seed=0)[:, 0].tolist()
-            [3, 3]
-        """
-        options = check_sampling(num_sequences, length, temperature, top_k, top_p)
-        num_sequences, length, temperature, top_k, top_p = options
-        prompts = check_prompt(prompt, num_sequences, length, self.vocabulary_size)
-        if top_k is not None or top_p is not None:  # one graph for all filters
-            top_k = 0 if top_k is None else top_k
-            top_p = 1.0 if top_p is None else top_p
-
-        seeds = row_seeds(seed, num_sequences)
-        tokens, _ = self.sample(seeds, length, temperature, top_k, top_p, prompts)
-
-        return tokens.numpy()
-
-    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """Raises ValueError: `tfseqgan.export_saved_model` exports a generator.
-
-        Keras would export the logits of given tokens, and cannot: it also writes the gradients,
-        which ours do not need where nothing is trained.
-        """
-        raise ValueError(
-            "A generator is not exported by Keras' own method; expected "
-            "tfseqgan.export_saved_model(generator, tokenizer, path), which writes a sampler and "
-            "the score of tokens."
-        )
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the shape of the logits: [B, T] → [B, T, V]."""
-        return (*input_shape, self.vocabulary_size)
-
-    def compute_output_spec(self, tokens: Any, training: bool = False) -> keras.KerasTensor:
-        """Returns what a symbolic call gives: float32 [B, T, V], in mixed precision too."""
-        return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
+        return lambda length: tf.nest.map_structure(lambda part: part[length - 1], states)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""
-        features = self.token_features
-        durations = self.token_durations
-
-        return super().get_config() | {
-            "vocabulary_size": self.vocabulary_size,
-            "token_features": None if features is None else features.tolist(),
-            "token_durations": None if durations is None else durations.tolist(),
-            "embedding_dim": self.embedding_dim,
-            "units": self.units,
-            "dropout": self.dropout_rate,
-            "pad_token_id": self.pad_token_id,
-            "end_token_id": self.end_token_id,
-        }
+        return super().get_config() | {"units": self.units}

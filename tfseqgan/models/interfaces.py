@@ -1,5 +1,6 @@
 """What the library asks of a generator and of a discriminator, so that yours fits too."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -51,8 +52,8 @@ class SequenceGenerator(Protocol):
         """Returns what all steps of a decoding loop share, computed once."""
         ...
 
-    def initial_state(self, num_rows: tf.Tensor | int) -> State:
-        """Returns the state before the first token."""
+    def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> State:
+        """Returns the state before the first of at most `length` tokens."""
         ...
 
     def next_logits(self, cache: Any, state: State, previous: tf.Tensor) -> tuple[tf.Tensor, State]:
@@ -68,11 +69,10 @@ class SequenceGenerator(Protocol):
         """
         ...
 
-    def prefix_states(self, tokens: tf.Tensor) -> State:
-        """Computes the states before each token is read, time first.
+    def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], State]:
+        """Reads sequences, and returns a function of l that gives the states before y_l is read.
 
-        Entry l − 1 is the state before y_l is read: after the start of the sequence and
-        y₁ … y_{l−1}.
+        That is after the start of the sequence and y₁ … y_{l−1}; l is 1 to T.
         """
         ...
 

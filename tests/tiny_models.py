@@ -31,6 +31,25 @@ def make_generator(seed=1, **options):
     return sg.Generator(V, **defaults | options)
 
 
+def make_attention_generator(seed=1, **options):
+    """Returns a tiny generator with attention, whose biases are not zero."""
+    keras.utils.set_random_seed(seed)
+    defaults = {
+        "token_features": FEATURES,
+        "embedding_dim": 6,
+        "num_layers": 2,
+        "num_heads": 2,
+        "feed_forward_dim": 7,
+        "dropout": 0.3,
+    }
+    generator = sg.AttentionGenerator(V, **defaults | options)
+    rng = np.random.default_rng(seed)
+    for bias in (generator.onset_bias, generator.distance_bias):
+        bias.assign(rng.normal(size=bias.shape))
+
+    return generator
+
+
 def make_generator_with_grammar(tokenizer, seed=1, **options):
     """Returns a tiny generator that knows the durations of a tokenizer's tokens."""
     keras.utils.set_random_seed(seed)

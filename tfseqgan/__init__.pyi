@@ -9,6 +9,7 @@ from tfseqgan.datasets.transposition import RandomTransposition as RandomTranspo
 from tfseqgan.evaluation import metrics as metrics
 from tfseqgan.evaluation.evaluate import evaluate as evaluate
 from tfseqgan.evaluation.table import format_table as format_table
+from tfseqgan.models.attention_generator import AttentionGenerator as AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator as Discriminator
 from tfseqgan.models.generator import Generator as Generator
 from tfseqgan.models.policy import Policy as Policy

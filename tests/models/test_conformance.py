@@ -10,7 +10,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import assert_same, make_discriminator, make_generator, make_tokens, snapshot
+from tiny_models import (
+    assert_same,
+    make_attention_generator,
+    make_discriminator,
+    make_generator,
+    make_tokens,
+    snapshot,
+)
 
 import tfseqgan as sg
 
@@ -23,6 +30,9 @@ MODELS = {
     "generator of a table": functools.partial(make_generator, token_features=None),
     "generator without an end": functools.partial(make_generator, end_token_id=None, dropout=0.0),
     "generator in bfloat16": functools.partial(make_generator, dtype="mixed_bfloat16"),
+    "attention of parts": make_attention_generator,
+    "attention of a table": functools.partial(make_attention_generator, token_features=None),
+    "attention in bfloat16": functools.partial(make_attention_generator, dtype="mixed_bfloat16"),
     "discriminator of parts": make_discriminator,
     "discriminator of a table": functools.partial(make_discriminator, token_features=None),
     "discriminator in bfloat16": functools.partial(make_discriminator, dtype="mixed_bfloat16"),
@@ -37,7 +47,9 @@ every_model = pytest.mark.parametrize(
         for name in MODELS
     ],
 )
-both_models = pytest.mark.parametrize("make", [make_generator, make_discriminator])
+every_kind = pytest.mark.parametrize(
+    "make", [make_generator, make_attention_generator, make_discriminator]
+)
 
 
 @functools.cache
@@ -91,7 +103,7 @@ def test_keras_files_give_the_same_outputs_in_a_new_process(keras_files, tmp_pat
 import sys
 from pathlib import Path
 import keras, numpy as np
-from tfseqgan import Discriminator, Generator
+from tfseqgan import AttentionGenerator, Discriminator, Generator
 
 out, *files = map(Path, sys.argv[1:])
 tokens = np.load(out / "tokens.npy")
@@ -113,7 +125,7 @@ for file in files:
 
 
 @pytest.mark.slow
-@both_models
+@every_kind
 def test_training_resumes_from_a_keras_file_and_from_a_checkpoint_to_the_bit(make, tmp_path):
     model = make()
     train(model, steps=2)
@@ -227,7 +239,7 @@ def test_every_weight_has_a_gradient(name):
 
 
 @pytest.mark.slow
-@both_models
+@every_kind
 def test_mixed_precision_gives_the_logits_of_full_precision_except_for_its_precision(make):
     full = make(dropout=0.0)
     mixed = make(dropout=0.0, dtype="mixed_bfloat16")

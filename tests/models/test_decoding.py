@@ -7,7 +7,14 @@ import pytest
 import tensorflow as tf
 from enumeration import chi_square_p, list_sequences, random_generator
 from reference_models import randomize
-from tiny_models import END, V, make_discriminator, make_generator, make_tokens
+from tiny_models import (
+    END,
+    V,
+    make_attention_generator,
+    make_discriminator,
+    make_generator,
+    make_tokens,
+)
 
 from tfseqgan.models.decoding import (
     complete_prefixes,
@@ -64,6 +71,7 @@ class TableGenerator:
 GENERATORS = {
     "an LSTM of parts": lambda: randomize(make_generator(), scale=0.8),
     "an LSTM of a table": lambda: randomize(make_generator(token_features=None), scale=0.8),
+    "attention": lambda: randomize(make_attention_generator(), scale=0.8),
     "a generator of one's own": lambda: TableGenerator(V, END),
 }
 every_generator = pytest.mark.parametrize("name", GENERATORS)

@@ -5,6 +5,8 @@ checks            token arrays, counts, prompts and pairs of models
 graphs            functions of a model, compiled once for tensors of all sizes
 embedding         table, or sum of a token's parts
 token_clock       where a token stands: what may follow it, what still sounds, the beat
+attention_bias    buckets of differences in time
+attention_layer   causal attention and a feed-forward network
 weight_counts     how many weights a model has
 decoding          every loop that writes tokens: decode, sample, score, complete
 likelihood_model  fit and evaluate by maximum likelihood

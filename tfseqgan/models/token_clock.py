@@ -302,6 +302,25 @@ class TokenClock(keras.layers.Layer):
         """Returns codes of `grammar` as rows that `mask` is multiplied with, [..., states]."""
         return tf.one_hot(code, _NUM_STATES, dtype=dtype)
 
+    def _due(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
+        """Computes the tick at which the next token starts, int32 [...]; 0 where unknown."""
+        due = tf.minimum(state.melody_end, state.chord_end)
+        due = tf.where(code == MELODY_ONLY, state.melody_end, due)
+
+        return tf.where(code == CHORDS_ONLY, state.chord_end, due)
+
+    def onsets(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
+        """Computes the tick at which the next token starts, from where the time of a row is known.
+
+        Args:
+            state: int32 [...] each.
+            code: int32 [...], from `grammar`.
+
+        Returns:
+            int32 [...]; −1 where it is not known.
+        """
+        return tf.where(state.known >= _BALANCE_KNOWN, self._due(state, code), -1)
+
     def vectors(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
         """Computes the vector that says when the next token starts and what sounds then.
 
@@ -312,9 +331,7 @@ class TokenClock(keras.layers.Layer):
         Returns:
             float32 [..., D], the sum of one vector a feature.
         """
-        due = tf.minimum(state.melody_end, state.chord_end)
-        due = tf.where(code == MELODY_ONLY, state.melody_end, due)
-        due = tf.where(code == CHORDS_ONLY, state.chord_end, due)
+        due = self._due(state, code)
 
         def remaining(end):
             ticks = tf.clip_by_value(end - due, 0, _LONGEST_REMAINING)

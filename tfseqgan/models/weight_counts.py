@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfseqgan.models.attention_bias import NUM_DISTANCE_BUCKETS, NUM_ONSET_BUCKETS
 from tfseqgan.models.token_clock import NUM_ROWS
 
 Features = np.ndarray | Sequence[Sequence[int]] | None
@@ -81,3 +82,44 @@ def count_discriminator_weights(
     embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
 
     return embedding + convolutions + highway + num_features + 1
+
+
+def count_attention_generator_weights(
+    vocabulary_size: int,
+    embedding_dim: int,
+    num_layers: int,
+    num_heads: int,
+    feed_forward_dim: int,
+    token_features: Features = None,
+    has_clock: bool = False,
+) -> int:
+    """Counts the weights of an `AttentionGenerator`.
+
+    Args:
+        vocabulary_size: V.
+        embedding_dim: D.
+        num_layers: layers of attention.
+        num_heads: heads in each.
+        feed_forward_dim: units of the feed-forward network in each.
+        token_features: the parts of each token, or None for the table embedding.
+        has_clock: whether it knows the durations of its tokens.
+
+    Returns:
+        The number of weights.
+
+    Example:
+        >>> count_attention_generator_weights(7, 8, num_layers=1, num_heads=2, feed_forward_dim=4)
+        1407
+    """
+    is_tied = token_features is not None
+    attention = (embedding_dim + 1) * 4 * embedding_dim
+    feed_forward = 2 * embedding_dim * feed_forward_dim + feed_forward_dim + embedding_dim
+    norms = (2 * num_layers + 1) * 2 * embedding_dim
+    biases = num_layers * num_heads * (NUM_ONSET_BUCKETS + NUM_DISTANCE_BUCKETS)
+    projection = (embedding_dim + 1) * (embedding_dim if is_tied else vocabulary_size)
+    bias = vocabulary_size if is_tied else 0
+    clock = NUM_ROWS * embedding_dim if has_clock else 0
+    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
+    layers = num_layers * (attention + feed_forward)
+
+    return embedding + layers + norms + biases + projection + bias + clock + embedding_dim

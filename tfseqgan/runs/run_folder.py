@@ -34,12 +34,11 @@ from typing import Any
 
 from tfseqgan import __version__, files
 from tfseqgan.models.discriminator import Discriminator
-from tfseqgan.models.generator import Generator
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
-from tfseqgan.serving.keras_files import load_keras_file
+from tfseqgan.serving.keras_files import GENERATORS, Classes, load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
     hash_files,
@@ -74,7 +73,11 @@ _WRITTEN_IN_FOLDERS = {
 }
 """What a run writes into its folders, besides its tunes; another file there is the user's."""
 
-_MODELS = {"pretrained": Generator, "generator": Generator, "discriminator": Discriminator}
+_MODELS: dict[str, Classes] = {
+    "pretrained": GENERATORS,
+    "generator": GENERATORS,
+    "discriminator": Discriminator,
+}
 
 _IN_EVERY_MANIFEST = ("tokenizer.json", "generator.keras", "discriminator.keras")
 

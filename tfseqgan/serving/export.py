@@ -16,7 +16,7 @@ from tfseqgan.arguments import whole_number
 from tfseqgan.files import write_json
 from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator
-from tfseqgan.models.generator import Generator
+from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
@@ -145,7 +145,7 @@ def _to_integers(version, length, num_candidates):
 
 
 def _check_arguments(
-    generator: Generator,
+    generator: LanguageModel,
     tokenizer: Tokenizer,
     target: Path,
     version: int,
@@ -201,7 +201,7 @@ def _write_model(
 
 
 def export_saved_model(
-    generator: Generator,
+    generator: LanguageModel,
     tokenizer: Tokenizer,
     path: Path | str,
     version: int = 1,

@@ -5,7 +5,7 @@ their arguments, and `model.weights.h5`. Keras makes whatever the configuration 
 size it asks for. Here a file is loaded only if
 
 - its members are those three, uncompressed, so that it is as large as it looks;
-- its configuration names the expected class of tfseqgan and plain values;
+- its configuration names an expected class of tfseqgan and plain values;
 - its weights lie in it, in plain datasets that fill it, and are as many as the configuration needs;
 - what was loaded is finite.
 
@@ -19,19 +19,26 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import keras
 import numpy as np
 
 from tfseqgan.files import parse_json
+from tfseqgan.models.attention_generator import AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
 from tfseqgan.models.weight_counts import (
+    count_attention_generator_weights,
     count_discriminator_weights,
     count_generator_weights,
 )
+
+Classes: TypeAlias = type | tuple[type, ...]
+
+GENERATORS = (Generator, AttentionGenerator)
+"""The classes of generators that can be saved and loaded."""
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -71,13 +78,19 @@ def _check_keras_object(config: Any, module: str, where: str) -> None:
     _check_plain(config["config"], where)
 
 
-def _check_model_config(config: Any, expected: type) -> None:
-    """Raises ValueError unless a configuration makes a model of the expected class alone."""
-    registered_name = f"tfseqgan>{expected.__name__}"
+def _find_class(config: Any, expected: Classes) -> type:
+    """Returns which of the expected classes a configuration makes, or raises ValueError."""
+    classes = expected if isinstance(expected, tuple) else (expected,)
+    by_name = {f"tfseqgan>{each.__name__}": each for each in classes}
     found = config.get("registered_name") if isinstance(config, dict) else None
-    if found != registered_name:
-        raise ValueError(f"it holds {found!r} where {registered_name!r} is expected")
+    if found not in by_name:
+        raise ValueError(f"it holds {found!r} where {' or '.join(map(repr, by_name))} is expected")
 
+    return by_name[found]
+
+
+def _check_model_config(config: Mapping[str, Any]) -> None:
+    """Raises ValueError unless a model's configuration makes nothing but the model."""
     settings = config["config"]
     _check_plain(settings, "the model's configuration", besides=("dtype",))
     policy = settings.get("dtype")
@@ -110,6 +123,8 @@ def _check_compile_config(config: Any) -> None:
         _check_keras_object(without_rate, "keras.optimizers", "the optimizer")
 
 
+_SIZES = ("units", "filters", "num_layers", "num_heads", "feed_forward_dim")
+
 _COUNTS: dict[type, Callable[[Mapping[str, Any]], int]] = {
     Generator: lambda settings: count_generator_weights(
         settings["vocabulary_size"],
@@ -117,6 +132,15 @@ _COUNTS: dict[type, Callable[[Mapping[str, Any]], int]] = {
         settings["units"],
         settings["token_features"],
         has_clock=bool(settings.get("token_durations")),
+    ),
+    AttentionGenerator: lambda settings: count_attention_generator_weights(
+        settings["vocabulary_size"],
+        settings["embedding_dim"],
+        settings["num_layers"],
+        settings["num_heads"],
+        settings["feed_forward_dim"],
+        settings["token_features"],
+        has_clock=bool(settings["token_durations"]),
     ),
     Discriminator: lambda settings: count_discriminator_weights(
         settings["vocabulary_size"],
@@ -132,7 +156,7 @@ def count_weights(expected: type, settings: Mapping[str, Any]) -> int:
     """Returns how many weights a model has, without making it.
 
     Args:
-        expected: `Generator` or `Discriminator`.
+        expected: the class of the model.
         settings: its arguments, as `get_config` gives them.
 
     Raises:
@@ -146,7 +170,7 @@ def count_weights(expected: type, settings: Mapping[str, Any]) -> int:
     features = settings["token_features"] or []
     sizes = [settings["vocabulary_size"], settings["embedding_dim"]]
     sizes += itertools.chain.from_iterable(features)
-    sizes += [settings[name] for name in ("units", "filters") if name in settings]
+    sizes += [settings[name] for name in _SIZES if name in settings]
     sizes += settings.get("kernel_sizes", [])
     if not all(type(size) is int and size >= 0 for size in sizes):
         raise ValueError("a size in its configuration is not a whole number of 0 or more")
@@ -207,18 +231,19 @@ def _read_member(archive: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
     return archive.read(info)
 
 
-def _check_file(path: Path, expected: type, compile: bool) -> None:
+def _check_file(path: Path, expected: Classes, compile: bool) -> None:
     """Raises an error unless a `.keras` file can be loaded without harm."""
     with zipfile.ZipFile(path) as archive:
         if sorted(archive.namelist()) != sorted(_MEMBERS):
             raise ValueError(f"it holds {archive.namelist()}")
 
         config = parse_json(_read_member(archive, _CONFIG, _MOST_CONFIG_BYTES), _CONFIG)
-        _check_model_config(config, expected)
+        found = _find_class(config, expected)
+        _check_model_config(config)
         if compile:
             _check_compile_config(config.get("compile_config"))
 
-        num_weights = count_weights(expected, config["config"])
+        num_weights = count_weights(found, config["config"])
         _check_weights(_read_member(archive, _WEIGHTS, path.stat().st_size), num_weights)
 
 
@@ -233,14 +258,14 @@ def check_finite_model(model: keras.Model) -> None:
             raise ValueError(f"{variable.path} holds numbers that are not finite")
 
 
-def load_keras_file(path: Path, expected: type, compile: bool = False) -> Any:
+def load_keras_file(path: Path, expected: Classes, compile: bool = False) -> Any:
     """Loads a model of tfseqgan from a `.keras` file, after the checks at the top of this module.
 
-    No code from the file runs, and no class but the expected one is made.
+    No code from the file runs, and no class but an expected one is made.
 
     Args:
         path: the file.
-        expected: the class that it must hold, `Generator` or `Discriminator`.
+        expected: the class that it must hold, or several of which it must hold one.
         compile: whether the model gets its optimizer back, with its state.
 
     Returns:

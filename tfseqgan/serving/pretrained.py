@@ -18,14 +18,17 @@ from typing import NamedTuple
 
 import keras
 
+from tfseqgan.models.attention_generator import AttentionGenerator
+from tfseqgan.models.attention_layer import AttentionLayer
 from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator, Highway
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.models.token_clock import TokenClock
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
-from tfseqgan.serving.keras_files import check_finite_model, load_keras_file
+from tfseqgan.serving.keras_files import GENERATORS, check_finite_model, load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
     hash_files,
@@ -34,7 +37,16 @@ from tfseqgan.serving.manifest import (
     write_manifest,
 )
 
-REGISTERED_CLASSES = (Adam, Discriminator, Generator, Highway, TokenClock, TokenEmbedding)
+REGISTERED_CLASSES = (
+    Adam,
+    AttentionGenerator,
+    AttentionLayer,
+    Discriminator,
+    Generator,
+    Highway,
+    TokenClock,
+    TokenEmbedding,
+)
 """Every class that a `.keras` file of tfseqgan may name."""
 
 _log = logging.getLogger("tfseqgan")
@@ -49,12 +61,12 @@ class Pretrained(NamedTuple):
         discriminator: the discriminator, or None if the folder holds none.
     """
 
-    generator: Generator
+    generator: LanguageModel
     tokenizer: Tokenizer
     discriminator: Discriminator | None
 
 
-def check_same_tokens(tokenizer: Tokenizer, generator: Generator) -> None:
+def check_same_tokens(tokenizer: Tokenizer, generator: LanguageModel) -> None:
     """Raises ValueError unless a tokenizer has as many tokens as a generator."""
     if tokenizer.vocabulary_size != generator.vocabulary_size:
         raise ValueError(
@@ -97,7 +109,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 def save_parts(
     folder: Path,
-    generator: Generator,
+    generator: LanguageModel,
     tokenizer: Tokenizer,
     discriminator: Discriminator | None = None,
 ) -> dict[str, str]:
@@ -127,7 +139,7 @@ def save_parts(
 
 def save_pretrained(
     folder: Path | str,
-    generator: Generator,
+    generator: LanguageModel,
     tokenizer: Tokenizer,
     discriminator: Discriminator | None = None,
 ) -> None:
@@ -215,7 +227,7 @@ def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
             folder / MANIFEST,
         )
 
-    generator = load_keras_file(folder / "generator.keras", Generator, compile)
+    generator = load_keras_file(folder / "generator.keras", GENERATORS, compile)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     discriminator = None
     if has_discriminator:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfseqgan.arguments import SMALLEST_FLOAT32
 from tfseqgan.models.decoding import score_sequences
 from tfseqgan.models.discriminator import Discriminator
-from tfseqgan.models.generator import Generator
+from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
 
 Signature = Callable[..., dict[str, tf.Tensor]]
@@ -120,7 +120,7 @@ def _sampling_outputs(generator, tokens, log_probs):
     }
 
 
-def _sample_signature(generator: Generator, length: int, prompt: tuple[int, ...]) -> Signature:
+def _sample_signature(generator: LanguageModel, length: int, prompt: tuple[int, ...]) -> Signature:
     """Returns `sample`: one sequence a seed, which begins with the exported prompt."""
 
     @tf.function(input_signature=list(SAMPLING_INPUTS.values()))
@@ -137,7 +137,7 @@ def _sample_signature(generator: Generator, length: int, prompt: tuple[int, ...]
     return sample
 
 
-def _continue_signature(generator: Generator, length: int) -> Signature:
+def _continue_signature(generator: LanguageModel, length: int) -> Signature:
     """Returns `continue`: one sequence a seed, which begins with the request's own prompt."""
 
     def prompt_checks(prompt, prompt_length):
@@ -174,7 +174,7 @@ def _continue_signature(generator: Generator, length: int) -> Signature:
     return continue_
 
 
-def _score_signature(generator: Generator) -> Signature:
+def _score_signature(generator: LanguageModel) -> Signature:
     """Returns `score`: the log-probability of each token that counts, and the NLL per token."""
 
     @tf.function(input_signature=list(_TOKEN_INPUTS.values()))
@@ -200,7 +200,7 @@ def _logits_and_probabilities(discriminator, tokens):
     return logits[:num_rows], probabilities[:num_rows]
 
 
-def _discriminate_signature(generator: Generator, discriminator: Discriminator) -> Signature:
+def _discriminate_signature(generator: LanguageModel, discriminator: Discriminator) -> Signature:
     """Returns `discriminate`: D's logit and probability of being real of each row."""
 
     @tf.function(input_signature=list(_TOKEN_INPUTS.values()))
@@ -231,7 +231,7 @@ def _choose_candidates(logits, seeds):
 
 
 def _sample_best_signature(
-    generator: Generator,
+    generator: LanguageModel,
     discriminator: Discriminator,
     length: int,
     prompt: tuple[int, ...],
@@ -273,7 +273,7 @@ def _sample_best_signature(
 
 
 def make_signatures(
-    generator: Generator,
+    generator: LanguageModel,
     discriminator: Discriminator | None,
     length: int,
     prompt: tuple[int, ...],

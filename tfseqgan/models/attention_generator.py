@@ -1,0 +1,344 @@
+"""G with a memory: attention that knows how long ago each token started."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.models.attention_bias import (
+    NUM_DISTANCE_BUCKETS,
+    NUM_ONSET_BUCKETS,
+    distance_buckets,
+    onset_buckets,
+)
+from tfseqgan.models.attention_layer import AttentionLayer
+from tfseqgan.models.checks import check_count, check_size
+from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.language_model import LanguageModel, LastLayer
+from tfseqgan.models.weight_counts import count_attention_generator_weights
+from tfseqgan.ops.log_probs import output_logits
+from tfseqgan.ops.masking import FORBIDDEN
+
+
+class AttentionState(NamedTuple):
+    """What the generator keeps from one token to the next; the first axis is the batch.
+
+    Attributes:
+        keys: one float [B, heads, T, D / heads] a layer.
+        values: likewise.
+        onsets: int32 [B, T], ticks at which the tokens that were read start; −1 for unknown.
+        next_onset: int32 [B], the tick at which the token that is read next starts.
+        position: int32 [B], how many were read, the opening included.
+        clock: a `ClockState` of int32 [B] each, or () without a clock.
+    """
+
+    keys: list[tf.Tensor]
+    values: list[tf.Tensor]
+    onsets: tf.Tensor
+    next_onset: tf.Tensor
+    position: tf.Tensor
+    clock: Any
+
+
+class AttentionCache(NamedTuple):
+    """What all steps of a decoding loop look up.
+
+    Attributes:
+        table: float [V + 1, D], the vectors of the tokens, and last the opening vector.
+        last_layer: the layer that gives the logits.
+    """
+
+    table: tf.Tensor
+    last_layer: LastLayer
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class AttentionGenerator(LanguageModel):
+    """A language model of tokens that looks back over the whole sequence by attention.
+
+    A folk tune returns to what it played 8 and 16 bars before. So each head of each layer learns a
+    number for every difference of onsets, from the token that it looks at to the one that is
+    predicted, and for every distance in tokens, which are added to its scores:
+
+        score(t, j) = qₜ·kⱼ / √d + onset_bias[onsetₜ − onsetⱼ] + distance_bias[t − j]
+
+    Onsets come from `token_durations`; without them the distance alone counts.
+
+    Args:
+        vocabulary_size: V, the number of token ids.
+        token_features: int32 [V, P], the parts of each token, or None for the table embedding.
+        token_durations: int32 [V, 2], the ticks of each token in melody and chords, or None.
+        embedding_dim: D, the length of a token's vector and of everything between the layers.
+        num_layers: layers of attention.
+        num_heads: heads in each, a divisor of D.
+        feed_forward_dim: units of the feed-forward network in each.
+        dropout: share of the vectors that maximum likelihood drops; nothing is dropped when
+            sampling or in a policy gradient.
+        pad_token_id: the id that stands after the end token.
+        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+
+    Raises:
+        ValueError: if a size is out of range, or the model needs more memory than this machine has.
+
+    Example:
+        >>> generator = AttentionGenerator(
+        ...     7, embedding_dim=8, num_layers=2, num_heads=2, feed_forward_dim=16
+        ... )
+        >>> generator(np.array([[3, 4, 5]])).shape
+        TensorShape([1, 3, 7])
+
+    Reference:
+        Vaswani et al. 2017; a bias by distance: Shaw et al. 2018, Raffel et al. 2020; by time, for
+        music: Huang et al. 2018.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        token_features: np.ndarray | None = None,
+        token_durations: np.ndarray | None = None,
+        *,
+        embedding_dim: int = 192,
+        num_layers: int = 3,
+        num_heads: int = 4,
+        feed_forward_dim: int = 640,
+        dropout: float = 0.0,
+        pad_token_id: int = 0,
+        end_token_id: int | None = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            vocabulary_size,
+            token_features,
+            token_durations,
+            embedding_dim=embedding_dim,
+            dropout=dropout,
+            pad_token_id=pad_token_id,
+            end_token_id=end_token_id,
+            **kwargs,
+        )
+        self.num_layers = check_count("num_layers", num_layers)
+        self.num_heads = check_count("num_heads", num_heads)
+        self.feed_forward_dim = check_count("feed_forward_dim", feed_forward_dim)
+        if self.embedding_dim % self.num_heads:
+            raise ValueError(
+                f"num_heads is {self.num_heads}; expected a divisor of embedding_dim = "
+                f"{self.embedding_dim}, which the heads share. Change one of them."
+            )
+        num_weights = count_attention_generator_weights(
+            self.vocabulary_size,
+            self.embedding_dim,
+            self.num_layers,
+            self.num_heads,
+            self.feed_forward_dim,
+            self.token_features,
+            has_clock=token_durations is not None,
+        )
+        check_size(
+            num_weights,
+            embedding_dim=self.embedding_dim,
+            num_layers=self.num_layers,
+            feed_forward_dim=self.feed_forward_dim,
+            vocabulary_size=self.vocabulary_size,
+        )
+
+        self._add_embedding()
+        sizes = (self.embedding_dim, self.num_heads, self.feed_forward_dim)
+        self.attention = [
+            AttentionLayer(*sizes, dtype=self.dtype_policy, name=f"attention_{index}")
+            for index in range(self.num_layers)
+        ]
+        for layer in self.attention:
+            # tf.train.Checkpoint follows attributes and does not look into a model's lists.
+            setattr(self, layer.name, layer)
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-5, dtype=self.dtype_policy, name="norm"
+        )
+        self._add_last_layer()
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates every weight, once; the constructor calls it, since it needs no input shape."""
+        if self.built:
+            return
+
+        self._build_ends(self.embedding_dim)
+        for layer in self.attention:
+            layer.build()
+        self.norm.build((None, self.embedding_dim))
+
+        num_heads = self.num_layers * self.num_heads
+        self.onset_bias = self._add_bias(NUM_ONSET_BUCKETS, num_heads, "onset_bias")
+        self.distance_bias = self._add_bias(NUM_DISTANCE_BUCKETS, num_heads, "distance_bias")
+
+    def _add_bias(self, num_buckets, num_heads, name):
+        return self.add_weight(
+            shape=(num_buckets, num_heads), initializer="zeros", autocast=False, name=name
+        )
+
+    def outputs(self, tokens: Tokens, table: tf.Tensor, training: bool) -> tf.Tensor:
+        """Computes the last layer's outputs, float [B, T, D] (`LanguageModel.outputs`)."""
+        outputs, _, _, _ = self._read_rows(tokens, table, training)
+
+        return outputs
+
+    def _read_rows(self, tokens, table, training):
+        """Returns the outputs [B, T, D], each layer's keys and values, and the onsets [B, T]."""
+
+        def dropout(vectors):
+            return self.dropout(vectors, training=training)
+
+        num_rows = tf.shape(tokens)[0]
+        vectors = dropout(self.shifted_vectors(tokens, table))  # [B, T, D]
+        shape = tf.shape(vectors)
+        onsets = self._onsets(tokens)  # [B, T]
+        biases = self._biases(onsets)  # [layers, heads, B, T, T]
+
+        vectors = tf.reshape(vectors, [-1, self.embedding_dim])
+        keys, values = [], []
+        for layer, bias in zip(self.attention, biases, strict=True):
+            vectors, key, value = layer.read_rows(vectors, num_rows, bias, dropout)
+            keys.append(key)
+            values.append(value)
+        outputs = dropout(tf.cast(self.norm(vectors), self.compute_dtype))
+
+        return tf.reshape(outputs, shape), keys, values, onsets
+
+    def _onsets(self, tokens):
+        """Returns the tick at which each token starts, int32 [B, T]; −1 where it is not known."""
+        if self.clock is None:
+            return tf.fill(tf.shape(tokens), -1)
+
+        states = self.clock.states_before(tf.cast(tokens, tf.int32))
+
+        return self.clock.onsets(states, self.clock.grammar(states))
+
+    def _biases(self, onsets):
+        """Returns what is added to the scores of each layer, float [heads, B, T, T] each."""
+        length = tf.shape(onsets)[1]
+        steps = tf.range(length)
+        distances = steps[:, None] - steps  # [T, T]
+        by_distance = tf.gather(self.distance_bias, distance_buckets(distances))
+        by_distance += tf.where(distances < 0, FORBIDDEN, 0.0)[:, :, None]
+
+        # A position reads the token before it, which starts at the onset before.
+        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
+        buckets = onset_buckets(onsets[:, :, None], of_read[:, None])  # [B, T, T]
+        biases = tf.gather(self.onset_bias, buckets) + by_distance  # [B, T, T, layers · heads]
+        biases = tf.cast(tf.transpose(biases, [3, 0, 1, 2]), self.compute_dtype)
+
+        return tf.split(biases, self.num_layers)
+
+    def decoding_cache(self) -> AttentionCache:
+        """Computes what all steps of a decoding loop look up."""
+        table = self.embedding.table()  # [V, D]
+
+        return AttentionCache(
+            tf.concat([table, self.opening[None]], axis=0), self._last_layer(table)
+        )
+
+    def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> AttentionState:
+        """Returns the state before the first of at most `length` tokens."""
+        size = self.embedding_dim // self.num_heads
+        zeros = tf.zeros([num_rows, self.num_heads, length, size], self.compute_dtype)
+
+        return AttentionState(
+            keys=[zeros] * self.num_layers,
+            values=[zeros] * self.num_layers,
+            onsets=tf.fill([num_rows, length], -1),
+            next_onset=tf.fill([num_rows], -1),
+            position=tf.zeros([num_rows], tf.int32),
+            clock=() if self.clock is None else self.clock.start(num_rows),
+        )
+
+    def next_logits(
+        self, cache: AttentionCache, state: AttentionState, previous: tf.Tensor
+    ) -> tuple[tf.Tensor, AttentionState]:
+        """Reads one token a row, and computes the logits of the next.
+
+        Args:
+            cache: from `decoding_cache`.
+            state: the state before the token.
+            previous: int32 [B], the token; V stands for the opening vector.
+
+        Returns:
+            float32 [B, V] and the state after the token.
+        """
+        vectors = tf.gather(cache.table, previous)  # [B, D]
+        clock = state.clock
+        grammar = None
+        next_onset = state.next_onset
+        if self.clock is not None:
+            clock = self.clock.advance(clock, previous)
+            grammar = self.clock.grammar(clock)
+            vectors += self.clock.vectors(clock, grammar)
+            next_onset = self.clock.onsets(clock, grammar)
+
+        is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]
+        onsets = tf.where(is_here, state.next_onset[:, None], state.onsets)
+        onsets = tf.ensure_shape(onsets, state.onsets.shape)
+        biases = self._biases_of_step(next_onset, onsets, state.position)
+
+        vectors = tf.cast(vectors, self.compute_dtype)
+        keys, values = [], []
+        for index, layer in enumerate(self.attention):
+            vectors, key, value = layer.read_next(
+                vectors, state.keys[index], state.values[index], state.position, biases[index]
+            )
+            keys.append(key)
+            values.append(value)
+        outputs = tf.cast(self.norm(vectors), self.compute_dtype)
+        logits = output_logits(self._project(outputs, grammar), *cache.last_layer)
+
+        return tf.cast(logits, tf.float32), AttentionState(
+            keys, values, onsets, next_onset, state.position + 1, clock
+        )
+
+    def _biases_of_step(self, next_onset, onsets, position):
+        """Returns what one position adds to the scores of each layer, float [B, heads, T] each."""
+        distances = position[:, None] - tf.range(tf.shape(onsets)[1])  # [B, T]
+        by_distance = tf.gather(self.distance_bias, distance_buckets(distances))
+        by_distance += tf.where(distances < 0, FORBIDDEN, 0.0)[:, :, None]
+        by_onset = tf.gather(self.onset_bias, onset_buckets(next_onset[:, None], onsets))
+
+        biases = tf.transpose(by_onset + by_distance, [0, 2, 1])  # [B, layers · heads, T]
+
+        return tf.split(tf.cast(biases, self.compute_dtype), self.num_layers, axis=1)
+
+    def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], AttentionState]:
+        """Returns a function of l that gives the states before y_l is read, l from 1 to T.
+
+        What later positions keep is not read before it is written again.
+        """
+        _, keys, values, onsets = self._read_rows(tokens, self.embedding.table(), training=False)
+        keys, values = [
+            [tf.transpose(part, [1, 0, 2, 3]) for part in parts] for parts in (keys, values)
+        ]
+        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
+        clock: Any = ()
+        if self.clock is not None:
+            clock = self.clock.states_before(tf.cast(tokens, tf.int32))
+
+        def state_before(length):
+            index = length - 1
+
+            return AttentionState(
+                keys=keys,
+                values=values,
+                onsets=of_read,
+                next_onset=onsets[:, index],
+                position=tf.fill(tf.shape(tokens)[:1], length),
+                clock=tf.nest.map_structure(lambda part: part[:, index], clock),
+            )
+
+        return state_before
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the same model again, as plain values."""
+        return super().get_config() | {
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "feed_forward_dim": self.feed_forward_dim,
+        }

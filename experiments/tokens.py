@@ -51,6 +51,7 @@ class Row:
         transpose: as in `Tokenizer`.
         chord_octaves: as in `Tokenizer`.
         other_keys: whether every epoch sees the tunes in other keys.
+        epochs: passes over the training tunes.
     """
 
     has_grammar: bool = True
@@ -59,6 +60,7 @@ class Row:
     transpose: str | None = None
     chord_octaves: bool = True
     other_keys: bool = False
+    epochs: int = 8
 
 
 ROWS = {
@@ -72,6 +74,7 @@ ROWS = {
     "interleaved-in-c": Row(interleave=True, transpose="C"),
     "interleaved-without-octaves": Row(interleave=True, chord_octaves=False),
     "interleaved-other-keys": Row(interleave=True, other_keys=True),
+    "interleaved-other-keys-twice-as-long": Row(interleave=True, other_keys=True, epochs=16),
     "all-three": Row(interleave=True, transpose="C", chord_octaves=False),
     "interleaved-without-octaves-other-keys": Row(
         interleave=True, chord_octaves=False, other_keys=True
@@ -86,7 +89,6 @@ class Training:
     embedding_dim: int = 128
     units: int = 512
     dropout: float = 0.3
-    epochs: int = 16
     patience: int = 4
     tunes_per_step: int = 16
     learning_rate: float = 3e-3
@@ -142,7 +144,7 @@ def train(
     """Trains a generator; returns it with its curve."""
     rows = make_rows(row, tokenizer, tunes)
     batch_size = rows_of_a_step(row, rows, training)
-    num_steps = training.epochs * -(-len(rows.tokens) // batch_size)
+    num_steps = row.epochs * -(-len(rows.tokens) // batch_size)
 
     keras.utils.set_random_seed(seed)
     generator = make_generator(row, tokenizer, training)
@@ -152,7 +154,7 @@ def train(
     history = sg.pretrain(
         generator,
         rows.tokens,
-        epochs=training.epochs,
+        epochs=row.epochs,
         batch_size=batch_size,
         validation_data=make_rows(row, tokenizer, kept_aside).tokens,
         patience=training.patience,

@@ -11,10 +11,11 @@ import numpy as np
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.music.midi import write_midi
 from tfseqgan.runs.run_folder import load_model, read_config
-from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.runs.train_run import train_run
 
 TINY = Settings(
+    **TOKENS_OF_THE_PAPER,  # the smallest vocabulary
     seed=3,
     length=24,
     embedding_dim=4,
@@ -34,6 +35,16 @@ TINY = Settings(
     validation_freq=1,
     num_tunes=2,
 )
+
+TINY_WHOLE_TUNES = dataclasses.replace(
+    TINY,
+    interleave=True,
+    random_transposition=True,
+    whole_tunes=True,
+    grammar=True,
+    length=60,
+)
+"""The tokens of the default preset."""
 
 MODELS = ("pretrained", "generator", "discriminator")
 FIGURES_AND_TUNES = (

@@ -434,6 +434,18 @@ def test_an_interleaved_tune_keeps_its_time_when_events_are_replaced(random_scor
         assert chord_ticks == (score.end_ticks if score.chords else 0)
 
 
+def test_interleaved_tokens_that_replace_an_event_stand_in_order_of_time(random_scores):
+    tokenizer = Tokenizer.fit(random_scores[:1], interleave=True)
+
+    for tokens in tokenizer.encode_all(random_scores).sequences:
+        durations = tokenizer.token_durations[tokens[1:-1]]  # [n, (melody, chords)]
+        starts = np.cumsum(durations, axis=0) - durations
+        is_melody = durations[:, 0] > 0
+        places = list(zip(np.where(is_melody, starts[:, 0], starts[:, 1]), is_melody, strict=True))
+
+        assert places == sorted(places)
+
+
 def test_events_of_both_voices_do_not_make_an_interleaved_tokenizer():
     both = Event(24, (4,), (0,), 24, (2,), (7,))
 

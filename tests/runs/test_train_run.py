@@ -11,6 +11,7 @@ import keras
 import pytest
 from tiny_runs import (
     TINY,
+    TINY_WHOLE_TUNES,
     assert_same_run,
     resume,
     shared_run,
@@ -164,6 +165,27 @@ def test_rounds_that_are_added_later_give_the_run_that_had_them_from_the_start(t
     resume(tmp_path / "run", rounds=2)
 
     assert_same_run(tmp_path / "run", shared_run())
+
+
+@slow
+def test_a_run_on_whole_tunes_in_other_keys_resumes_and_writes_only_what_fits(tmp_path):
+    train(tmp_path / "whole", shared_tunes(), TINY_WHOLE_TUNES)
+    train(tmp_path / "stopped", shared_tunes(), dataclasses.replace(TINY_WHOLE_TUNES, rounds=1))
+    resume(tmp_path / "stopped", rounds=2)
+
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+    generator = run_folder.load_model(tmp_path / "whole", "generator")
+    samples = generator.generate(30, 50, prompt=[1], temperature=1.5, seed=0)
+    assert generator.find_grammar_break(samples) is None
+    assert (samples == generator.end_token_id).any()
+
+
+def test_windows_without_a_grammar_make_a_generator_without_one():
+    data = load_windows(shared_tunes(), **TINY_WHOLE_TUNES.window_options())
+    without = dataclasses.replace(data, has_grammar=False)
+
+    assert train_run.make_models(data, TINY_WHOLE_TUNES)[0].token_durations is not None
+    assert train_run.make_models(without, TINY_WHOLE_TUNES)[0].token_durations is None
 
 
 @slow

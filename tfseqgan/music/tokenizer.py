@@ -367,18 +367,19 @@ class Tokenizer:
     def _encode(self, score: Score) -> tuple[np.ndarray, int, int]:
         """Returns tokens int32 [n], how many replace an unknown event, and the transposition."""
         semitones, ticks, events = _to_events(score, self._options)
-        tokens = [self.start_token_id]
+        written = []  # (tick, whether it is in the melody, token)
         num_replaced = 0
         for tick, event in zip(ticks, events, strict=True):
             token = self._vocabulary.ids.get(event)
-            if token is not None:
-                tokens.append(token)
-                continue
+            tokens = self._replace(event, tick, score) if token is None else [token]
+            num_replaced += len(tokens) if token is None else 0
+            for token in tokens:
+                written.append((tick, event.melody_duration > 0, token))
+                tick += sum(self._vocabulary.durations_of[token])
 
-            replacement = self._replace(event, tick, score)
-            tokens += replacement
-            num_replaced += len(replacement)
-        tokens.append(self.end_token_id)
+        # What replaces an event of one voice may end after the next event of the other one starts.
+        written.sort(key=lambda each: each[:2])
+        tokens = [self.start_token_id, *(token for _, _, token in written), self.end_token_id]
 
         return np.array(tokens, np.int32), num_replaced, semitones
 

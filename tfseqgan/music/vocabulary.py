@@ -206,6 +206,11 @@ class Vocabulary:
         return durations
 
     @functools.cached_property
+    def durations_of(self) -> list[list[int]]:
+        """The rows of `durations` as plain integers."""
+        return self.durations.tolist()
+
+    @functools.cached_property
     def _nearest(self) -> NearestEvent:
         return NearestEvent(self.events)
 

@@ -168,7 +168,7 @@ class Settings:
     units: int = _setting(512, "LSTM units of the generator", "1 or more")
     dropout: float = _setting(0.3, "dropout of the generator in maximum likelihood", "0 to below 1")
     epochs: int = _setting(
-        22,
+        16,
         "epochs of maximum likelihood, of which the best is kept; 0 starts adversarial training "
         "from random weights",
         "0 or more",
@@ -176,9 +176,9 @@ class Settings:
     patience: int = _setting(
         6, "epochs without a lower validation NLL before maximum likelihood stops", "1 or more"
     )
-    pretraining_batch_size: int = _setting(32, "windows in a maximum-likelihood step", "1 or more")
+    pretraining_batch_size: int = _setting(16, "rows in a maximum-likelihood step", "1 or more")
     pretraining_learning_rate: float = _setting(
-        4e-3, "learning rate of maximum likelihood (Adam)", "above 0"
+        3e-3, "learning rate of maximum likelihood (Adam)", "above 0"
     )
     schedule: str = _setting(
         "cosine",
@@ -317,13 +317,15 @@ PRESETS: dict[str, Settings] = {
         units=256,
         embedding_dim=64,
         dropout=0.2,
-        epochs=20,
+        epochs=12,
         filters=64,
         discriminator_embedding_dim=32,
         discriminator_steps=5,
-        discriminator_samples=160,
-        discriminator_pretraining_rounds=20,
-        rounds=30,
+        discriminator_batch_size=32,
+        discriminator_samples=80,
+        discriminator_pretraining_rounds=15,
+        batch_size=32,
+        rounds=15,
     ),
     "default": Settings(),
     "paper": Settings(

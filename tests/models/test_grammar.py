@@ -276,7 +276,7 @@ def test_of_10000_samples_of_a_trained_generator_every_one_fits(trained, tokeniz
 
     samples = trained[name].generate(10_000, 40, prompt=prompts, seed=3, **options)
 
-    assert (samples == tokenizer.end_token_id).any(axis=1).mean() > 0.2
+    assert (samples == tokenizer.end_token_id).any(axis=1).sum() > 100
     for row in samples:
         assert_voices_fit(tokenizer, row)
 

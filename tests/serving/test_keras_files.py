@@ -14,7 +14,14 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from tiny_models import END, FEATURES, V, make_discriminator, make_generator
+from tiny_models import (
+    END,
+    FEATURES,
+    V,
+    make_attention_generator,
+    make_discriminator,
+    make_generator,
+)
 
 import tfseqgan as sg
 from tfseqgan.serving.keras_files import count_weights, load_keras_file
@@ -112,9 +119,10 @@ def test_an_optimizer_of_keras_comes_back(tmp_path, optimizer):
 @pytest.mark.parametrize("features", [None, FEATURES])
 def test_weights_are_counted_without_making_the_model(features):
     generator = make_generator(token_features=features)
+    attention = make_attention_generator(token_features=features)
     discriminator = make_discriminator(token_features=features, kernel_sizes=(2, 3, 3))
 
-    for model in (generator, discriminator):
+    for model in (generator, attention, discriminator):
         assert count_weights(type(model), model.get_config()) == sum(
             math.prod(weight.shape) for weight in model.trainable_variables
         )

@@ -1,16 +1,18 @@
 """The networks, and the loops that write tokens. May import: arguments, ops.
 
-interfaces        what the library asks of a generator and a discriminator
-checks            token arrays, counts, prompts and pairs of models
-graphs            functions of a model, compiled once for tensors of all sizes
-embedding         table, or sum of a token's parts
-token_clock       where a token stands: what may follow it, what still sounds, the beat
-attention_bias    buckets of differences in time
-attention_layer   causal attention and a feed-forward network
-weight_counts     how many weights a model has
-decoding          every loop that writes tokens: decode, sample, score, complete
-likelihood_model  fit and evaluate by maximum likelihood
-generator         G, an LSTM
-discriminator     D, convolutions and a highway layer
-policy            π: a TFP Categorical; Trajectory
+interfaces           what the library asks of a generator and a discriminator
+checks               token arrays, counts, prompts and pairs of models
+graphs               functions of a model, compiled once for tensors of all sizes
+embedding            table, or sum of a token's parts
+token_clock          where a token stands: what may follow it, what still sounds, the beat
+attention_bias       buckets of differences in time
+attention_layer      causal attention and a feed-forward network
+weight_counts        how many weights a model has
+decoding             every loop that writes tokens: decode, sample, score, complete
+likelihood_model     fit and evaluate by maximum likelihood
+language_model       what all generators share: embedding, grammar, logits, sampling
+generator            G, an LSTM
+attention_generator  G with a memory
+discriminator        D, convolutions and a highway layer
+policy               π: a TFP Categorical; Trajectory
 """

@@ -109,7 +109,7 @@ def count_attention_generator_weights(
 
     Example:
         >>> count_attention_generator_weights(7, 8, num_layers=1, num_heads=2, feed_forward_dim=4)
-        1407
+        1347
     """
     is_tied = token_features is not None
     attention = (embedding_dim + 1) * 4 * embedding_dim

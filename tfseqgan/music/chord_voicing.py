@@ -68,6 +68,7 @@ def close_chords(score: Score) -> Score:
         The tune with the same melody, and chords of the same times and pitch classes.
 
     Example:
+        >>> from tfseqgan.music.score import Chord
         >>> tune = Score((), (Chord(0, 24, (36, 43, 48, 64)),))
         >>> close_chords(tune).chords[0].pitches
         (36, 40, 43)

@@ -260,6 +260,7 @@ samples a row one is kept, drawn by the discriminator's odds |
         >>> from tfseqgan.serving.saved_sampler import SavedSampler
         >>> folder = tempfile.mkdtemp()
         >>> tokenizer = Tokenizer([(24, (4,), (0,), 0, (), ())])
+        >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8)
         >>> export_saved_model(generator, tokenizer, folder, version=3, length=5).name
         '3'

@@ -292,6 +292,7 @@ def make_signatures(
         TensorFlow functions by the name of their signature.
 
     Example:
+        >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
         >>> list(make_signatures(generator, None, length=5, prompt=(1,), num_candidates=8))
         ['serving_default', 'sample', 'continue', 'score']

@@ -154,11 +154,12 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
     return World(tokens, everything, variable, depths)
 
 
-def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8):
+def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8, token_durations=None):
     """Returns a tiny generator with weights so large that its probabilities are not uniform."""
     rng = np.random.default_rng(seed)
     generator = Generator(
         vocabulary_size=vocabulary_size,
+        token_durations=token_durations,
         embedding_dim=4,
         units=5,
         end_token_id=end_token_id,
@@ -172,11 +173,19 @@ def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8):
 def generator_world(generator, length=3):
     """Returns a world whose policy is a real generator, in float32.
 
-    Its variable is the recurrent kernel of the LSTM.
+    Its variable is the recurrent kernel of the LSTM. Sequences that its grammar forbids, which have
+    probability 0, are left out.
     """
     end_token_id = generator.end_token_id
     tokens, mask = list_sequences(generator.vocabulary_size, length, end_token_id)
-    prior = random_generator(1, generator.vocabulary_size, end_token_id)
+    is_allowed = [generator.find_grammar_break(row[None]) is None for row in tokens]
+    tokens, mask = tokens[is_allowed], mask[is_allowed]
+    prior = random_generator(
+        1,
+        generator.vocabulary_size,
+        end_token_id,
+        token_durations=generator.token_durations,
+    )
     prior_log_probs = Policy(prior).log_prob(tokens)
     logits = tf.constant(2 * np.random.default_rng(2).normal(size=len(tokens)), tf.float32)
     prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits), tf.float32)

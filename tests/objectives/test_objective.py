@@ -63,6 +63,10 @@ every_world = pytest.mark.parametrize(
 every_long_world = pytest.mark.parametrize("world_name", ["four steps", "four steps, may end"])
 
 
+DURATIONS = [[0, 0], [0, 0], [0, 0], [24, 0], [0, 24]]
+"""Ticks of the padding, the start, the end, a melody note and a chord."""
+
+
 @functools.cache
 def get_world(name):
     """Returns a world by name."""
@@ -73,6 +77,9 @@ def get_world(name):
         "four steps, may end": lambda: tabular_world(2, 4, end_token_id=1),
         "generator": lambda: generator_world(random_generator(0)),
         "generator, may end": lambda: generator_world(random_generator(0, end_token_id=2)),
+        "generator with a grammar": lambda: generator_world(
+            random_generator(0, 5, end_token_id=2, token_durations=DURATIONS)
+        ),
     }
 
     return worlds[name]()
@@ -159,6 +166,7 @@ def assert_ascends_j(objective, world_name, num_sequences=2):
         ("four steps, may end", 5),
         ("generator", 27),
         ("generator, may end", 15),
+        ("generator with a grammar", 20),
     ],
 )
 def test_a_world_holds_every_sequence_once(name, num_sequences):
@@ -315,6 +323,8 @@ def test_where_sequences_may_end_the_batch_mean_scales_late_steps_down_more():
         ("batch_mean", "generator", 0.5),
         ("leave_one_out", "generator, may end", 1),
         ("moving_average", "generator", 1),
+        ("none", "generator with a grammar", 1),
+        ("leave_one_out", "generator with a grammar", 1),
     ],
 )
 @every_recipe

@@ -17,6 +17,7 @@ chord_symbols     pitches → "Am7"
 written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
 key_estimation    the key of a tune by its notes
+controls          metre, key, number of bars, rhythm: asked for or drawn
 chord_voicing     chords without octaves
 events            Score ↔ events of both voices
 interleaved_events  Score ↔ events of one voice each

@@ -1,0 +1,157 @@
+"""What a tune is and may be asked to be, and how what is not asked for is drawn."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tfseqgan.music.controls import (
+    KEYS,
+    MOST_BARS,
+    Controls,
+    ControlVocabulary,
+    controls_of,
+    count_bars,
+)
+from tfseqgan.music.score import Chord, Note, Score, transpose, transpose_key
+
+G = (43, 47, 50)
+
+
+def make_tune(bars, time_signature=(4, 4), pick_up=0, **fields):
+    """Returns a tune of quarter notes, with its first chord after a pick-up."""
+    bar = 96 * time_signature[0] // time_signature[1]
+    num_notes = bars * bar // 24
+    melody = tuple(Note(24 * index, 24, 67) for index in range(num_notes))
+    chords = tuple(Chord(pick_up + index * bar, bar, G) for index in range(bars))
+
+    return Score(melody, chords, time_signature=time_signature, **fields)
+
+
+JIG = make_tune(32, (6, 8), key="G", rhythm="jig")
+REEL = make_tune(16, (4, 4), key="Em", rhythm="reel")
+WALTZ = make_tune(24, (3, 4), key="G", rhythm="waltz")
+PLAIN = make_tune(8)
+VOCABULARY = ControlVocabulary.fit([JIG, JIG, REEL, WALTZ, PLAIN])
+
+
+def test_a_tune_says_what_it_is():
+    assert controls_of(JIG) == Controls("6/8", "G", 32, "jig")
+    assert controls_of(PLAIN) == Controls("4/4", None, 8, None)
+    assert controls_of(Score(())).bars is None
+
+
+@pytest.mark.parametrize("pick_up", [0, 24, 48])
+def test_bars_are_counted_from_the_first_chord(pick_up):
+    assert count_bars(make_tune(16, pick_up=pick_up)) == 16
+
+
+def test_bars_beyond_the_most_count_as_the_most():
+    assert count_bars(make_tune(MOST_BARS + 9)) == MOST_BARS
+
+
+def test_a_bar_that_the_grid_cannot_express_is_counted():
+    assert count_bars(dataclasses.replace(make_tune(8), time_signature=(3, 7))) == 19
+
+
+@pytest.mark.parametrize("score", [JIG, REEL, WALTZ, PLAIN])
+def test_codes_give_the_controls_back(score):
+    controls = controls_of(score)
+
+    codes = VOCABULARY.encode(controls)
+
+    assert codes.dtype == np.int32
+    assert (codes < VOCABULARY.sizes).all()
+    assert VOCABULARY.decode(codes) == controls
+
+
+def test_a_key_has_one_code_whatever_its_tonic_is_called():
+    first, second = [VOCABULARY.encode(Controls(key=key)) for key in ("F#", "Gb")]
+
+    np.testing.assert_array_equal(first, second)
+    assert len(set(KEYS)) == 24
+
+
+@pytest.mark.parametrize("semitones", [-5, 0, 3, 6])
+def test_codes_are_transposed_as_tunes_are(semitones):
+    scores = [JIG, REEL, PLAIN]
+    codes = np.stack([VOCABULARY.encode(controls_of(score)) for score in scores])
+
+    moved = VOCABULARY.transpose(codes, np.full(3, semitones))
+
+    for score, row in zip(scores, moved, strict=True):
+        expected = VOCABULARY.encode(controls_of(transpose(score, semitones)))
+        np.testing.assert_array_equal(row, expected)
+    assert transpose_key("G", semitones) == transpose(JIG, semitones).key
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        (Controls(metre="5/4"), "metre is '5/4': expected 3/4, 4/4, 6/8"),
+        (Controls(bars=0), "bars is 0: expected 1 to 64"),
+        (Controls(bars=65), "bars is 65: expected 1 to 64"),
+        (Controls(rhythm="polka"), "rhythm is 'polka': expected jig, reel, waltz"),
+        (Controls(key="H"), "key"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_by_name(asked, message):
+    with pytest.raises(ValueError, match=message):
+        VOCABULARY.encode(asked)
+
+
+def test_without_rhythms_in_the_corpus_none_can_be_asked_for():
+    with pytest.raises(ValueError, match="expected none, since no tune says its own"):
+        ControlVocabulary.fit([PLAIN]).encode(Controls(rhythm="jig"))
+
+
+def test_unasked_controls_are_drawn_together_as_often_as_the_tunes_have_them():
+    drawn = [VOCABULARY.decode(codes) for codes in VOCABULARY.draw(Controls(), 2000, seed=0)]
+    known = [controls_of(score) for score in (JIG, REEL, WALTZ, PLAIN)]
+
+    assert set(drawn) == set(known)
+    share_of_jigs = drawn.count(known[0]) / len(drawn)
+    assert share_of_jigs == pytest.approx(0.4, abs=4 * np.sqrt(0.4 * 0.6 / 2000))
+
+
+def test_what_is_asked_for_stays_and_the_rest_agrees_with_it():
+    for codes in VOCABULARY.draw(Controls(rhythm="jig", key="D"), 20, seed=1):
+        assert VOCABULARY.decode(codes) == Controls("6/8", "D", 32, "jig")
+
+    for codes in VOCABULARY.draw(Controls(metre="3/4", bars=5), 20, seed=1):
+        assert VOCABULARY.decode(codes) == Controls("3/4", "G", 5, "waltz")
+
+
+def test_a_row_depends_on_the_seed_and_its_index_alone():
+    many = VOCABULARY.draw(Controls(), 50, seed=3)
+
+    np.testing.assert_array_equal(VOCABULARY.draw(Controls(), 20, seed=3), many[:20])
+    assert not np.array_equal(VOCABULARY.draw(Controls(), 50, seed=4), many)
+
+
+def test_without_tunes_nothing_is_drawn():
+    empty = ControlVocabulary(["4/4"], [], [])
+
+    assert empty.draw(Controls(metre="4/4"), 3, seed=0).tolist() == [[1, 0, 0, 0]] * 3
+
+
+def test_the_vocabulary_comes_back_from_json():
+    again = ControlVocabulary(**json.loads(json.dumps(VOCABULARY.to_json())))
+
+    assert again == VOCABULARY
+    assert hash(again) == hash(VOCABULARY)
+    assert again != ControlVocabulary.fit([JIG])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((["4/4", "4/4"], [], []), "are not distinct"),
+        ((["4/4"], [], [[2, 0, 0, 0]]), "codes of the tunes are out of range"),
+        ((["4/4"], [], [[0, -1, 0, 0]]), "codes of the tunes are out of range"),
+    ],
+)
+def test_a_malformed_vocabulary_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ControlVocabulary(*arguments)

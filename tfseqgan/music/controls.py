@@ -1,0 +1,247 @@
+"""What one may ask a tune to be: its metre, its key, its number of bars and its rhythm.
+
+A tune that was not asked for anything is drawn from what the tunes of a corpus are together, so
+that a jig is in 6/8 and a waltz in 3/4.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfseqgan.music.keys import parse_key
+from tfseqgan.music.score import TICKS_PER_QUARTER, Score, transpose_key
+
+MOST_BARS = 64
+"""Longer tunes count as so long."""
+
+KEYS = tuple(transpose_key(tonic, step) for tonic in ("C", "Cm") for step in range(12))
+"""The twelve major keys from C upwards, then the twelve minor ones."""
+
+_PART_OF_A_BAR = 0.75
+"""A last bar counts if more than a quarter of it is there: a pick-up takes its time from it."""
+
+
+class Controls(NamedTuple):
+    """What a tune is, or is asked to be; None where it is not known, or not asked for.
+
+    Attributes:
+        metre: such as "6/8".
+        key: such as "D" or "Em", one of `KEYS`.
+        bars: from the first chord to the end of the melody, 1 to `MOST_BARS`.
+        rhythm: such as "jig".
+    """
+
+    metre: str | None = None
+    key: str | None = None
+    bars: int | None = None
+    rhythm: str | None = None
+
+
+def _key_index(key: str) -> int:
+    """Returns the index of a key in `KEYS`, whatever its tonic is called."""
+    parsed = parse_key(key)
+    tonic = 7 * parsed.tonic_fifths % 12
+
+    return tonic + 12 * parsed.is_minor
+
+
+def count_bars(score: Score) -> int | None:
+    """Counts the bars from the first chord, or note if there are none, to the end of the melody.
+
+    Returns:
+        1 to `MOST_BARS`, or None for a tune without notes.
+
+    Example:
+        >>> from tfseqgan.music.score import Chord, Note
+        >>> melody = tuple(Note(24 * beat, 24, 67) for beat in range(33))  # a beat too early
+        >>> count_bars(Score(melody, (Chord(24, 96, (43, 47, 50)),)))
+        8
+    """
+    if not score.melody:
+        return None
+
+    first = score.chords[0].start_ticks if score.chords else score.melody[0].start_ticks
+    end = max(note.end_ticks for note in score.melody)
+    beats, unit = score.time_signature
+    bar_ticks = 4 * TICKS_PER_QUARTER * beats / unit
+    bars = math.floor((end - first) / bar_ticks + _PART_OF_A_BAR)
+
+    return min(max(bars, 1), MOST_BARS)
+
+
+def controls_of(score: Score) -> Controls:
+    """Returns what a tune is, as far as it says so.
+
+    Example:
+        >>> from tfseqgan.music.score import Note
+        >>> tune = Score((Note(0, 72, 67),), key="G", time_signature=(6, 8), rhythm="jig")
+        >>> controls_of(tune)
+        Controls(metre='6/8', key='G', bars=1, rhythm='jig')
+    """
+    beats, unit = score.time_signature
+
+    return Controls(
+        metre=f"{beats}/{unit}",
+        key=None if score.key is None else KEYS[_key_index(score.key)],
+        bars=count_bars(score),
+        rhythm=score.rhythm or None,
+    )
+
+
+class ControlVocabulary:
+    """Controls as small integers, and what the tunes of a corpus are together.
+
+    Code 0 stands for unknown in each of the four controls.
+
+    Args:
+        metres: the metres that can be asked for.
+        rhythms: the rhythms that can be asked for.
+        tunes: int [N, 4], the codes of the tunes from which unasked controls are drawn.
+
+    Raises:
+        ValueError: if a name is given twice, or a code is out of range.
+
+    Example:
+        >>> from tfseqgan.music.score import Note
+        >>> jig = Score((Note(0, 72, 67),), key="G", time_signature=(6, 8), rhythm="jig")
+        >>> vocabulary = ControlVocabulary.fit([jig])
+        >>> vocabulary.draw(Controls(key="D"), num_tunes=2, seed=0).tolist()
+        [[1, 3, 1, 1], [1, 3, 1, 1]]
+        >>> vocabulary.decode([1, 3, 1, 1])
+        Controls(metre='6/8', key='D', bars=1, rhythm='jig')
+    """
+
+    def __init__(
+        self, metres: Iterable[str], rhythms: Iterable[str], tunes: Sequence[Sequence[int]]
+    ) -> None:
+        self.metres = tuple(metres)
+        self.rhythms = tuple(rhythms)
+        self.tunes = np.asarray(tunes, np.int32).reshape(-1, len(Controls._fields))
+
+        for names in (self.metres, self.rhythms):
+            if len(set(names)) < len(names):
+                raise ValueError(
+                    f"The names {names} are not distinct: expected each control once. Remove the "
+                    "copies."
+                )
+        if (self.tunes < 0).any() or (self.tunes >= self.sizes).any():
+            raise ValueError(
+                f"The codes of the tunes are out of range: expected 0 to below {self.sizes}, "
+                f"received {self.tunes.min(axis=0)} to {self.tunes.max(axis=0)}. Fit the "
+                "vocabulary on the tunes."
+            )
+
+    @classmethod
+    def fit(cls, scores: Iterable[Score]) -> "ControlVocabulary":
+        """Makes the vocabulary of some tunes.
+
+        Args:
+            scores: the training tunes.
+        """
+        controls = [controls_of(score) for score in scores]
+        metres = sorted({each.metre for each in controls if each.metre})
+        rhythms = sorted({each.rhythm for each in controls if each.rhythm})
+        empty = cls(metres, rhythms, [])
+
+        return cls(metres, rhythms, [empty.encode(each).tolist() for each in controls])
+
+    @property
+    def sizes(self) -> tuple[int, int, int, int]:
+        """How many codes each control has, with the unknown one."""
+        return (1 + len(self.metres), 1 + len(KEYS), 1 + MOST_BARS, 1 + len(self.rhythms))
+
+    def encode(self, controls: Controls) -> np.ndarray:
+        """Returns the codes of controls, int32 [4].
+
+        Raises:
+            ValueError: naming the control, if its value is not one that can be asked for.
+        """
+        codes = [
+            self._code("metre", controls.metre, self.metres),
+            0 if controls.key is None else 1 + _key_index(controls.key),
+            self._code("bars", controls.bars, range(1, MOST_BARS + 1)),
+            self._code("rhythm", controls.rhythm, self.rhythms),
+        ]
+
+        return np.array(codes, np.int32)
+
+    def _code(self, name: str, value: Any, values: Sequence[Any]) -> int:
+        if value is None:
+            return 0
+        if value not in values:
+            known = f"1 to {MOST_BARS}" if name == "bars" else ", ".join(map(str, values))
+            raise ValueError(
+                f"{name} is {value!r}: expected {known or 'none, since no tune says its own'}. "
+                "Ask for one of these, or leave it out."
+            )
+
+        return 1 + values.index(value)
+
+    def decode(self, codes: Sequence[int] | np.ndarray) -> Controls:
+        """Returns the controls of codes, integers [4]."""
+        metre, key, bars, rhythm = (int(code) for code in codes)
+
+        return Controls(
+            metre=self.metres[metre - 1] if metre else None,
+            key=KEYS[key - 1] if key else None,
+            bars=bars or None,
+            rhythm=self.rhythms[rhythm - 1] if rhythm else None,
+        )
+
+    def transpose(self, codes: np.ndarray, semitones: np.ndarray | int) -> np.ndarray:
+        """Returns the codes of tunes that were moved by some semitones, int32 [..., 4].
+
+        Args:
+            codes: int [..., 4].
+            semitones: int [...], how far up each was moved.
+        """
+        moved = np.array(codes, np.int32)
+        keys = moved[..., 1] - 1
+        tonics = (keys + np.asarray(semitones)) % 12
+        moved[..., 1] = np.where(keys < 0, 0, 1 + tonics + 12 * (keys >= 12))
+
+        return moved
+
+    def draw(self, asked: Controls, num_tunes: int, seed: int) -> np.ndarray:
+        """Draws what was not asked for from the tunes that agree best with what was.
+
+        A tune agrees the better the more of the asked controls it has. The key that is asked for
+        does not choose among tunes, since any tune can be played in any key.
+
+        Args:
+            asked: the controls that are asked for.
+            num_tunes: B.
+            seed: the same seed draws the same controls again; row b depends on the seed and b.
+
+        Returns:
+            int32 [B, 4].
+        """
+        given = self.encode(asked)
+        if not len(self.tunes):
+            return np.tile(given, (num_tunes, 1))
+
+        is_choosing = (given > 0) & (np.arange(4) != 1)
+        agreement = ((self.tunes == given) & is_choosing).sum(axis=1)
+        best = np.flatnonzero(agreement == agreement.max())
+        chosen = [
+            best[np.random.default_rng((seed, row)).integers(len(best))] for row in range(num_tunes)
+        ]
+
+        return np.where(given > 0, given, self.tunes[chosen])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the vocabulary as plain values, which are the arguments of the class."""
+        return {"metres": self.metres, "rhythms": self.rhythms, "tunes": self.tunes.tolist()}
+
+    def __eq__(self, other: object) -> bool:
+        """Vocabularies are equal if they give every code the same meaning and draw alike."""
+        return isinstance(other, ControlVocabulary) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.metres, self.rhythms, tuple(itertools.chain.from_iterable(self.tunes.tolist()))

@@ -182,7 +182,7 @@ def test_the_version_is_the_packages(tfseqgan):
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
 def test_every_setting_is_a_flag_of_its_name_and_type(field):
-    names = {"reward": "log", "baseline": "none", "credit": "prefix"}
+    names = {"reward": "log", "baseline": "none", "credit": "prefix", "transpose": "C"}
     value = names.get(field.name, 0.5) if field.default is None else field.default
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
@@ -401,7 +401,7 @@ def test_advice_lower_rates_are_accepted_when_a_run_is_resumed(tfseqgan, copied_
 @slow
 @pytest.mark.parametrize(
     "has_pretrained, flag",
-    [(True, "--generator_learning_rate 5e-05"), (False, "--pretraining_learning_rate 0.002")],
+    [(True, "--generator_learning_rate 5e-05"), (False, "--pretraining_learning_rate 0.0015")],
 )
 def test_advice_of_a_run_that_diverged_is_a_command_that_is_accepted(
     tfseqgan, copied_run, monkeypatch, has_pretrained, flag

@@ -27,6 +27,7 @@ SMALLER = {
     "epochs=15": "epochs=1",
     "rounds=50": "rounds=2",
     "discriminator_pretraining_rounds=10": "discriminator_pretraining_rounds=1",
+    "length=256": "length=60",
     "length=400": "length=60",
 }
 

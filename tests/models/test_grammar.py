@@ -258,15 +258,15 @@ def test_a_generator_without_durations_takes_any_order(tokenizers):
 
 
 @pytest.mark.slow
-@every_tokenizer
 @pytest.mark.parametrize(
-    "options",
+    "name, options",
     [
-        {"temperature": 0.7},
-        {"temperature": 1.0},
-        {"temperature": 1.3},
-        {"temperature": 1.3, "top_k": 20},
-        {"temperature": 1.0, "top_p": 0.9},
+        ("combined", {"temperature": 1.0}),
+        ("interleaved", {"temperature": 0.7}),
+        ("interleaved", {"temperature": 1.0}),
+        ("interleaved", {"temperature": 1.3}),
+        ("interleaved", {"temperature": 1.3, "top_k": 20}),
+        ("interleaved", {"temperature": 1.0, "top_p": 0.9}),
     ],
     ids=str,
 )

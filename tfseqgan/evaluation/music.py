@@ -81,7 +81,7 @@ def slips(score: Score) -> bool:
     commonest one; where it changes, the bar line slips.
     """
     bar = bar_ticks(score)
-    by_window = collections.defaultdict(collections.Counter)
+    by_window: dict[int, collections.Counter[int]] = collections.defaultdict(collections.Counter)
     for chord in score.chords:
         window = chord.start_ticks // (_BARS_OF_A_WINDOW * bar)
         by_window[window][chord.start_ticks % bar] += 1

@@ -29,7 +29,7 @@ import tfseqgan as sg
 from tfseqgan.datasets.corpus import split_by_group
 from tfseqgan.evaluation.evaluate import sequence_nlls
 from tfseqgan.files import write_json
-from tfseqgan.music.interleaved_events import score_to_interleaved_events
+from tfseqgan.music.events import score_to_events
 from tfseqgan.music.token_rows import TokenRows, cut_windows
 
 RESULTS = Path(__file__).resolve().parent / "results" / "tokens"
@@ -198,7 +198,7 @@ def measure(
         "vocabulary": tokenizer.vocabulary_size,
         "nats": [None if bad else float(each) for bad, each in zip(broken, nats, strict=True)],
         "tokens": [len(one.sequences[0]) for one in encoded],
-        "events": [len(score_to_interleaved_events(tune)[1]) for tune in tunes],
+        "events": [len(score_to_events(tune)[1]) + 2 for tune in tunes],  # and start and end
         "replaced": [one.num_replaced for one in encoded],
     }
 

@@ -42,8 +42,10 @@ def nats_of(results: list[Result]) -> np.ndarray:
 
 
 def with_error(values: np.ndarray) -> str:
-    """Returns the mean and its standard error over tunes."""
-    return f"{values.mean():.1f} ± {values.std(ddof=1) / len(values) ** 0.5:.1f}"
+    """Returns the mean and its standard error over tunes; one tune has none."""
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
+
+    return f"{values.mean():.1f} ± {error:.1f}"
 
 
 def line_of(name: str, results: list[Result], everywhere: np.ndarray) -> tuple[float, str]:

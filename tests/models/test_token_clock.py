@@ -137,6 +137,43 @@ def test_the_vector_is_the_sum_of_what_is_known():
     np.testing.assert_allclose(vector, table[offsets + values].sum(axis=0), rtol=1e-6)
 
 
+def slow_vector(clock, melody_end, chord_end, known, code):
+    """The sum of one row a feature, from the state's plain numbers."""
+    due = min(melody_end, chord_end)
+    if code == token_clock.MELODY_ONLY:
+        due = melody_end
+    if code == token_clock.CHORDS_ONLY:
+        due = chord_end
+
+    values = [code]
+    for end in (melody_end, chord_end):
+        values.append(1 + min(max(end - due, 0), 96) if known >= 2 else 0)
+    for beat in (24, 72, 96):
+        values.append(1 + due % beat if known == 3 else 0)
+    rows = np.cumsum([0, 10, 98, 98, 25, 73]) + values
+
+    return clock.table.numpy()[rows].sum(axis=0)
+
+
+@every_vocabulary
+def test_the_vector_of_every_state_is_the_sum_of_one_row_a_feature(durations):
+    clock = make_clock(durations * [[7, 5]])  # odd ticks, and many of them
+    clock.table.assign(np.random.default_rng(0).normal(size=clock.table.shape))
+    rows = random_rows(durations * [[7, 5]], length=17)
+    states = clock.states_before(rows)
+    codes = clock.grammar(states)
+
+    vectors = clock.vectors(states, codes).numpy()
+
+    fields = [field.numpy().ravel().tolist() for field in states]
+    melody_ends, chord_ends, _, known, _ = fields
+    expected = [
+        slow_vector(clock, *place)
+        for place in zip(melody_ends, chord_ends, known, codes.numpy().ravel(), strict=True)
+    ]
+    np.testing.assert_allclose(vectors.reshape(len(expected), -1), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_the_time_of_a_row_that_begins_inside_a_tune_is_unknown():
     clock = make_clock(INTERLEAVED)
     table = np.zeros(clock.table.shape, np.float32)

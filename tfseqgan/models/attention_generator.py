@@ -47,10 +47,12 @@ class AttentionCache(NamedTuple):
 
     Attributes:
         table: float [V + 1, D], the vectors of the tokens, and last the opening vector.
+        clock_table: float [R, D], the joint table of the clock, or () without a clock.
         last_layer: the layer that gives the logits.
     """
 
     table: tf.Tensor
+    clock_table: Any
     last_layer: LastLayer
 
 
@@ -236,7 +238,9 @@ class AttentionGenerator(LanguageModel):
         table = self.embedding.table()  # [V, D]
 
         return AttentionCache(
-            tf.concat([table, self.opening[None]], axis=0), self._last_layer(table)
+            table=tf.concat([table, self.opening[None]], axis=0),
+            clock_table=() if self.clock is None else self.clock.joint_table(),
+            last_layer=self._last_layer(table),
         )
 
     def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> AttentionState:
@@ -273,7 +277,8 @@ class AttentionGenerator(LanguageModel):
         if self.clock is not None:
             clock = self.clock.advance(clock, previous)
             grammar = self.clock.grammar(clock)
-            vectors += self.clock.vectors(clock, grammar)
+            for indices in self.clock.indices(clock, grammar):
+                vectors += tf.gather(cache.clock_table, indices)
             next_onset = self.clock.onsets(clock, grammar)
 
         is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]

@@ -44,11 +44,14 @@ class DecodingCache(NamedTuple):
         last_layer: the layer that gives the logits.
         projections: four of float [V + 1, H]: what each token, and last the opening vector, adds
             to the gates.
+        clock_projections: four of float [R, H]: what each row of the clock's joint table adds; none
+            without a clock.
         gates: the weights of the LSTM.
     """
 
     last_layer: LastLayer
     projections: list[tf.Tensor]
+    clock_projections: list[tf.Tensor]
     gates: Gates
 
 
@@ -165,7 +168,12 @@ class Generator(LanguageModel):
             for token, start in zip(of_tokens, of_opening, strict=True)
         ]
 
-        return DecodingCache(self._last_layer(table), projections, gates)
+        of_clock = []
+        if self.clock is not None:
+            rows = tf.cast(self.clock.joint_table(), self.compute_dtype)
+            of_clock = [tf.matmul(rows, kernel) for kernel in gates.kernels]
+
+        return DecodingCache(self._last_layer(table), projections, of_clock, gates)
 
     def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> GeneratorState:
         """Returns the state before the first token: zeros. It has one size for all lengths."""
@@ -193,10 +201,10 @@ class Generator(LanguageModel):
         if self.clock is not None:
             clock = self.clock.advance(clock, previous)
             grammar = self.clock.grammar(clock)
-            of_clock = tf.cast(self.clock.vectors(clock, grammar), self.compute_dtype)
+            indices = self.clock.indices(clock, grammar)
             projections = [
-                projection + tf.matmul(of_clock, kernel)
-                for projection, kernel in zip(projections, cache.gates.kernels, strict=True)
+                projection + tf.gather(rows, indices[0]) + tf.gather(rows, indices[1])
+                for projection, rows in zip(projections, cache.clock_projections, strict=True)
             ]
 
         hidden, cell = lstm_step(

@@ -78,6 +78,37 @@ NUM_ROWS = sum(_FEATURE_SIZES)
 """Rows of the clock's table: one for each value of each feature."""
 
 
+_PERIOD = 288
+"""The least common multiple of `_BEATS`: after so many ticks the onset is the same modulo all."""
+
+_NUM_SOUNDING = 2 + 2 * _LONGEST_REMAINING
+"""What still sounds at an onset: unknown, nothing, so much of the melody, or so much of a chord."""
+
+
+def _joint_rows() -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows of the table that are added up for all that can occur together.
+
+    Returns:
+        int32 [states · sounding, 3] of the grammar and of both voices, and [1 + period, 3] of the
+        onset modulo each beat.
+    """
+    offsets = np.cumsum((0, *_FEATURE_SIZES[:-1]))
+    remaining = np.arange(1, _LONGEST_REMAINING + 1)
+    nothing = np.zeros(_LONGEST_REMAINING, int)
+    melody = 1 + np.concatenate([[-1, 0], remaining, nothing])
+    chords = 1 + np.concatenate([[-1, 0], nothing, remaining])
+    codes, sounding = np.divmod(np.arange(_NUM_STATES * _NUM_SOUNDING), _NUM_SOUNDING)
+    of_sounding = np.stack([codes, melody[sounding], chords[sounding]], axis=1) + offsets[:3]
+
+    onsets = np.stack([1 + np.arange(_PERIOD) % beat for beat in _BEATS], axis=1)
+    of_onset = np.concatenate([np.zeros((1, len(_BEATS)), int), onsets]) + offsets[3:]
+
+    return of_sounding.astype(np.int32), of_onset.astype(np.int32)
+
+
+_JOINT_ROWS = _joint_rows()
+
+
 class ClockState(NamedTuple):
     """What the clock keeps of the tokens read so far; int32 [...] each.
 
@@ -321,6 +352,36 @@ class TokenClock(keras.layers.Layer):
         """
         return tf.where(state.known >= _BALANCE_KNOWN, self._due(state, code), -1)
 
+    def indices(self, state: ClockState, code: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes which two rows of `joint_table` say when the next token starts.
+
+        Args:
+            state: int32 [...] each.
+            code: int32 [...], from `grammar`.
+
+        Returns:
+            int32 [...] each: of the grammar and what still sounds, and of the onset.
+        """
+        due = self._due(state, code)
+        melody = tf.clip_by_value(state.melody_end - due, 0, _LONGEST_REMAINING)
+        chords = tf.clip_by_value(state.chord_end - due, 0, _LONGEST_REMAINING)
+        # At the next onset one of the voices ends at the latest, so that one of the two is 0.
+        sounding = 1 + melody + tf.where(chords > 0, chords + _LONGEST_REMAINING, 0)
+        sounding = tf.where(state.known >= _BALANCE_KNOWN, sounding, 0)
+        onset = tf.where(state.known == _TICK_KNOWN, 1 + due % _PERIOD, 0)
+
+        return code * _NUM_SOUNDING + sounding, _NUM_STATES * _NUM_SOUNDING + onset
+
+    def joint_table(self) -> tf.Tensor:
+        """Computes the sum of the features' vectors for all that can occur together.
+
+        Returns:
+            float32 [R, D], rows of the grammar with what still sounds, then rows of the onset.
+        """
+        parts = [tf.reduce_sum(tf.gather(self.table, rows), axis=1) for rows in _JOINT_ROWS]
+
+        return tf.concat(parts, axis=0)
+
     def vectors(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
         """Computes the vector that says when the next token starts and what sounds then.
 
@@ -331,25 +392,10 @@ class TokenClock(keras.layers.Layer):
         Returns:
             float32 [..., D], the sum of one vector a feature.
         """
-        due = self._due(state, code)
+        table = self.joint_table()
+        of_sounding, of_onset = self.indices(state, code)
 
-        def remaining(end):
-            ticks = tf.clip_by_value(end - due, 0, _LONGEST_REMAINING)
-            return tf.where(state.known >= _BALANCE_KNOWN, 1 + ticks, 0)
-
-        def within(beat):
-            return tf.where(state.known == _TICK_KNOWN, 1 + due % beat, 0)
-
-        features = [
-            code,
-            remaining(state.melody_end),
-            remaining(state.chord_end),
-            *[within(beat) for beat in _BEATS],
-        ]
-        offsets = np.cumsum((0, *_FEATURE_SIZES[:-1])).astype(np.int32)
-        indices = tf.stack(features, axis=-1) + offsets  # [..., features]
-
-        return tf.reduce_sum(tf.gather(self.table, indices), axis=-2)
+        return tf.gather(table, of_sounding) + tf.gather(table, of_onset)
 
     def call(self, tokens: tf.Tensor) -> tf.Tensor:
         """Computes the vector of the place before each token: int [B, T] → float32 [B, T, D]."""

@@ -17,26 +17,30 @@ about these.
 import argparse
 import dataclasses
 import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+from versions import library_versions
 
 import tfseqgan as sg
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.evaluate import evaluate
 from tfseqgan.files import write_json
-from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.runs.train_run import make_models
 
 RESULTS = Path(__file__).resolve().parent / "results" / "maximum_likelihood"
 
+WINDOWS: dict[str, Any] = TOKENS_OF_THE_PAPER | {"length": 100, "pretraining_batch_size": 32}
+"""How the published tokens are cut, and how many windows a step takes."""
+
 SETTINGS = {
     "parts": Settings(
+        **WINDOWS,
         embedding_dim=128,
         units=512,
         dropout=0.3,
@@ -44,6 +48,7 @@ SETTINGS = {
         pretraining_learning_rate=4e-3,
     ),
     "table": Settings(
+        **WINDOWS,
         embedding="table",
         embedding_dim=32,
         units=512,
@@ -76,16 +81,6 @@ def make_optimizer(settings: Settings, num_windows: int) -> keras.optimizers.Opt
     )
 
     return keras.optimizers.Adam(learning_rate, global_clipnorm=5.0)
-
-
-def library_versions() -> dict[str, str]:
-    """Returns the versions that the figures were computed with."""
-    return {
-        "tfseqgan": sg.__version__,
-        "python": platform.python_version(),
-        "tensorflow": version("tensorflow"),
-        "keras": version("keras"),
-    }
 
 
 def parse_arguments() -> argparse.Namespace:

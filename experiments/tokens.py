@@ -14,9 +14,7 @@ octaves nothing of their register.
 import argparse
 import dataclasses
 import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from versions import library_versions
 
 import tfseqgan as sg
 from tfseqgan.datasets.corpus import split_by_group
@@ -200,16 +199,6 @@ def measure(
         "tokens": [len(one.sequences[0]) for one in encoded],
         "events": [len(score_to_events(tune)[1]) + 2 for tune in tunes],  # and start and end
         "replaced": [one.num_replaced for one in encoded],
-    }
-
-
-def library_versions() -> dict[str, str]:
-    """Returns the versions that the figures were computed with."""
-    return {
-        "tfseqgan": sg.__version__,
-        "python": platform.python_version(),
-        "tensorflow": version("tensorflow"),
-        "keras": version("keras"),
     }
 
 

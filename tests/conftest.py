@@ -1,5 +1,7 @@
 """What several test modules share: random scores, and the real tunes where they are present."""
 
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from tfseqgan.music.midi import read_midi
 from tfseqgan.music.score import Chord, Note, Score
 
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CORPUS_FIXTURES = {"nottingham_folder", "lee2017_file"}
 
@@ -20,6 +23,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker("corpus")
         if "nottingham_scores" in fixtures:
             item.add_marker("slow")
+
+
+def import_experiment(name):
+    """Imports a module of experiments/, which is not part of the package."""
+    sys.path.insert(0, str(EXPERIMENTS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(EXPERIMENTS))
 
 
 def random_voice(rng, num_strikes, low, high, most_pitches):

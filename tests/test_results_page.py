@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from conftest import import_experiment
 
 pytest.importorskip("matplotlib", reason='the figures need the extra "viz"')
 pytest.importorskip("verovio", reason='the sheet music needs the extra "viz"')
@@ -20,14 +20,8 @@ PUBLISHED_RUNS = sorted(
 
 @pytest.fixture(scope="module")
 def page():
-    """The module experiments/results_page.py, which is not part of the package."""
-    sys.path.insert(0, str(ROOT / "experiments"))
-    try:
-        import results_page
-
-        yield results_page
-    finally:
-        sys.path.remove(str(ROOT / "experiments"))
+    """The module experiments/results_page.py."""
+    return import_experiment("results_page")
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

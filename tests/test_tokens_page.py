@@ -1,24 +1,14 @@
 """docs/tokens.md shows what the JSON files say, and the table compares equal tunes."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import import_experiment
 
 
 @pytest.fixture(scope="module")
 def page():
-    """The module experiments/tokens_page.py, which is not part of the package."""
-    sys.path.insert(0, str(ROOT / "experiments"))
-    try:
-        import tokens_page
-
-        yield tokens_page
-    finally:
-        sys.path.remove(str(ROOT / "experiments"))
+    """The module experiments/tokens_page.py."""
+    return import_experiment("tokens_page")
 
 
 def make_result(nats, replaced=(0, 0, 0), events=(100, 200, 300)):

@@ -233,6 +233,13 @@ def test_a_setting_that_is_true_or_false_is_nothing_else(value):
         Settings(interleave=value)
 
 
+def test_tunes_of_one_key_are_not_moved_to_others():
+    assert Settings(transpose="C", random_transposition=False).transpose == "C"
+
+    with pytest.raises(ValueError, match="transpose is 'C' and random_transposition is True"):
+        Settings(transpose="C")
+
+
 def test_settings_of_0_1_0_mean_the_tokens_of_the_paper():
     old = dataclasses.asdict(Settings(length=100, units=8))
     for name in TOKENS_OF_THE_PAPER:

@@ -23,7 +23,7 @@ _FEWEST_ONSETS_OF_A_WINDOW = 5
 _STILL_AS_COMMON = 0.6
 _NOTES_OF_A_FIGURE = 8
 _FEWEST_FIGURES = 16
-_LARGEST_PART_OF_A_BAR = 1.01
+_TOLERANCE_BARS = 1.01
 _PHASE_STEP = 12
 
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
@@ -136,7 +136,8 @@ def melody_on_chord_tones(score: Score) -> float | None:
 
     None where no melody sounds over a chord.
     """
-    over_chord, on_tones = 0, 0
+    over_chord = 0
+    on_tones = 0
     for note, chord in itertools.product(score.melody, score.chords):
         shared = min(note.end_ticks, chord.end_ticks) - max(note.start_ticks, chord.start_ticks)
         if shared > 0:
@@ -204,7 +205,7 @@ def is_a_multiple_of_eight_bars(score: Score) -> bool:
     bars = length_in_bars(score)
     nearest = 8 * round(bars / 8)
 
-    return nearest > 0 and abs(bars - nearest) <= _LARGEST_PART_OF_A_BAR
+    return nearest > 0 and abs(bars - nearest) <= _TOLERANCE_BARS
 
 
 def _tonic(score: Score) -> int | None:
@@ -230,7 +231,8 @@ def _ends_away_from_home(score: Score) -> bool:
 def _key_drifts(score: Score) -> bool:
     """Tells whether the last third of the melody leaves the key of the first."""
     third = len(score.melody) // 3
-    first, last = score.melody[:third], score.melody[-third:] if third else ()
+    first = score.melody[:third]
+    last = score.melody[len(score.melody) - third :]
     of_first, _ = _best_diatonic_set(first)
     of_last, _ = _best_diatonic_set(last)
     kept = sum(note.pitch % 12 in of_first for note in last) / max(len(last), 1)

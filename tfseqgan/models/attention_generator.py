@@ -199,7 +199,8 @@ class AttentionGenerator(LanguageModel):
         biases = self._biases(onsets)  # [layers, heads, B, T, T]
 
         vectors = tf.reshape(vectors, [-1, self.embedding_dim])
-        keys, values = [], []
+        keys = []
+        values = []
         for layer, bias in zip(self.attention, biases, strict=True):
             vectors, key, value = layer.read_rows(vectors, num_rows, bias, dropout)
             keys.append(key)
@@ -287,7 +288,8 @@ class AttentionGenerator(LanguageModel):
         biases = self._biases_of_step(next_onset, onsets, state.position)
 
         vectors = tf.cast(vectors, self.compute_dtype)
-        keys, values = [], []
+        keys = []
+        values = []
         for index, layer in enumerate(self.attention):
             vectors, key, value = layer.read_next(
                 vectors, state.keys[index], state.values[index], state.position, biases[index]

@@ -20,6 +20,23 @@ def _count_embedding(vocabulary_size: int, embedding_dim: int, token_features: F
     return num_rows * embedding_dim
 
 
+def _count_ends(
+    vocabulary_size: int,
+    embedding_dim: int,
+    output_dim: int,
+    token_features: Features,
+    has_clock: bool,
+) -> int:
+    """Counts the weights of a `LanguageModel` without its middle, whose outputs have a length."""
+    is_tied = token_features is not None
+    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
+    clock = NUM_ROWS * embedding_dim if has_clock else 0
+    projection = (output_dim + 1) * (embedding_dim if is_tied else vocabulary_size)
+    bias = vocabulary_size if is_tied else 0
+
+    return embedding + clock + projection + bias + embedding_dim  # and the opening vector
+
+
 def count_generator_weights(
     vocabulary_size: int,
     embedding_dim: int,
@@ -43,14 +60,9 @@ def count_generator_weights(
         >>> count_generator_weights(7, embedding_dim=4, units=8)
         511
     """
-    is_tied = token_features is not None
     lstm = 4 * units * (embedding_dim + units + 1)
-    projection = (units + 1) * (embedding_dim if is_tied else vocabulary_size)
-    bias = vocabulary_size if is_tied else 0
-    clock = NUM_ROWS * embedding_dim if has_clock else 0
-    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
 
-    return embedding + lstm + projection + bias + clock + embedding_dim  # and the opening vector
+    return lstm + _count_ends(vocabulary_size, embedding_dim, units, token_features, has_clock)
 
 
 def count_discriminator_weights(
@@ -111,15 +123,12 @@ def count_attention_generator_weights(
         >>> count_attention_generator_weights(7, 8, num_layers=1, num_heads=2, feed_forward_dim=4)
         1347
     """
-    is_tied = token_features is not None
     attention = (embedding_dim + 1) * 4 * embedding_dim
     feed_forward = 2 * embedding_dim * feed_forward_dim + feed_forward_dim + embedding_dim
     norms = (2 * num_layers + 1) * 2 * embedding_dim
     biases = num_layers * num_heads * (NUM_ONSET_BUCKETS + NUM_DISTANCE_BUCKETS)
-    projection = (embedding_dim + 1) * (embedding_dim if is_tied else vocabulary_size)
-    bias = vocabulary_size if is_tied else 0
-    clock = NUM_ROWS * embedding_dim if has_clock else 0
-    embedding = _count_embedding(vocabulary_size, embedding_dim, token_features)
-    layers = num_layers * (attention + feed_forward)
+    middle = num_layers * (attention + feed_forward) + norms + biases
 
-    return embedding + layers + norms + biases + projection + bias + clock + embedding_dim
+    return middle + _count_ends(
+        vocabulary_size, embedding_dim, embedding_dim, token_features, has_clock
+    )

@@ -105,7 +105,8 @@ class Settings:
     The defaults are the best known for tunes like those of Nottingham; `PRESETS` has others.
 
     Raises:
-        ValueError: naming the setting, if its type or its value is not what is expected.
+        ValueError: naming the setting, if its type or its value is not what is expected, or if two
+            of them contradict each other.
 
     Example:
         >>> Settings().objective, PRESETS["paper"].kernel_sizes
@@ -140,7 +141,10 @@ class Settings:
         _YES_NO,
     )
     transpose: str | None = _setting(
-        None, "'C' writes every tune in C major or A minor (default: its own key)", ("C",)
+        None,
+        "'C' writes every tune in C major or A minor, with --random_transposition False (default: "
+        "its own key)",
+        ("C",),
     )
     chord_octaves: bool = _setting(
         True, "chords keep their octaves; else each is written in root position", _YES_NO
@@ -264,6 +268,12 @@ class Settings:
                 continue  # the objective keeps its own part
 
             _check(field, value)
+        if self.transpose is not None and self.random_transposition:
+            raise ValueError(
+                f"transpose is {self.transpose!r} and random_transposition is True; expected one "
+                "of them, since tunes of one key are not moved to others. Set "
+                "random_transposition to False, or leave out transpose."
+            )
 
     def window_options(self) -> dict[str, Any]:
         """Returns the arguments of `datasets.windows.load_windows` that the settings decide."""

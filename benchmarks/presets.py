@@ -8,7 +8,6 @@ a machine that does nothing else. Rows that are not measured again stay in the r
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import statistics
@@ -24,30 +23,14 @@ from tfseqgan.runs.settings import PRESETS, TOKENS_OF_THE_PAPER, Settings
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "presets.json"
 
-_DEFAULT_OF_0_1_0 = Settings(
-    **TOKENS_OF_THE_PAPER,
-    length=100,
-    epochs=22,
-    pretraining_batch_size=32,
-    pretraining_learning_rate=4e-3,
-)
-
-PRESETS_OF_0_1_0: dict[str, Settings] = {
-    "quick": dataclasses.replace(
-        _DEFAULT_OF_0_1_0,
-        units=256,
-        embedding_dim=64,
-        dropout=0.2,
-        epochs=20,
-        filters=64,
-        discriminator_embedding_dim=32,
-        discriminator_steps=5,
-        discriminator_samples=160,
-        discriminator_pretraining_rounds=20,
-        rounds=30,
+PRESETS_OF_0_1_0: dict[str, Settings] = PRESETS | {
+    "default": Settings(
+        **TOKENS_OF_THE_PAPER,
+        length=100,
+        epochs=22,
+        pretraining_batch_size=32,
+        pretraining_learning_rate=4e-3,
     ),
-    "default": _DEFAULT_OF_0_1_0,
-    "paper": PRESETS["paper"],
 }
 """Both trees do the same work only with the presets that both know."""
 
@@ -103,21 +86,11 @@ def time_round(tree: Path, preset: str) -> dict[str, float]:
     return json.loads(run(tree, str(script), json.dumps(sizes)).splitlines()[-1])
 
 
-def flags_of_0_1_0() -> list[str]:
-    """Returns the flags that make this tree's quick preset that of 0.1.0."""
-    today = dataclasses.asdict(PRESETS["quick"])
-    before = dataclasses.asdict(PRESETS_OF_0_1_0["quick"])
-
-    return [f"--{name}={value}" for name, value in before.items() if value != today[name]]
-
-
 def time_quick_run(tree: Path, data: str | None) -> dict[str, float]:
-    """Returns the seconds of `tfseqgan train --preset quick` as 0.1.0 does it."""
+    """Returns the seconds of `tfseqgan train --preset quick`."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["-c", "from tfseqgan.cli import run; run()", "train", "--preset", "quick"]
         flags = ["--out", f"{folder}/run"] + (["--data", data] if data else [])
-        if tree == ROOT:
-            flags += flags_of_0_1_0()
         started = time.perf_counter()
         run(tree, *command, *flags)
 

@@ -1,11 +1,11 @@
 """The command beside a figure has the settings that the figure was made with."""
 
-import dataclasses
 import json
 from pathlib import Path
 
 from conftest import import_experiment
 
+from tfseqgan.runs.run_folder import read_settings
 from tfseqgan.runs.settings import PRESETS
 
 RESULTS = Path(__file__).resolve().parents[1] / "experiments" / "results"
@@ -23,6 +23,5 @@ def test_maximum_likelihood_has_the_settings_of_its_published_result():
 
 def test_the_quick_preset_has_the_settings_of_its_published_run():
     published = json.loads((RESULTS / "nottingham_quick" / "config.json").read_bytes())
-    settings = dataclasses.asdict(PRESETS["quick"])
 
-    assert published["settings"] == settings | {"kernel_sizes": list(settings["kernel_sizes"])}
+    assert read_settings(published) == PRESETS["quick"]

@@ -324,18 +324,20 @@ TOKENS_OF_THE_PAPER: dict[str, Any] = {
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(
+        **TOKENS_OF_THE_PAPER,
+        length=100,
         units=256,
         embedding_dim=64,
         dropout=0.2,
-        epochs=8,
+        epochs=20,
+        pretraining_batch_size=32,
+        pretraining_learning_rate=4e-3,
         filters=64,
         discriminator_embedding_dim=32,
         discriminator_steps=5,
-        discriminator_batch_size=32,
-        discriminator_samples=80,
-        discriminator_pretraining_rounds=10,
-        batch_size=32,
-        rounds=10,
+        discriminator_samples=160,
+        discriminator_pretraining_rounds=20,
+        rounds=30,
     ),
     "default": Settings(),
     "paper": Settings(

@@ -1,13 +1,16 @@
 """Models so small that a round takes milliseconds, and runs of them that stop where a test asks."""
 
+import dataclasses
 import os
 import signal
 from pathlib import Path
 
 import keras
 import numpy as np
+from conftest import make_score
 
 import tfseqgan as sg
+from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import MovingAverage
 
 V, T = 9, 5
@@ -60,6 +63,45 @@ def make_generator_with_grammar(tokenizer, seed=1, **options):
         tokenizer.token_durations,
         **{"embedding_dim": 4, "units": 6} | options,
     )
+
+
+KEYS_AND_RHYTHMS = (("D", "jig"), ("Em", "reel"), (None, ""))
+CONTROLLED_TUNES = [
+    dataclasses.replace(make_score(seed, num_notes=9, num_chords=4), key=key, rhythm=rhythm)
+    for seed, (key, rhythm) in enumerate(KEYS_AND_RHYTHMS)
+]
+CONTROLLED = Tokenizer.fit(CONTROLLED_TUNES, interleave=True, controls=True)
+
+_KINDS = {
+    "lstm": (sg.Generator, {"units": 6}),
+    "attention": (sg.AttentionGenerator, {"num_layers": 2, "num_heads": 2, "feed_forward_dim": 6}),
+}
+
+
+def make_generator_with_controls(kind, seed=1, tokenizer=CONTROLLED, **options):
+    """Returns a tiny generator of whole tunes that say their controls.
+
+    Args:
+        kind: "lstm" or "attention".
+        seed: the seed of the weights, of which none is zero.
+        tokenizer: a tokenizer with controls.
+        **options: of the generator.
+    """
+    make, sizes = _KINDS[kind]
+    keras.utils.set_random_seed(seed)
+    generator = make(
+        tokenizer.vocabulary_size,
+        tokenizer.token_features,
+        tokenizer.token_durations,
+        token_controls=tokenizer.token_controls,
+        token_pitch_classes=tokenizer.token_pitch_classes,
+        **{"embedding_dim": 8} | sizes | options,
+    )
+    rng = np.random.default_rng(seed)
+    for weight in generator.trainable_variables:
+        weight.assign(weight + 0.1 * rng.normal(size=weight.shape))
+
+    return generator
 
 
 def make_discriminator(seed=2, **options):

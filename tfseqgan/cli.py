@@ -26,6 +26,7 @@ from absl.flags import argparse_flags
 
 from tfseqgan import __version__, files
 from tfseqgan.evaluation import table
+from tfseqgan.music.controls import Controls
 from tfseqgan.runs.settings import (
     CHANGED_ON_RESUME,
     PRESETS,
@@ -165,8 +166,8 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument(
         "--temperature",
         type=float,
-        default=1.0,
-        help="lower for more likely tokens, higher for more varied ones; 1.2e-38 at least [1.0]",
+        help="lower for more likely tokens, higher for more varied ones; 1.2e-38 at least [1.0, or "
+        "what the card of an exported sampler says; so are --top_p and --guidance]",
     )
     parser.add_argument("--top_k", type=int, help="keep only the k likeliest tokens at each step")
     parser.add_argument(
@@ -174,6 +175,15 @@ def _add_sample(commands: Any) -> None:
         type=float,
         help="keep only the likeliest tokens whose probabilities add up to p",
     )
+    parser.add_argument(
+        "--guidance",
+        type=float,
+        help="how much more than in the model it shall count what the tune is asked to be [0]",
+    )
+    parser.add_argument("--metre", help='ask for a metre, such as "6/8"')
+    parser.add_argument("--key", help='ask for a key, such as "D" or "Em"')
+    parser.add_argument("--bars", type=int, help="ask for so many bars, such as 32")
+    parser.add_argument("--rhythm", help='ask for a rhythm of the training tunes, such as "jig"')
     parser.add_argument("--seed", type=int, help="the same seed gives the same tunes again")
     parser.add_argument(
         "--overwrite",
@@ -386,6 +396,8 @@ def _sample(args: argparse.Namespace) -> None:
         temperature=args.temperature,
         top_k=args.top_k,
         top_p=args.top_p,
+        guidance=args.guidance,
+        controls=Controls(args.metre, args.key, args.bars, args.rhythm),
         seed=args.seed,
     )
     for path in run_folder.write_tunes(tunes, args.out):

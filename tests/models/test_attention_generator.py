@@ -1,5 +1,6 @@
 """Attention that looks back: its slow twin, its cache, its grammar, and what it remembers."""
 
+import dataclasses
 import math
 
 import keras
@@ -11,10 +12,13 @@ from tiny_models import V, make_attention_generator, make_tokens
 
 import tfseqgan as sg
 from tfseqgan.models.attention_bias import (
+    NUM_BAR_BUCKETS,
+    NUM_DIFFERENCES,
     NUM_DISTANCE_BUCKETS,
     NUM_ONSET_BUCKETS,
+    difference_rows,
     distance_buckets,
-    onset_buckets,
+    joint_table,
 )
 from tfseqgan.models.decoding import complete_prefixes, score_sequences
 from tfseqgan.models.policy import Policy
@@ -22,12 +26,18 @@ from tfseqgan.music.tokenizer import Tokenizer
 
 B, T = 4, 19
 TOKENS = make_tokens(3, rows=B, length=T)
-SCORES = [make_score(seed, num_notes=12, num_chords=5) for seed in range(B)]
+METRES = [(4, 4), (6, 8), (3, 4), (2, 4)]
+SCORES = [
+    dataclasses.replace(
+        make_score(seed, num_notes=12, num_chords=5), time_signature=METRES[seed], key="D"
+    )
+    for seed in range(B)
+]
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
-    return Tokenizer.fit(SCORES, interleave=True)
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "controls"])
+def tokenizer(request):
+    return Tokenizer.fit(SCORES, interleave=True, controls=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +52,15 @@ def make_generator_of_tunes(tokenizer, seed=1, **options):
         tokenizer.vocabulary_size,
         tokenizer.token_features,
         tokenizer.token_durations,
+        token_controls=tokenizer.token_controls,
+        token_pitch_classes=tokenizer.token_pitch_classes if tokenizer.controls else None,
         **sizes | options,
     )
     rng = np.random.default_rng(seed)
-    for weight in (generator.onset_bias, generator.distance_bias, generator.bias):
-        weight.assign(rng.normal(size=weight.shape))
+    biases = [generator.onset_bias, generator.distance_bias, generator.bias, generator.bar_bias]
+    for weight in biases:
+        if weight is not None:
+            weight.assign(rng.normal(size=weight.shape))
 
     return generator
 
@@ -85,11 +99,39 @@ def slow_inputs(generator, row):
     states = generator.clock.states_before(row[None])
     codes = generator.clock.grammar(states)
     onsets = generator.clock.onsets(states, codes)[0].numpy()
+    vectors = vectors + generator.clock(row[None])[0].numpy()
+    if generator.form is not None:
+        form = generator.form.states_before(row[None], states.melody_end, states.chord_end)
+        of_form = generator.form.vectors(form, generator.clock.due(states, codes))
+        vectors = vectors + of_form[0].numpy()
 
-    return vectors + generator.clock(row[None])[0].numpy(), onsets, generator.clock.mask[codes[0]]
+    return vectors, onsets, generator.clock.mask[codes[0]]
 
 
-def slow_attention(generator, index, x, onsets):
+def slow_onset_bias(generator, head, difference, is_known, bar_ticks):
+    """Returns what a difference of onsets adds to a score."""
+    units = max(difference // 6, 0)
+    octave = np.log2(max(units, 1) / 320)
+    bucket = units if units < 320 else 320 + min(int(4 * octave), 18)
+    added = generator.onset_bias.numpy()[1 + bucket if is_known else 0, head]
+    if generator.form is None:
+        return added
+
+    is_whole = is_known and bar_ticks and 6 * units % bar_ticks == 0
+    bars = 6 * units // bar_ticks if is_whole else 0
+
+    return added + generator.bar_bias.numpy()[bars if bars <= 33 else 0, head]
+
+
+def slow_bar_ticks(generator, row):
+    """Returns the length of a bar that is known before each token; 0 for unknown."""
+    if generator.form is None:
+        return np.zeros(len(row), int)
+
+    return np.concatenate([[0], np.cumsum(generator.token_controls[row, 2])])[:-1]
+
+
+def slow_attention(generator, index, x, onsets, bar_ticks):
     """Returns what the heads of a layer read at every position, before their projection."""
     layer = generator.attention[index]
     parts = dense(layer_norm(x, layer.attention_norm), layer.inputs_of_heads)
@@ -97,32 +139,58 @@ def slow_attention(generator, index, x, onsets):
     read_onsets = np.concatenate([[-1], onsets[:-1]])
     found = np.zeros_like(x)
     for head in range(generator.num_heads):
+        column = index * generator.num_heads + head
         queries, keys, values = [
             part[:, head * size : (head + 1) * size] for part in np.split(parts, 3, axis=1)
         ]
-        of_onset = generator.onset_bias.numpy()[:, index * generator.num_heads + head]
-        of_distance = generator.distance_bias.numpy()[:, index * generator.num_heads + head]
+        of_distance = generator.distance_bias.numpy()[:, column]
         for t in range(len(x)):
             past = np.arange(t + 1)
             scores = keys[past] @ queries[t] / np.sqrt(size)
-            scores += of_onset[onset_buckets(onsets[t], read_onsets[past]).numpy()]
+            for j in past:
+                is_known = onsets[t] >= 0 and read_onsets[j] >= 0
+                difference = onsets[t] - read_onsets[j]
+                scores[j] += slow_onset_bias(generator, column, difference, is_known, bar_ticks[t])
             scores += of_distance[np.minimum(t - past, 63)]
             found[t, head * size : (head + 1) * size] = softmax(scores) @ values[past]
 
     return found
 
 
+def slow_degrees(generator, row, outputs):
+    """Returns what the degrees of each token in the key add to its logit, [T, V]."""
+    added = np.zeros((len(row), generator.vocabulary_size))
+    if generator.form is None:
+        return added
+
+    table = generator.form.degrees.numpy()
+    said = np.where(generator.token_controls[row, 0] == 2, generator.token_controls[row, 1], 0)
+    keys = np.concatenate([[0], np.cumsum(said)])[:-1]
+    for t, key in enumerate(keys):
+        for token, classes in enumerate(generator.token_pitch_classes):
+            for voice, name in enumerate(classes):
+                if key and name:
+                    is_minor, tonic = divmod(key - 1, 12)
+                    degree = 24 * voice + 12 * is_minor + (name - 1 - tonic) % 12
+                    added[t, token] += outputs[t] @ table[degree]
+
+    return added
+
+
 def slow_twin(generator, row):
     """Returns the logits of one row, position by position and head by head: NumPy [T, V]."""
     x, onsets, mask = slow_inputs(generator, row)
     for index, layer in enumerate(generator.attention):
-        x = x + dense(slow_attention(generator, index, x, onsets), layer.outputs_of_heads)
+        found = slow_attention(generator, index, x, onsets, slow_bar_ticks(generator, row))
+        x = x + dense(found, layer.outputs_of_heads)
         hidden = gelu(dense(layer_norm(x, layer.feed_forward_norm), layer.hidden))
         x = x + dense(hidden, layer.result)
 
     outputs = dense(layer_norm(x, generator.norm), generator.projection)
     if generator.token_features is not None:
+        of_degrees = slow_degrees(generator, row, outputs)
         outputs = outputs @ generator.embedding.table().numpy().T + generator.bias.numpy()
+        outputs += of_degrees
 
     return outputs + mask
 
@@ -147,17 +215,37 @@ def test_the_logits_of_tunes_are_those_of_a_slow_twin(generator, rows):
         np.testing.assert_allclose(logits[is_allowed], expected[is_allowed], rtol=1e-4, atol=1e-5)
 
 
+def buckets_of(differences):
+    """Returns the bucket of each difference, read off a table whose bucket b adds b."""
+    table = joint_table(np.arange(NUM_ONSET_BUCKETS, dtype=np.float32)[:, None], None, [])
+    rows = difference_rows(tf.constant(differences) + 5, tf.constant(5))
+
+    return tf.gather(table[:, 0], rows).numpy().astype(int)
+
+
 def test_an_exact_difference_of_up_to_20_bars_has_a_bucket_of_its_own():
     differences = np.arange(0, 20 * 96, 6, dtype=np.int32)
 
-    buckets = onset_buckets(tf.constant(differences + 5), tf.constant(5)).numpy()
-
-    assert buckets.tolist() == list(range(1, 321))
-    longer = onset_buckets(tf.constant([1920, 2400, 5000, 50_000, 10**6]), tf.constant(0)).numpy()
+    assert buckets_of(differences).tolist() == list(range(1, 321))
+    longer = buckets_of([1920, 2400, 5000, 50_000, 10**6])
     assert (np.diff(longer) >= 0).all()
     assert longer[0] == 321
     assert longer[-1] == NUM_ONSET_BUCKETS - 1
-    assert onset_buckets(tf.constant([-1, 7]), tf.constant([3, -1])).numpy().tolist() == [0, 0]
+    unknown = difference_rows(tf.constant([-1, 7]), tf.constant([3, -1]))
+    assert unknown.numpy().tolist() == [0, 0]
+
+
+def test_exactly_n_bars_ago_is_one_bucket_under_every_metre():
+    bars = np.arange(NUM_BAR_BUCKETS, dtype=np.float32)[:, None]
+    zeros = np.zeros((NUM_ONSET_BUCKETS, 1), np.float32)
+    table = joint_table(zeros, bars, [0, 72, 96]).numpy().reshape(3, NUM_DIFFERENCES)
+
+    ticks = np.arange(0, 40 * 96, 6, dtype=np.int32)
+    rows = difference_rows(tf.constant(ticks), tf.constant(0)).numpy()
+    assert not table[0].any()
+    for column, bar in ((1, 72), (2, 96)):
+        whole = np.where((ticks % bar == 0) & (ticks // bar <= 33), ticks // bar, 0)
+        assert table[column, rows].tolist() == whole.tolist()
 
 
 def test_distances_in_tokens_are_cut_at_the_last_bucket():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfseqgan.models import token_clock
+from tfseqgan.models import token_clock, token_grammar
 from tfseqgan.models.token_clock import ClockState, TokenClock
 
 PAD, START, END = 0, 1, 2
@@ -115,7 +115,7 @@ def test_the_codes_reach_every_state_that_the_vocabulary_has(durations):
 
     expected = set(range(10))
     if durations is COMBINED:
-        expected -= {token_clock.FIRST_CHORD}
+        expected -= {token_grammar.FIRST_CHORD}
     assert codes == expected
 
 
@@ -129,10 +129,10 @@ def test_the_vector_is_the_sum_of_what_is_known():
     vector = clock(tokens)[0, 4].numpy()
 
     table = clock.table.numpy()
-    sizes = [10, 98, 98, 25, 73, 97]
-    values = [token_clock.MELODY_DUE, 1 + 0, 1 + 12, 1 + 36 % 24, 1 + 36 % 72, 1 + 36 % 96]
+    sizes = [14, 98, 98, 25, 73, 97]
+    values = [token_grammar.MELODY_DUE, 1 + 0, 1 + 12, 1 + 36 % 24, 1 + 36 % 72, 1 + 36 % 96]
     offsets = np.cumsum([0, *sizes[:-1]])
-    assert clock.grammar(states)[0, 4] == token_clock.MELODY_DUE
+    assert clock.grammar(states)[0, 4] == token_grammar.MELODY_DUE
     assert len(table) == sum(sizes)
     np.testing.assert_allclose(vector, table[offsets + values].sum(axis=0), rtol=1e-6)
 
@@ -140,9 +140,9 @@ def test_the_vector_is_the_sum_of_what_is_known():
 def slow_vector(clock, melody_end, chord_end, known, code):
     """The sum of one row a feature, from the state's plain numbers."""
     due = min(melody_end, chord_end)
-    if code == token_clock.MELODY_ONLY:
+    if code == token_grammar.MELODY_ONLY:
         due = melody_end
-    if code == token_clock.CHORDS_ONLY:
+    if code == token_grammar.CHORDS_ONLY:
         due = chord_end
 
     values = [code]
@@ -150,7 +150,7 @@ def slow_vector(clock, melody_end, chord_end, known, code):
         values.append(1 + min(max(end - due, 0), 96) if known >= 2 else 0)
     for beat in (24, 72, 96):
         values.append(1 + due % beat if known == 3 else 0)
-    rows = np.cumsum([0, 10, 98, 98, 25, 73]) + values
+    rows = np.cumsum([0, 14, 98, 98, 25, 73]) + values
 
     return clock.table.numpy()[rows].sum(axis=0)
 
@@ -166,7 +166,7 @@ def test_the_vector_of_every_state_is_the_sum_of_one_row_a_feature(durations):
     vectors = clock.vectors(states, codes).numpy()
 
     fields = [field.numpy().ravel().tolist() for field in states]
-    melody_ends, chord_ends, _, known, _ = fields
+    melody_ends, chord_ends, _, _, known, _ = fields
     expected = [
         slow_vector(clock, *place)
         for place in zip(melody_ends, chord_ends, known, codes.numpy().ravel(), strict=True)
@@ -177,7 +177,7 @@ def test_the_vector_of_every_state_is_the_sum_of_one_row_a_feature(durations):
 def test_the_time_of_a_row_that_begins_inside_a_tune_is_unknown():
     clock = make_clock(INTERLEAVED)
     table = np.zeros(clock.table.shape, np.float32)
-    offsets = np.cumsum([0, 10, 98, 98, 25, 73])
+    offsets = np.cumsum([0, 14, 98, 98, 25, 73])
     table[offsets[1:], 0] = 1  # the codes for unknown
     clock.table.assign(table)
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from tfseqgan.arguments import seed_pairs
 from tfseqgan.music.controls import (
     KEYS,
     MOST_BARS,
@@ -13,6 +14,7 @@ from tfseqgan.music.controls import (
     ControlVocabulary,
     controls_of,
     count_bars,
+    mix_seeds,
 )
 from tfseqgan.music.score import Chord, Note, Score, transpose, transpose_key
 
@@ -34,6 +36,10 @@ REEL = make_tune(16, (4, 4), key="Em", rhythm="reel")
 WALTZ = make_tune(24, (3, 4), key="G", rhythm="waltz")
 PLAIN = make_tune(8)
 VOCABULARY = ControlVocabulary.fit([JIG, JIG, REEL, WALTZ, PLAIN])
+
+
+def draw(num_tunes, seed=0, **asked):
+    return VOCABULARY.draw(VOCABULARY.encode(Controls(**asked)), seed_pairs(seed, num_tunes))
 
 
 def test_a_tune_says_what_it_is():
@@ -107,7 +113,7 @@ def test_without_rhythms_in_the_corpus_none_can_be_asked_for():
 
 
 def test_unasked_controls_are_drawn_together_as_often_as_the_tunes_have_them():
-    drawn = [VOCABULARY.decode(codes) for codes in VOCABULARY.draw(Controls(), 2000, seed=0)]
+    drawn = [VOCABULARY.decode(codes) for codes in draw(2000)]
     known = [controls_of(score) for score in (JIG, REEL, WALTZ, PLAIN)]
 
     assert set(drawn) == set(known)
@@ -116,24 +122,42 @@ def test_unasked_controls_are_drawn_together_as_often_as_the_tunes_have_them():
 
 
 def test_what_is_asked_for_stays_and_the_rest_agrees_with_it():
-    for codes in VOCABULARY.draw(Controls(rhythm="jig", key="D"), 20, seed=1):
+    for codes in draw(20, seed=1, rhythm="jig", key="D"):
         assert VOCABULARY.decode(codes) == Controls("6/8", "D", 32, "jig")
 
-    for codes in VOCABULARY.draw(Controls(metre="3/4", bars=5), 20, seed=1):
+    for codes in draw(20, seed=1, metre="3/4", bars=5):
         assert VOCABULARY.decode(codes) == Controls("3/4", "G", 5, "waltz")
 
 
 def test_a_row_depends_on_the_seed_and_its_index_alone():
-    many = VOCABULARY.draw(Controls(), 50, seed=3)
+    many = draw(50, seed=3)
 
-    np.testing.assert_array_equal(VOCABULARY.draw(Controls(), 20, seed=3), many[:20])
-    assert not np.array_equal(VOCABULARY.draw(Controls(), 50, seed=4), many)
+    np.testing.assert_array_equal(draw(20, seed=3), many[:20])
+    assert not np.array_equal(draw(50, seed=4), many)
+
+
+def test_each_row_may_ask_for_something_else():
+    asked = [VOCABULARY.encode(Controls(rhythm=rhythm)) for rhythm in ("jig", "reel", "waltz")]
+
+    drawn = VOCABULARY.draw(np.array(asked), seed_pairs(0, 3))
+
+    assert [VOCABULARY.decode(codes).metre for codes in drawn] == ["6/8", "4/4", "3/4"]
+
+
+def test_mixed_seeds_are_uniform_in_their_remainders():
+    n, size = 20_000, 7
+    for seeds in (seed_pairs(5, n), np.stack([np.arange(n), np.zeros(n)], 1).astype(np.int32)):
+        numbers = mix_seeds(seeds)
+        counts = np.bincount(numbers % size, minlength=size)
+        chi_square = ((counts - n / size) ** 2 / (n / size)).sum()
+        assert chi_square < 22.5  # 0.1 % of six degrees of freedom
+        assert len(np.unique(numbers)) == n
 
 
 def test_without_tunes_nothing_is_drawn():
     empty = ControlVocabulary(["4/4"], [], [])
 
-    assert empty.draw(Controls(metre="4/4"), 3, seed=0).tolist() == [[1, 0, 0, 0]] * 3
+    assert empty.draw([1, 0, 0, 0], seed_pairs(0, 3)).tolist() == [[1, 0, 0, 0]] * 3
 
 
 def test_the_vocabulary_comes_back_from_json():

@@ -15,12 +15,15 @@ import keras
 import numpy as np
 import pytest
 from tiny_models import (
+    CONTROLLED,
+    CONTROLLED_TUNES,
     END,
     FEATURES,
     V,
     make_attention_generator,
     make_discriminator,
     make_generator,
+    make_generator_with_controls,
 )
 
 import tfseqgan as sg
@@ -126,6 +129,24 @@ def test_weights_are_counted_without_making_the_model(features):
         assert count_weights(type(model), model.get_config()) == sum(
             math.prod(weight.shape) for weight in model.trainable_variables
         )
+
+
+@pytest.mark.parametrize("kind", ["lstm", "attention"])
+def test_weights_of_a_model_with_controls_are_counted_too(kind):
+    model = make_generator_with_controls(kind)
+
+    num_weights = sum(math.prod(weight.shape) for weight in model.trainable_variables)
+    assert count_weights(type(model), model.get_config()) == num_weights
+
+
+def test_a_model_with_controls_comes_back_bit_for_bit(tmp_path):
+    generator = make_generator_with_controls("attention")
+    tokens = CONTROLLED.whole_tunes(CONTROLLED_TUNES, 20).tokens
+    generator.save(tmp_path / "generator.keras")
+
+    loaded = load_keras_file(tmp_path / "generator.keras", sg.AttentionGenerator)
+
+    np.testing.assert_array_equal(loaded(tokens), generator(tokens))
 
 
 # ---- the configuration

@@ -4,8 +4,10 @@ interfaces           what the library asks of a generator and a discriminator
 checks               token arrays, counts, prompts and pairs of models
 graphs               functions of a model, compiled once for tensors of all sizes
 embedding            table, or sum of a token's parts
-token_clock          where a token stands: what may follow it, what still sounds, the beat
-attention_bias       buckets of differences in time
+token_grammar        what may follow a token, as a table of states
+token_clock          where a token stands: what still sounds, the beat, the state of the grammar
+tune_form            what a tune was asked to be, its bars, the degrees of its key
+attention_bias       what attention adds for each difference in time
 attention_layer      causal attention and a feed-forward network
 weight_counts        how many weights a model has
 decoding             every loop that writes tokens: decode, sample, score, complete

@@ -8,15 +8,18 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.attention_bias import (
+    NUM_BAR_BUCKETS,
+    NUM_DIFFERENCES,
     NUM_DISTANCE_BUCKETS,
     NUM_ONSET_BUCKETS,
+    difference_rows,
     distance_buckets,
-    onset_buckets,
+    joint_table,
 )
 from tfseqgan.models.attention_layer import AttentionLayer
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.language_model import LanguageModel, LastLayer
+from tfseqgan.models.language_model import LanguageModel, LastLayer, Place
 from tfseqgan.models.weight_counts import count_attention_generator_weights
 from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.masking import FORBIDDEN
@@ -31,7 +34,7 @@ class AttentionState(NamedTuple):
         onsets: int32 [B, T], ticks at which the tokens that were read start; −1 for unknown.
         next_onset: int32 [B], the tick at which the token that is read next starts.
         position: int32 [B], how many were read, the opening included.
-        clock: a `ClockState` of int32 [B] each, or () without a clock.
+        place: where the next token stands, int32 [B] each.
     """
 
     keys: list[tf.Tensor]
@@ -39,7 +42,7 @@ class AttentionState(NamedTuple):
     onsets: tf.Tensor
     next_onset: tf.Tensor
     position: tf.Tensor
-    clock: Any
+    place: Place
 
 
 class AttentionCache(NamedTuple):
@@ -48,11 +51,13 @@ class AttentionCache(NamedTuple):
     Attributes:
         table: float [V + 1, D], the vectors of the tokens, and last the opening vector.
         clock_table: float [R, D], the joint table of the clock, or () without a clock.
+        time_table: float [M, layers · heads], what each difference of onsets adds to the scores.
         last_layer: the layer that gives the logits.
     """
 
     table: tf.Tensor
     clock_table: Any
+    time_table: tf.Tensor
     last_layer: LastLayer
 
 
@@ -66,7 +71,8 @@ class AttentionGenerator(LanguageModel):
 
         score(t, j) = qₜ·kⱼ / √d + onset_bias[onsetₜ − onsetⱼ] + distance_bias[t − j]
 
-    Onsets come from `token_durations`; without them the distance alone counts.
+    Onsets come from `token_durations`; without them the distance alone counts. Where the metre is
+    known, from `token_controls`, a third number is added for "exactly n bars ago".
 
     Args:
         vocabulary_size: V, the number of token ids.
@@ -80,6 +86,11 @@ class AttentionGenerator(LanguageModel):
             sampling or in a policy gradient.
         pad_token_id: the id that stands after the end token.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+        token_controls: int32 [V, 3], the control that each token says (`Tokenizer.token_controls`),
+            or None.
+        token_pitch_classes: int32 [V, 2], the pitch classes of each token
+            (`Tokenizer.token_pitch_classes`); expected with controls, and only then.
+        control_dropout: share of the tunes in which a control is left out in maximum likelihood.
 
     Raises:
         ValueError: if a size is out of range, or the model needs more memory than this machine has.
@@ -109,6 +120,9 @@ class AttentionGenerator(LanguageModel):
         dropout: float = 0.0,
         pad_token_id: int = 0,
         end_token_id: int | None = 2,
+        token_controls: np.ndarray | None = None,
+        token_pitch_classes: np.ndarray | None = None,
+        control_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -119,6 +133,9 @@ class AttentionGenerator(LanguageModel):
             dropout=dropout,
             pad_token_id=pad_token_id,
             end_token_id=end_token_id,
+            token_controls=token_controls,
+            token_pitch_classes=token_pitch_classes,
+            control_dropout=control_dropout,
             **kwargs,
         )
         self.num_layers = check_count("num_layers", num_layers)
@@ -137,6 +154,7 @@ class AttentionGenerator(LanguageModel):
             self.feed_forward_dim,
             self.token_features,
             has_clock=token_durations is not None,
+            token_controls=token_controls,
         )
         check_size(
             num_weights,
@@ -174,29 +192,31 @@ class AttentionGenerator(LanguageModel):
         num_heads = self.num_layers * self.num_heads
         self.onset_bias = self._add_bias(NUM_ONSET_BUCKETS, num_heads, "onset_bias")
         self.distance_bias = self._add_bias(NUM_DISTANCE_BUCKETS, num_heads, "distance_bias")
+        self.bar_bias = None
+        if self.form is not None:
+            self.bar_bias = self._add_bias(NUM_BAR_BUCKETS, num_heads, "bar_bias")
 
     def _add_bias(self, num_buckets, num_heads, name):
         return self.add_weight(
             shape=(num_buckets, num_heads), initializer="zeros", autocast=False, name=name
         )
 
-    def outputs(self, tokens: Tokens, table: tf.Tensor, training: bool) -> tf.Tensor:
+    def outputs(self, tokens: Tokens, table: tf.Tensor, places: Place, training: bool) -> tf.Tensor:
         """Computes the last layer's outputs, float [B, T, D] (`LanguageModel.outputs`)."""
-        outputs, _, _, _ = self._read_rows(tokens, table, training)
+        outputs, _, _ = self._read_rows(tokens, table, places, training)
 
         return outputs
 
-    def _read_rows(self, tokens, table, training):
-        """Returns the outputs [B, T, D], each layer's keys and values, and the onsets [B, T]."""
+    def _read_rows(self, tokens, table, places, training):
+        """Returns the outputs [B, T, D], and each layer's keys and values."""
 
         def dropout(vectors):
             return self.dropout(vectors, training=training)
 
         num_rows = tf.shape(tokens)[0]
-        vectors = dropout(self.shifted_vectors(tokens, table))  # [B, T, D]
+        vectors = dropout(self.shifted_vectors(tokens, table, places))  # [B, T, D]
         shape = tf.shape(vectors)
-        onsets = self._onsets(tokens)  # [B, T]
-        biases = self._biases(onsets)  # [layers, heads, B, T, T]
+        biases = self._biases(self._onsets(tokens, places), places)  # [layers, heads, B, T, T]
 
         vectors = tf.reshape(vectors, [-1, self.embedding_dim])
         keys = []
@@ -207,18 +227,32 @@ class AttentionGenerator(LanguageModel):
             values.append(value)
         outputs = dropout(tf.cast(self.norm(vectors), self.compute_dtype))
 
-        return tf.reshape(outputs, shape), keys, values, onsets
+        return tf.reshape(outputs, shape), keys, values
 
-    def _onsets(self, tokens):
+    def _onsets(self, tokens, places):
         """Returns the tick at which each token starts, int32 [B, T]; −1 where it is not known."""
         if self.clock is None:
             return tf.fill(tf.shape(tokens), -1)
 
-        states = self.clock.states_before(tf.cast(tokens, tf.int32))
+        return self.clock.onsets(places.clock, places.grammar)
 
-        return self.clock.onsets(states, self.clock.grammar(states))
+    def _time_table(self):
+        """Returns what each difference of onsets adds under each metre: [M, layers · heads]."""
+        bar_lengths = [] if self.form is None else self.form.bar_lengths
 
-    def _biases(self, onsets):
+        return joint_table(self.onset_bias, self.bar_bias, bar_lengths)
+
+    def _time_rows(self, query_onsets, key_onsets, place):
+        """Returns the rows of the time table, int32 [B, ...] as the onsets."""
+        rows = difference_rows(query_onsets, key_onsets)
+        if self.form is None:
+            return rows
+
+        bar_length = self.form.index_of_bar_length(place.form)
+
+        return rows + NUM_DIFFERENCES * bar_length[..., None]
+
+    def _biases(self, onsets, places):
         """Returns what is added to the scores of each layer, float [heads, B, T, T] each."""
         length = tf.shape(onsets)[1]
         steps = tf.range(length)
@@ -228,8 +262,8 @@ class AttentionGenerator(LanguageModel):
 
         # A position reads the token before it, which starts at the onset before.
         of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
-        buckets = onset_buckets(onsets[:, :, None], of_read[:, None])  # [B, T, T]
-        biases = tf.gather(self.onset_bias, buckets) + by_distance  # [B, T, T, layers · heads]
+        rows = self._time_rows(onsets[:, :, None], of_read[:, None], places)  # [B, T, T]
+        biases = tf.gather(self._time_table(), rows) + by_distance  # [B, T, T, layers · heads]
         biases = tf.cast(tf.transpose(biases, [3, 0, 1, 2]), self.compute_dtype)
 
         return tf.split(biases, self.num_layers)
@@ -241,6 +275,7 @@ class AttentionGenerator(LanguageModel):
         return AttentionCache(
             table=tf.concat([table, self.opening[None]], axis=0),
             clock_table=() if self.clock is None else self.clock.joint_table(),
+            time_table=self._time_table(),
             last_layer=self._last_layer(table),
         )
 
@@ -255,7 +290,7 @@ class AttentionGenerator(LanguageModel):
             onsets=tf.fill([num_rows, length], -1),
             next_onset=tf.fill([num_rows], -1),
             position=tf.zeros([num_rows], tf.int32),
-            clock=() if self.clock is None else self.clock.start(num_rows),
+            place=self.first_place(num_rows),
         )
 
     def next_logits(
@@ -272,20 +307,20 @@ class AttentionGenerator(LanguageModel):
             float32 [B, V] and the state after the token.
         """
         vectors = tf.gather(cache.table, previous)  # [B, D]
-        clock = state.clock
-        grammar = None
+        place = self.next_place(state.place, previous)
         next_onset = state.next_onset
         if self.clock is not None:
-            clock = self.clock.advance(clock, previous)
-            grammar = self.clock.grammar(clock)
-            for indices in self.clock.indices(clock, grammar):
+            for indices in self.clock.indices(place.clock, place.grammar):
                 vectors += tf.gather(cache.clock_table, indices)
-            next_onset = self.clock.onsets(clock, grammar)
+            next_onset = self.clock.onsets(place.clock, place.grammar)
+        if self.form is not None:
+            vectors += self._form_vectors(place)
 
         is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]
         onsets = tf.where(is_here, state.next_onset[:, None], state.onsets)
         onsets = tf.ensure_shape(onsets, state.onsets.shape)
-        biases = self._biases_of_step(next_onset, onsets, state.position)
+        time_rows = self._time_rows(next_onset[:, None], onsets, place)
+        biases = self._biases_of_step(cache.time_table, time_rows, state.position)
 
         vectors = tf.cast(vectors, self.compute_dtype)
         keys = []
@@ -297,36 +332,35 @@ class AttentionGenerator(LanguageModel):
             keys.append(key)
             values.append(value)
         outputs = tf.cast(self.norm(vectors), self.compute_dtype)
-        logits = output_logits(self._project(outputs, grammar), *cache.last_layer)
+        logits = output_logits(self._project(outputs, place), *cache.last_layer)
 
         return tf.cast(logits, tf.float32), AttentionState(
-            keys, values, onsets, next_onset, state.position + 1, clock
+            keys, values, onsets, next_onset, state.position + 1, place
         )
 
-    def _biases_of_step(self, next_onset, onsets, position):
+    def _biases_of_step(self, time_table, time_rows, position):
         """Returns what one position adds to the scores of each layer, float [B, heads, T] each."""
-        distances = position[:, None] - tf.range(tf.shape(onsets)[1])  # [B, T]
+        distances = position[:, None] - tf.range(tf.shape(time_rows)[1])  # [B, T]
         by_distance = tf.gather(self.distance_bias, distance_buckets(distances))
         by_distance += tf.where(distances < 0, FORBIDDEN, 0.0)[:, :, None]
-        by_onset = tf.gather(self.onset_bias, onset_buckets(next_onset[:, None], onsets))
 
-        biases = tf.transpose(by_onset + by_distance, [0, 2, 1])  # [B, layers · heads, T]
+        biases = tf.gather(time_table, time_rows) + by_distance  # [B, T, layers · heads]
+        biases = tf.cast(tf.transpose(biases, [0, 2, 1]), self.compute_dtype)
 
-        return tf.split(tf.cast(biases, self.compute_dtype), self.num_layers, axis=1)
+        return tf.split(biases, self.num_layers, axis=1)
 
     def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], AttentionState]:
         """Returns a function of l that gives the states before y_l is read, l from 1 to T.
 
         What later positions keep is not read before it is written again.
         """
-        _, keys, values, onsets = self._read_rows(tokens, self.embedding.table(), training=False)
+        places = self.places(tokens)
+        _, keys, values = self._read_rows(tokens, self.embedding.table(), places, training=False)
+        onsets = self._onsets(tokens, places)
         keys, values = [
             [tf.transpose(part, [1, 0, 2, 3]) for part in parts] for parts in (keys, values)
         ]
         of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
-        clock: Any = ()
-        if self.clock is not None:
-            clock = self.clock.states_before(tf.cast(tokens, tf.int32))
 
         def state_before(length):
             index = length - 1
@@ -337,7 +371,7 @@ class AttentionGenerator(LanguageModel):
                 onsets=of_read,
                 next_onset=onsets[:, index],
                 position=tf.fill(tf.shape(tokens)[:1], length),
-                clock=tf.nest.map_structure(lambda part: part[:, index], clock),
+                place=tf.nest.map_structure(lambda part: part[:, index], places),
             )
 
         return state_before

@@ -5,7 +5,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from tfseqgan.arguments import check_memory, whole_number
+from tfseqgan.arguments import check_memory, to_float32, whole_number
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 
 
@@ -217,3 +217,32 @@ def check_prompt(
         )
 
     return np.broadcast_to(array, (num_sequences, array.shape[-1])).astype(np.int32)
+
+
+def check_guidance(guidance: float | None, has_controls: bool) -> float | None:
+    """Returns a guidance as a float, checked; None where there is none.
+
+    Args:
+        guidance: a number of 0 or more, or None.
+        has_controls: whether the model reads controls.
+
+    Raises:
+        ValueError: if it is out of range, or the model reads no controls.
+
+    Example:
+        >>> check_guidance(0.5, has_controls=True)
+        0.5
+    """
+    if guidance is None:
+        return None
+
+    number = to_float32("guidance", guidance)
+    if not 0 <= number < float("inf"):
+        raise ValueError(f"guidance must be a number of 0 or more, received {guidance!r}.")
+    if number and not has_controls:
+        raise ValueError(
+            f"guidance is {guidance} and the model reads no controls; expected none. Train one on "
+            "tokens of Tokenizer.fit(..., controls=True)."
+        )
+
+    return number or None

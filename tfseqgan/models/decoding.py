@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfseqgan.models.graphs import compile_for_each_model
 from tfseqgan.models.interfaces import SequenceGenerator
 from tfseqgan.ops.log_probs import log_probs_at
+from tfseqgan.ops.masking import FORBIDDEN
 from tfseqgan.ops.sampling import (
     LOWEST_TEMPERATURE,
     inverse_cdf,
@@ -28,8 +29,14 @@ def decode(
     num_rows: tf.Tensor | int,
     length: tf.Tensor | int,
     choose: ChooseTokens,
+    guidance: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Writes sequences token by token.
+
+    With guidance, each row has a second one that reads the same tokens with all controls unknown,
+    and a token is chosen from
+
+        logits + guidance · (log p(· | y₍<t₎, controls) − log p(· | y₍<t₎))
 
     Args:
         generator: the model.
@@ -37,17 +44,32 @@ def decode(
         length: T, an integer or int32 [].
         choose: function of the step t and of the logits and probabilities of p(· | y₍<t₎) that
             returns yₜ of each row.
+        guidance: float32 [B], or None for none.
 
     Returns:
         tokens int32 [B, T], padded after the end token, and log_probs float32 [B, T], the model's
         own log p(yₜ | y₍<t₎) in nats, 0 after the end token.
+
+    Reference:
+        Ho & Salimans 2022 (guidance, there for diffusion); Sanchez et al. 2023 (for language
+        models).
     """
     cache = generator.decoding_cache()
+    rows_in_state = num_rows if guidance is None else 2 * num_rows
 
     def step(t, previous, state, is_running, tokens, log_probs):
-        logits, state = generator.next_logits(cache, state, previous)
-        probs = tf.nn.softmax(logits)  # [B, V]
-        chosen = tf.ensure_shape(choose(t, logits, probs), previous.shape)  # [B]
+        if guidance is None:
+            logits, state = generator.next_logits(cache, state, previous)
+            probs = tf.nn.softmax(logits)  # [B, V]
+            chosen = choose(t, logits, probs)
+        else:
+            pairs = tf.concat([previous, generator.without_controls(previous)], axis=0)
+            of_pairs, state = generator.next_logits(cache, state, pairs)
+            logits = of_pairs[:num_rows]
+            probs = tf.nn.softmax(logits)
+            guided = _guide(logits, of_pairs[num_rows:], guidance)
+            chosen = choose(t, guided, tf.nn.softmax(guided))
+        chosen = tf.ensure_shape(chosen, previous.shape)  # [B]
         chosen_log_probs = log_probs_at(logits, probs, chosen)
 
         tokens = tokens.write(t, tf.where(is_running, chosen, generator.pad_token_id))
@@ -60,7 +82,7 @@ def decode(
     start = (
         tf.constant(0),
         tf.fill([num_rows], generator.vocabulary_size),
-        generator.initial_state(num_rows, length),
+        generator.initial_state(rows_in_state, length),
         tf.fill([num_rows], True),
         tf.TensorArray(tf.int32, length),
         tf.TensorArray(tf.float32, length),
@@ -70,6 +92,14 @@ def decode(
     )
 
     return tf.transpose(tokens.stack()), tf.transpose(log_probs.stack())  # [B, T]
+
+
+def _guide(logits, without_controls, guidance):
+    """Returns the logits of guided sampling, float32 [B, V]; forbidden tokens stay forbidden."""
+    gained = tf.nn.log_softmax(logits) - tf.nn.log_softmax(without_controls)
+    guided = logits + guidance[:, None] * gained
+
+    return tf.where(logits > FORBIDDEN / 2, guided, FORBIDDEN)
 
 
 def _with_prompt(drawn, t, prompt, prompt_lengths):
@@ -91,6 +121,7 @@ def sample_sequences(
     top_p: tf.Tensor | None = None,
     prompt: tf.Tensor | None = None,
     prompt_lengths: tf.Tensor | None = None,
+    guidance: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Samples one sequence a seed pair. A row depends on its own seed alone.
 
@@ -104,6 +135,8 @@ def sample_sequences(
         top_p: float32 [] or [B], or None.
         prompt: int32 [B, P] that the sequences begin with, or None.
         prompt_lengths: int32 [B], how much of each row's prompt counts, or None for all of it.
+        guidance: float32 [] or [B], how much more than the model's own the controls shall count
+            (`decode`), at the price of a second row a sample; or None.
 
     Returns:
         As `decode`: the log-probabilities are the model's own, at temperature 1 and unfiltered.
@@ -134,7 +167,10 @@ def sample_sequences(
 
         return _with_prompt(drawn, t, padded_prompt, padded_lengths)
 
-    tokens, log_probs = decode(generator, tf.shape(padded_seeds)[0], length, choose)
+    padded_rows = tf.shape(padded_seeds)[0]
+    if guidance is not None:
+        guidance = tf.broadcast_to(pad(guidance), [padded_rows])
+    tokens, log_probs = decode(generator, padded_rows, length, choose, guidance)
     num_rows = tf.shape(seeds)[0]
 
     return tokens[:num_rows], log_probs[:num_rows]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.language_model import LanguageModel, LastLayer
+from tfseqgan.models.language_model import LanguageModel, LastLayer, Place
 from tfseqgan.models.weight_counts import count_generator_weights
 from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.lstm import (
@@ -29,12 +29,12 @@ class GeneratorState(NamedTuple):
     Attributes:
         hidden: float [B, H], of the LSTM.
         cell: float [B, H], of the LSTM.
-        clock: a `ClockState` of int32 [B] each, or () without a clock.
+        place: where the next token stands, int32 [B] each.
     """
 
     hidden: tf.Tensor
     cell: tf.Tensor
-    clock: Any
+    place: Place
 
 
 class DecodingCache(NamedTuple):
@@ -80,6 +80,11 @@ class Generator(LanguageModel):
             dropped when sampling or in a policy gradient.
         pad_token_id: the id that stands after the end token.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+        token_controls: int32 [V, 3], the control that each token says (`Tokenizer.token_controls`),
+            or None.
+        token_pitch_classes: int32 [V, 2], the pitch classes of each token
+            (`Tokenizer.token_pitch_classes`); expected with controls, and only then.
+        control_dropout: share of the tunes in which a control is left out in maximum likelihood.
 
     Raises:
         ValueError: if a size is out of range, or the model needs more memory than this machine has.
@@ -104,6 +109,9 @@ class Generator(LanguageModel):
         dropout: float = 0.0,
         pad_token_id: int = 0,
         end_token_id: int | None = 2,
+        token_controls: np.ndarray | None = None,
+        token_pitch_classes: np.ndarray | None = None,
+        control_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -114,6 +122,9 @@ class Generator(LanguageModel):
             dropout=dropout,
             pad_token_id=pad_token_id,
             end_token_id=end_token_id,
+            token_controls=token_controls,
+            token_pitch_classes=token_pitch_classes,
+            control_dropout=control_dropout,
             **kwargs,
         )
         self.units = check_count("units", units)
@@ -123,6 +134,7 @@ class Generator(LanguageModel):
             self.units,
             self.token_features,
             has_clock=token_durations is not None,
+            token_controls=token_controls,
         )
         check_size(
             num_weights,
@@ -146,9 +158,9 @@ class Generator(LanguageModel):
         self._build_ends(self.units)
         self.lstm.build((None, None, self.embedding_dim))
 
-    def outputs(self, tokens: Tokens, table: tf.Tensor, training: bool) -> tf.Tensor:
+    def outputs(self, tokens: Tokens, table: tf.Tensor, places: Place, training: bool) -> tf.Tensor:
         """Computes the LSTM's outputs, float [B, T, H] (`LanguageModel.outputs`)."""
-        vectors = self.shifted_vectors(tokens, table)  # [B, T, D]
+        vectors = self.shifted_vectors(tokens, table, places)  # [B, T, D]
         vectors = self.dropout(vectors, training=training)
 
         outputs = lstm_outputs(vectors, self.lstm)  # [B, T, H]
@@ -178,9 +190,8 @@ class Generator(LanguageModel):
     def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> GeneratorState:
         """Returns the state before the first token: zeros. It has one size for all lengths."""
         zeros = tf.zeros([num_rows, self.units], self.compute_dtype)
-        clock = () if self.clock is None else self.clock.start(num_rows)
 
-        return GeneratorState(zeros, zeros, clock)
+        return GeneratorState(zeros, zeros, self.first_place(num_rows))
 
     def next_logits(
         self, cache: DecodingCache, state: GeneratorState, previous: tf.Tensor
@@ -196,34 +207,40 @@ class Generator(LanguageModel):
             float32 [B, V] and the state after the token.
         """
         projections = [tf.gather(part, previous) for part in cache.projections]
-        clock = state.clock
-        grammar = None
+        place = self.next_place(state.place, previous)
         if self.clock is not None:
-            clock = self.clock.advance(clock, previous)
-            grammar = self.clock.grammar(clock)
-            indices = self.clock.indices(clock, grammar)
+            indices = self.clock.indices(place.clock, place.grammar)
             projections = [
                 projection + tf.gather(rows, indices[0]) + tf.gather(rows, indices[1])
                 for projection, rows in zip(projections, cache.clock_projections, strict=True)
+            ]
+        if self.form is not None:
+            of_form = tf.cast(self._form_vectors(place), self.compute_dtype)  # [B, D]
+            projections = [
+                projection + tf.matmul(of_form, kernel)
+                for projection, kernel in zip(projections, cache.gates.kernels, strict=True)
             ]
 
         hidden, cell = lstm_step(
             projections, state.hidden, state.cell, cache.gates.recurrent_kernels
         )
-        logits = output_logits(self._project(hidden, grammar), *cache.last_layer)
+        logits = output_logits(self._project(hidden, place), *cache.last_layer)
 
-        return tf.cast(logits, tf.float32), GeneratorState(hidden, cell, clock)
+        return tf.cast(logits, tf.float32), GeneratorState(hidden, cell, place)
 
     def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], GeneratorState]:
         """Returns a function of l that gives the states before y_l is read, l from 1 to T."""
-        vectors = self.shifted_vectors(tokens, self.embedding.table())
-        states = GeneratorState(*lstm_states(vectors, self.lstm), ())  # [T, B, H] each
-        if self.clock is not None:
-            clock = self.clock.states_before(tf.cast(tokens, tf.int32))
-            time_first = type(clock)(*[tf.transpose(field) for field in clock])  # [T, B]
-            states = states._replace(clock=time_first)
+        places = self.places(tokens)
+        vectors = self.shifted_vectors(tokens, self.embedding.table(), places)
+        hidden, cell = lstm_states(vectors, self.lstm)  # [T, B, H] each
 
-        return lambda length: tf.nest.map_structure(lambda part: part[length - 1], states)
+        def state_before(length):
+            index = length - 1
+            place = tf.nest.map_structure(lambda part: part[:, index], places)
+
+            return GeneratorState(hidden[index], cell[index], place)
+
+        return state_before
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""

@@ -6,12 +6,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_count, check_prompt
+from tfseqgan.models.checks import check_count, check_guidance, check_prompt
 from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.models.likelihood_model import LikelihoodModel
-from tfseqgan.models.token_clock import TokenClock, check_token_durations
+from tfseqgan.models.token_clock import (
+    TokenClock,
+    check_token_controls,
+    check_token_durations,
+)
+from tfseqgan.models.tune_form import TuneForm, check_pitch_classes
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.sampling import check_sampling, row_seeds
 
@@ -28,6 +33,25 @@ class LastLayer(NamedTuple):
     bias: tf.Tensor
 
 
+class Place(NamedTuple):
+    """Where the next token of a row stands; each is () where the model does not know it.
+
+    Attributes:
+        clock: a `ClockState` of int32 [...] each.
+        grammar: int32 [...], what may follow (`token_grammar`).
+        form: a `FormState` of int32 [...] each.
+    """
+
+    clock: Any = ()
+    grammar: Any = ()
+    form: Any = ()
+
+
+def _without_time(values: tf.Tensor) -> tf.Tensor:
+    """Returns [B, T, …] as [B · T, …]."""
+    return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], axis=0))
+
+
 class LanguageModel(LikelihoodModel):
     """A causal model of tokens between an embedding and the logits, without its middle.
 
@@ -41,8 +65,13 @@ class LanguageModel(LikelihoodModel):
             for the table embedding.
         token_durations: int32 [V, 2], the ticks of each token in melody and chords
             (`Tokenizer.token_durations`), or None for sequences without a grammar.
+        token_controls: int32 [V, 3], the control that each token says (`Tokenizer.token_controls`),
+            or None for sequences without controls.
+        token_pitch_classes: int32 [V, 2], the pitch classes of each token
+            (`Tokenizer.token_pitch_classes`); expected with controls, and only then.
         embedding_dim: D, the length of a token's vector.
         dropout: share of the vectors and of the outputs that is dropped in maximum likelihood.
+        control_dropout: share of the tunes in which a control is left out in maximum likelihood.
         pad_token_id: the id that stands after the end token.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
     """
@@ -57,6 +86,9 @@ class LanguageModel(LikelihoodModel):
         dropout: float,
         pad_token_id: int,
         end_token_id: int | None,
+        token_controls: np.ndarray | None = None,
+        token_pitch_classes: np.ndarray | None = None,
+        control_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,10 +96,29 @@ class LanguageModel(LikelihoodModel):
         self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
         self.token_features = check_token_features(token_features, self.vocabulary_size)
         self.token_durations = check_token_durations(token_durations, self.vocabulary_size)
+        self.token_controls = check_token_controls(token_controls, self.vocabulary_size)
+        self.token_pitch_classes = check_pitch_classes(token_pitch_classes, self.vocabulary_size)
+        self._check_tables()
         self.embedding_dim = check_count("embedding_dim", embedding_dim)
         self.dropout_rate = dropout
+        self.control_dropout = control_dropout
         self.pad_token_id = pad_token_id
         self.end_token_id = end_token_id
+
+    def _check_tables(self) -> None:
+        """Raises ValueError unless the tables of the tokens go together."""
+        if (self.token_controls is None) != (self.token_pitch_classes is None):
+            raise ValueError(
+                "token_controls and token_pitch_classes go together: expected both or neither. "
+                "Pass tokenizer.token_controls and tokenizer.token_pitch_classes."
+            )
+        if self.token_controls is None:
+            return
+        if self.token_features is None or self.token_durations is None:
+            raise ValueError(
+                "Controls need to know when a token starts and of what parts it is: expected "
+                "token_features and token_durations beside token_controls. Pass the tokenizer's."
+            )
 
     def _add_embedding(self) -> None:
         """Creates the layers that read tokens; the tables are created by `build`."""
@@ -87,8 +138,21 @@ class LanguageModel(LikelihoodModel):
                 self.pad_token_id,
                 self._required_end_token_id(),
                 keras.initializers.RandomNormal(stddev=0.1),
+                self.token_controls,
                 dtype=self.dtype_policy,
                 name="clock",
+            )
+        self.form: TuneForm | None = None
+        if self.token_controls is not None:
+            self.form = TuneForm(
+                self.token_controls,
+                self.token_pitch_classes,
+                self.token_durations,
+                self.embedding_dim,
+                self.control_dropout,
+                keras.initializers.RandomNormal(stddev=0.1),
+                dtype=self.dtype_policy,
+                name="form",
             )
 
     def _add_last_layer(self) -> None:
@@ -117,6 +181,8 @@ class LanguageModel(LikelihoodModel):
         self.embedding.build()
         if self.clock is not None:
             self.clock.build()
+        if self.form is not None:
+            self.form.build()
         self.projection.build((None, None, output_dim))
         self.opening = self.add_weight(
             shape=(self.embedding_dim,), initializer="zeros", autocast=False, name="opening"
@@ -126,12 +192,13 @@ class LanguageModel(LikelihoodModel):
                 shape=(self.vocabulary_size,), initializer="zeros", autocast=False, name="bias"
             )
 
-    def outputs(self, tokens: Tokens, table: tf.Tensor, training: bool) -> tf.Tensor:
+    def outputs(self, tokens: Tokens, table: tf.Tensor, places: Place, training: bool) -> tf.Tensor:
         """Computes what the last layer projects, dropout included.
 
         Args:
             tokens: int [B, T].
             table: float32 [V, D], the tokens' vectors.
+            places: where each token stands, [B, T] each.
             training: whether dropout is on.
 
         Returns:
@@ -176,26 +243,76 @@ class LanguageModel(LikelihoodModel):
     def _last_layer_inputs(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, LastLayer]:
         """Computes what the last layer reads at every position, float [B·T, D], and the layer."""
         table = self.embedding.table()  # [V, D]
-        outputs = self.outputs(tokens, table, training)
+        places = self.places(tokens, training)
+        outputs = self.outputs(tokens, table, places, training)
 
         # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
         # (benchmarks/decisions.py).
         flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
-        grammar = None
-        if self.clock is not None:
-            states = self.clock.states_before(tf.cast(tokens, tf.int32))
-            grammar = tf.reshape(self.clock.grammar(states), [-1])  # [B·T]
+        flat_places = tf.nest.map_structure(_without_time, places)
 
-        return self._project(flat, grammar), self._last_layer(table)
+        return self._project(flat, flat_places), self._last_layer(table)
 
-    def shifted_vectors(self, tokens: Tokens, table: tf.Tensor) -> tf.Tensor:
+    def places(self, tokens: Tokens, training: bool = False) -> Place:
+        """Computes where each token of whole rows stands, from those before it.
+
+        Args:
+            tokens: int [B, T].
+            training: whether controls are left out at random.
+
+        Returns:
+            int32 [B, T] each.
+        """
+        if self.clock is None:
+            return Place()
+
+        tokens = tf.cast(tokens, tf.int32)
+        clock = self.clock.states_before(tokens)
+        grammar = self.clock.grammar(clock)
+        if self.form is None:
+            return Place(clock, grammar)
+
+        ends = (clock.melody_end, clock.chord_end)
+
+        return Place(clock, grammar, self.form.states_before(tokens, *ends, training))
+
+    def first_place(self, num_rows: tf.Tensor | int) -> Place:
+        """Returns the place before anything is read, int32 [B] each."""
+        if self.clock is None:
+            return Place()
+
+        clock = self.clock.start(num_rows)
+        form = () if self.form is None else self.form.start(num_rows)
+
+        return Place(clock, self.clock.grammar(clock), form)
+
+    def next_place(self, place: Place, previous: tf.Tensor) -> Place:
+        """Computes the place after one more token a row.
+
+        Args:
+            place: where the token stands, int32 [B] each.
+            previous: int32 [B], the token; V stands for the opening vector.
+        """
+        if self.clock is None:
+            return place
+
+        clock = self.clock.advance(place.clock, previous)
+        form = place.form
+        if self.form is not None:
+            ends = (place.clock.melody_end, place.clock.chord_end)
+            form = self.form.advance(form, previous, *ends)
+
+        return Place(clock, self.clock.grammar(clock), form)
+
+    def shifted_vectors(self, tokens: Tokens, table: tf.Tensor, places: Place) -> tf.Tensor:
         """Computes what the middle layers read: the opening vector, then all tokens but the last.
 
-        To each the clock adds a vector of the position that comes next.
+        To each is added a vector of the place that comes next.
 
         Args:
             tokens: int [B, T].
             table: float32 [V, D].
+            places: where each token stands, [B, T] each.
 
         Returns:
             float [B, T, D].
@@ -204,19 +321,28 @@ class LanguageModel(LikelihoodModel):
         earlier = tf.gather(table, tokens[:, :-1])  # [B, T − 1, D]
         vectors = tf.concat([opening, earlier], axis=1)
         if self.clock is not None:
-            vectors += self.clock(tokens)
+            vectors += self.clock.vectors(places.clock, places.grammar)
+        if self.form is not None:
+            vectors += self._form_vectors(places)
 
         return tf.cast(vectors, self.compute_dtype)
 
-    def _project(self, outputs: tf.Tensor, grammar: tf.Tensor | None) -> tf.Tensor:
+    def _form_vectors(self, place: Place) -> tf.Tensor:
+        """Computes the vector of what was asked for and of the place in the form, [..., D]."""
+        assert self.clock is not None and self.form is not None
+
+        return self.form.vectors(place.form, self.clock.due(place.clock, place.grammar))
+
+    def _project(self, outputs: tf.Tensor, place: Place) -> tf.Tensor:
         """Computes what the last layer reads from the outputs.
 
         Where the embedding is tied, outputs are projected to the length of its vectors. The state
-        of the grammar is added as a one-hot row, which meets the rows of its mask in the kernel.
+        of the grammar is added as a one-hot row, which meets the rows of its mask in the kernel,
+        and so are the scores of the degrees.
 
         Args:
             outputs: float [N, H].
-            grammar: int32 [N], or None without a clock.
+            place: int32 [N] each.
 
         Returns:
             float [N, D].
@@ -225,10 +351,14 @@ class LanguageModel(LikelihoodModel):
             kernel = tf.cast(self.projection.kernel, outputs.dtype)
             bias = tf.cast(self.projection.bias, outputs.dtype)
             outputs = tf.nn.bias_add(tf.matmul(outputs, kernel), bias)
-        if self.clock is None:
-            return outputs
 
-        return tf.concat([outputs, self.clock.one_hot(grammar, outputs.dtype)], axis=1)
+        parts = [outputs]
+        if self.clock is not None:
+            parts.append(self.clock.one_hot(place.grammar, outputs.dtype))
+        if self.form is not None:
+            parts.append(self.form.degree_scores(outputs, place.form))
+
+        return tf.concat(parts, axis=1)
 
     def _last_layer(self, table: tf.Tensor) -> LastLayer:
         """Returns the kernel [D, V] and the bias [V] of the logits in the compute dtype."""
@@ -236,12 +366,13 @@ class LanguageModel(LikelihoodModel):
         kernel = tf.transpose(table) if is_tied else tf.convert_to_tensor(self.projection.kernel)
         bias = self.bias if is_tied else self.projection.bias
 
-        kernel = tf.cast(kernel, self.compute_dtype)
+        parts = [tf.cast(kernel, self.compute_dtype)]
         if self.clock is not None:
-            mask = tf.cast(self.clock.mask, self.compute_dtype)
-            kernel = tf.concat([kernel, mask], axis=0)
+            parts.append(tf.cast(self.clock.mask, self.compute_dtype))
+        if self.form is not None:
+            parts.append(tf.cast(self.form.output_rows, self.compute_dtype))
 
-        return LastLayer(kernel, tf.cast(bias, self.compute_dtype))
+        return LastLayer(tf.concat(parts, axis=0), tf.cast(bias, self.compute_dtype))
 
     def find_grammar_break(self, tokens: np.ndarray) -> tuple[int, int] | None:
         """Finds the first token that the grammar forbids, which would have probability 0.
@@ -254,10 +385,21 @@ class LanguageModel(LikelihoodModel):
         """
         return None if self.clock is None else self.clock.find_break(tokens)
 
+    def without_controls(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Replaces controls by the tokens that say that they are unknown, int32 [...]."""
+        if self.form is None:
+            return tokens
+
+        return tf.gather(self.form.ids_without_controls, tokens)
+
     def seed_dropout(self, seed: tuple[int, int]) -> None:
         """Restarts the random numbers of dropout from two integers, so that a run repeats."""
-        if self.dropout_rate:
-            self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
+        layers = [self.dropout]
+        if self.form is not None:
+            layers += [self.form.dropout_of_each, self.form.dropout_of_all]
+        for layer in layers:
+            if layer.rate:
+                layer.seed_generator.state.assign(np.asarray(seed, np.uint32))
 
     def sample(
         self,
@@ -268,6 +410,7 @@ class LanguageModel(LikelihoodModel):
         top_p: tf.Tensor | None = None,
         prompt: tf.Tensor | None = None,
         prompt_lengths: tf.Tensor | None = None,
+        guidance: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Samples one sequence a seed pair, as `decoding.sample_sequences` says.
 
@@ -275,11 +418,11 @@ class LanguageModel(LikelihoodModel):
         length, another number of rows and other options are computed by the same graph. Within a
         `tf.function` it becomes a part of that function.
         """
-        options = (temperature, top_k, top_p, prompt, prompt_lengths)
+        options = (temperature, top_k, top_p, prompt, prompt_lengths, guidance)
         if not tf.executing_eagerly():
             return sample_sequences(self, seeds, length, *options)
 
-        dtypes = (tf.float32, tf.int32, tf.float32, tf.int32, tf.int32)
+        dtypes = (tf.float32, tf.int32, tf.float32, tf.int32, tf.int32, tf.float32)
         tensors = [
             None if option is None else tf.convert_to_tensor(option, dtype)
             for option, dtype in zip(options, dtypes, strict=True)
@@ -296,6 +439,7 @@ class LanguageModel(LikelihoodModel):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
         prompt: np.ndarray | list[int] | None = None,
         seed: int | tuple[int, int] | None = None,
     ) -> np.ndarray:
@@ -303,7 +447,8 @@ class LanguageModel(LikelihoodModel):
 
         A row depends on the seed and its index alone, not on how many rows are sampled with it.
         Without a prompt a sequence is a window like those of the training data, which may begin in
-        the middle of a tune; for whole tunes pass `prompt=[tokenizer.start_token_id]`.
+        the middle of a tune; for whole tunes pass `prompt=tokenizer.prompts(num_sequences)`, which
+        also says what the tunes shall be.
 
         Args:
             num_sequences: B.
@@ -314,6 +459,8 @@ class LanguageModel(LikelihoodModel):
             top_k: keep only the k likeliest tokens of each step, or None.
             top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
                 None.
+            guidance: how much more than in the model the controls of the prompt shall count, 0 or
+                more; 0.4 brings more tunes home to their key. None is 0, and takes half the time.
             prompt: int tokens [P] or [B, P] that every sequence begins with, or None; an empty one
                 is none.
             seed: a whole number for the same sequences again, a pair of them as in
@@ -335,13 +482,16 @@ class LanguageModel(LikelihoodModel):
         """
         options = check_sampling(num_sequences, length, temperature, top_k, top_p)
         num_sequences, length, temperature, top_k, top_p = options
+        guidance = check_guidance(guidance, self.token_controls is not None)
         prompts = check_prompt(prompt, num_sequences, length, self.vocabulary_size)
         if top_k is not None or top_p is not None:  # one graph for all filters
             top_k = 0 if top_k is None else top_k
             top_p = 1.0 if top_p is None else top_p
 
         seeds = row_seeds(seed, num_sequences)
-        tokens, _ = self.sample(seeds, length, temperature, top_k, top_p, prompts)
+        tokens, _ = self.sample(
+            seeds, length, temperature, top_k, top_p, prompts, guidance=guidance
+        )
 
         return tokens.numpy()
 
@@ -369,6 +519,13 @@ class LanguageModel(LikelihoodModel):
         """Returns what makes the same model again, as plain values."""
         features = self.token_features
         durations = self.token_durations
+        with_controls = {}
+        if self.token_controls is not None and self.token_pitch_classes is not None:
+            with_controls = {
+                "token_controls": self.token_controls.tolist(),
+                "token_pitch_classes": self.token_pitch_classes.tolist(),
+                "control_dropout": self.control_dropout,
+            }
 
         return super().get_config() | {
             "vocabulary_size": self.vocabulary_size,
@@ -378,4 +535,5 @@ class LanguageModel(LikelihoodModel):
             "dropout": self.dropout_rate,
             "pad_token_id": self.pad_token_id,
             "end_token_id": self.end_token_id,
+            **with_controls,
         }

@@ -1,12 +1,7 @@
 """Where a token stands in its tune: what may follow it, what still sounds, and the beat.
 
-Each voice of a tune is a gapless run of notes and rests. So with the durations mₖ of the melody and
-cₖ of the chords of the tokens read so far, the sign of one running sum says what comes next:
-
-    balanceₜ = Σ_{k<t} (mₖ − cₖ)      below 0 the melody, above 0 the chords, at 0 both, or the end
-
-A tune whose first event leaves a voice out never has that voice. A row that begins inside a tune
-has no balance before its first token that starts both voices; until then any event may follow.
+The durations of the tokens that were read add up to the tick at which each voice goes on, from
+which the state of the grammar (`token_grammar`) follows.
 """
 
 from typing import Any, NamedTuple
@@ -16,42 +11,30 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.checks import check_token_table
-from tfseqgan.ops.masking import FORBIDDEN
-
-# What a token does, by its durations.
-_PAD, _START, _END, _BOTH, _MELODY, _CHORDS, _OPENING = range(7)
-
-# What may follow.
-BEGIN = 0
-"""Nothing was read: a start token, or any other, since a row may begin inside a tune."""
-ANYTHING = 1
-"""The row began inside a tune, and what still sounds is not known."""
-OPENING = 2
-"""The start token was read: a first event."""
-FIRST_CHORD = 3
-"""Of interleaved voices the first chord was read: a melody may follow or not."""
-MELODY_DUE = 4
-CHORDS_DUE = 5
-BOTH_DUE = 6
-"""Both voices start, or the tune ends; of interleaved voices, the chord starts first."""
-MELODY_ONLY = 7
-CHORDS_ONLY = 8
-ENDED = 9
-
-_NUM_STATES = 10
-
-_ALLOWED = {
-    BEGIN: {_START, _END, _BOTH, _MELODY, _CHORDS},
-    ANYTHING: {_END, _BOTH, _MELODY, _CHORDS},
-    OPENING: {_BOTH, _MELODY, _CHORDS},
-    FIRST_CHORD: {_MELODY, _CHORDS, _END},
-    MELODY_DUE: {_MELODY},
-    CHORDS_DUE: {_CHORDS},
-    BOTH_DUE: {_BOTH, _END},
-    MELODY_ONLY: {_MELODY, _END},
-    CHORDS_ONLY: {_CHORDS, _END},
-    ENDED: {_PAD, _START, _END, _BOTH, _MELODY, _CHORDS},
-}
+from tfseqgan.models.token_grammar import (
+    ANYTHING,
+    BEGIN,
+    BOTH,
+    BOTH_DUE,
+    CHORDS,
+    CHORDS_DUE,
+    CHORDS_ONLY,
+    CONTROL_DUE,
+    CONTROLS,
+    END,
+    ENDED,
+    FIRST_CHORD,
+    MELODY_DUE,
+    MELODY_ONLY,
+    NUM_CONTROLS,
+    NUM_STATES,
+    OPENING,
+    OPENING_VECTOR,
+    START,
+    are_interleaved,
+    grammar_mask,
+    kinds_of_tokens,
+)
 
 # How much is known of the time of a row.
 _NOTHING_READ, _UNKNOWN, _BALANCE_KNOWN, _TICK_KNOWN = range(4)
@@ -66,7 +49,7 @@ _ROWS_A_CHECK = 1024
 """Rows whose grammar is checked at once, which bounds the memory."""
 
 _FEATURE_SIZES = (
-    _NUM_STATES,
+    NUM_STATES,
     _LONGEST_REMAINING + 2,
     _LONGEST_REMAINING + 2,
     *(beat + 1 for beat in _BEATS),
@@ -97,7 +80,7 @@ def _joint_rows() -> tuple[np.ndarray, np.ndarray]:
     nothing = np.zeros(_LONGEST_REMAINING, int)
     melody = 1 + np.concatenate([[-1, 0], remaining, nothing])
     chords = 1 + np.concatenate([[-1, 0], nothing, remaining])
-    codes, sounding = np.divmod(np.arange(_NUM_STATES * _NUM_SOUNDING), _NUM_SOUNDING)
+    codes, sounding = np.divmod(np.arange(NUM_STATES * _NUM_SOUNDING), _NUM_SOUNDING)
     of_sounding = np.stack([codes, melody[sounding], chords[sounding]], axis=1) + offsets[:3]
 
     onsets = np.stack([1 + np.arange(_PERIOD) % beat for beat in _BEATS], axis=1)
@@ -116,6 +99,7 @@ class ClockState(NamedTuple):
         melody_end: ticks of the melody.
         chord_end: ticks of the chords.
         num_events: how many events there were, 2 for more.
+        num_controls: how many controls there were.
         known: how much is known of the time of the row.
         has_ended: 1 after the end token.
     """
@@ -123,6 +107,7 @@ class ClockState(NamedTuple):
     melody_end: tf.Tensor
     chord_end: tf.Tensor
     num_events: tf.Tensor
+    num_controls: tf.Tensor
     known: tf.Tensor
     has_ended: tf.Tensor
 
@@ -145,32 +130,41 @@ def check_token_durations(
     return check_token_table("token_durations", token_durations, vocabulary_size, num_columns=2)
 
 
-def _kinds_of_tokens(durations: np.ndarray, pad_token_id: int, end_token_id: int) -> np.ndarray:
-    """Returns what each token does, int32 [V + 1]; the last one is the opening vector."""
-    has_melody = durations[:, 0] > 0
-    has_chords = durations[:, 1] > 0
+def check_token_controls(
+    token_controls: np.ndarray | list[list[int]] | None, vocabulary_size: int
+) -> np.ndarray | None:
+    """Returns controls as int32 [V, 3], checked, or None.
 
-    kinds = np.full(len(durations) + 1, _START, np.int32)
-    kinds[:-1][has_melody] = _MELODY
-    kinds[:-1][has_chords] = _CHORDS
-    kinds[:-1][has_melody & has_chords] = _BOTH
-    kinds[pad_token_id] = _PAD
-    kinds[end_token_id] = _END
-    kinds[-1] = _OPENING
+    Args:
+        token_controls: integers [V, 3]: which control each token says, from 1, or 0 for none; its
+            code, 0 for unknown; and the ticks of a bar for metres, else 0. Or None.
+        vocabulary_size: V.
 
-    return kinds
+    Raises:
+        ValueError: if the shape or the values do not fit the vocabulary.
+    """
+    if token_controls is None:
+        return None
+
+    table = check_token_table("token_controls", token_controls, vocabulary_size, num_columns=3)
+    if set(table[:, 0]) != set(range(NUM_CONTROLS + 1)):
+        raise ValueError(
+            f"token_controls say the controls {sorted(set(table[:, 0].tolist()))}; expected 0 for "
+            f"tokens that say none, and each of 1 to {NUM_CONTROLS}. Pass "
+            "tokenizer.token_controls."
+        )
+
+    return table
 
 
-def _mask(kinds: np.ndarray) -> np.ndarray:
-    """Returns what each state adds to the logits, float32 [states, V]: 0 or `FORBIDDEN`."""
-    is_interleaved = not (kinds == _BOTH).any()
-    mask = np.full((_NUM_STATES, len(kinds) - 1), FORBIDDEN, np.float32)
-    for state, allowed in _ALLOWED.items():
-        if state == BOTH_DUE and is_interleaved:
-            allowed = {_CHORDS, _END}
-        mask[state, np.isin(kinds[:-1], list(allowed))] = 0.0
+def _is_event(kinds: tf.Tensor) -> tf.Tensor:
+    """Computes which tokens are events, int32 [...] of 0 and 1."""
+    return tf.cast((kinds >= BOTH) & (kinds <= CHORDS), tf.int32)
 
-    return mask
+
+def _is_control(kinds: tf.Tensor) -> tf.Tensor:
+    """Computes which tokens are controls, int32 [...] of 0 and 1."""
+    return tf.cast(kinds >= CONTROLS[0], tf.int32)
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -187,6 +181,8 @@ class TokenClock(keras.layers.Layer):
         pad_token_id: the id that stands after the end token.
         end_token_id: the id that ends a sequence.
         initializer: Keras initializer of the table of vectors.
+        token_controls: int32 [V, 3], the control that each token says
+            (`Tokenizer.token_controls`), or None.
 
     Example:
         >>> durations = [[0, 0], [0, 0], [0, 0], [24, 0], [0, 48]]  # pad, start, end, note, chord
@@ -205,21 +201,22 @@ class TokenClock(keras.layers.Layer):
         pad_token_id: int,
         end_token_id: int,
         initializer: Any = "uniform",
+        token_controls: np.ndarray | list[list[int]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         durations = check_token_durations(token_durations, len(token_durations))
         assert durations is not None
         self.token_durations = durations
+        self.token_controls = check_token_controls(token_controls, len(durations))
         self.embedding_dim = embedding_dim
         self.pad_token_id = pad_token_id
         self.end_token_id = end_token_id
         self.initializer = keras.initializers.get(initializer)
 
-        self._kinds = _kinds_of_tokens(durations, pad_token_id, end_token_id)
+        self._kinds = kinds_of_tokens(durations, self.token_controls, pad_token_id, end_token_id)
         self._durations = np.pad(durations, [[0, 1], [0, 0]])  # the opening vector lasts 0
-        self._is_interleaved = not (self._kinds == _BOTH).any()
-        self.mask = _mask(self._kinds)
+        self.mask = grammar_mask(self._kinds)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the table of vectors: the rows of all features, one after the other."""
@@ -249,19 +246,19 @@ class TokenClock(keras.layers.Layer):
         kinds = tf.gather(self._kinds, tokens)
         durations = tf.gather(self._durations, tokens)  # [B, 2]
 
-        is_first = (state.known == _NOTHING_READ) & (kinds != _OPENING)
-        known = tf.where(is_first, tf.where(kinds == _START, _TICK_KNOWN, _UNKNOWN), state.known)
-        known = tf.where((known == _UNKNOWN) & (kinds == _BOTH), _BALANCE_KNOWN, known)
+        is_first = (state.known == _NOTHING_READ) & (kinds != OPENING_VECTOR)
+        known = tf.where(is_first, tf.where(kinds == START, _TICK_KNOWN, _UNKNOWN), state.known)
+        known = tf.where((known == _UNKNOWN) & (kinds == BOTH), _BALANCE_KNOWN, known)
 
         counted = tf.cast(known >= _BALANCE_KNOWN, tf.int32)
-        is_event = tf.cast((kinds >= _BOTH) & (kinds != _OPENING), tf.int32)
 
         return ClockState(
             melody_end=state.melody_end + counted * durations[:, 0],
             chord_end=state.chord_end + counted * durations[:, 1],
-            num_events=tf.minimum(state.num_events + is_event, 2),
+            num_events=tf.minimum(state.num_events + _is_event(kinds), 2),
+            num_controls=state.num_controls + _is_control(kinds),
             known=known,
-            has_ended=tf.maximum(state.has_ended, tf.cast(kinds == _END, tf.int32)),
+            has_ended=tf.maximum(state.has_ended, tf.cast(kinds == END, tf.int32)),
         )
 
     def states_before(self, tokens: tf.Tensor) -> ClockState:
@@ -276,18 +273,19 @@ class TokenClock(keras.layers.Layer):
         kinds = tf.gather(self._kinds, tokens)  # [B, T]
         durations = tf.gather(self._durations, tokens)  # [B, T, 2]
 
-        both_read = tf.cumsum(tf.cast(kinds == _BOTH, tf.int32), axis=1) > 0
+        both_read = tf.cumsum(tf.cast(kinds == BOTH, tf.int32), axis=1) > 0
         inside = tf.where(both_read, _BALANCE_KNOWN, _UNKNOWN)
-        known = tf.where(kinds[:, :1] == _START, _TICK_KNOWN, inside)
+        known = tf.where(kinds[:, :1] == START, _TICK_KNOWN, inside)
         counted = tf.cast(known >= _BALANCE_KNOWN, tf.int32)
         ends = tf.cumsum(durations * counted[:, :, None], axis=1)
 
         after = ClockState(
             melody_end=ends[:, :, 0],
             chord_end=ends[:, :, 1],
-            num_events=tf.minimum(tf.cumsum(tf.cast(kinds >= _BOTH, tf.int32), axis=1), 2),
+            num_events=tf.minimum(tf.cumsum(_is_event(kinds), axis=1), 2),
+            num_controls=tf.cumsum(_is_control(kinds), axis=1),
             known=known,
-            has_ended=tf.minimum(tf.cumsum(tf.cast(kinds == _END, tf.int32), axis=1), 1),
+            has_ended=tf.minimum(tf.cumsum(tf.cast(kinds == END, tf.int32), axis=1), 1),
         )
 
         return ClockState(*[tf.pad(field[:, :-1], [[0, 0], [1, 0]]) for field in after])
@@ -300,16 +298,25 @@ class TokenClock(keras.layers.Layer):
 
         of_both = tf.where(balance < 0, MELODY_DUE, tf.where(balance > 0, CHORDS_DUE, BOTH_DUE))
         of_chords = tf.fill(tf.shape(balance), CHORDS_ONLY)
-        if self._is_interleaved:
+        if are_interleaved(self._kinds):
             of_chords = tf.where(state.num_events < 2, FIRST_CHORD, of_chords)
         of_one = tf.where(has_melody, MELODY_ONLY, of_chords)
 
         code = tf.where(has_melody & has_chords, of_both, of_one)
-        code = tf.where(state.num_events == 0, OPENING, code)
+        code = tf.where(state.num_events == 0, self._first(state), code)
         code = tf.where(state.known == _UNKNOWN, ANYTHING, code)
         code = tf.where(state.known == _NOTHING_READ, BEGIN, code)
 
         return tf.where(state.has_ended > 0, ENDED, code)
+
+    def _first(self, state: ClockState) -> tf.Tensor:
+        """Computes what may follow before the first event, int32 [...]."""
+        num_controls = state.num_controls
+        opening = tf.fill(tf.shape(num_controls), OPENING)
+        if self.token_controls is None:
+            return opening
+
+        return tf.where(num_controls < NUM_CONTROLS, CONTROL_DUE + num_controls, opening)
 
     def find_break(self, tokens: np.ndarray) -> tuple[int, int] | None:
         """Finds the first token that may not follow those before it.
@@ -331,9 +338,9 @@ class TokenClock(keras.layers.Layer):
 
     def one_hot(self, code: tf.Tensor, dtype: Any) -> tf.Tensor:
         """Returns codes of `grammar` as rows that `mask` is multiplied with, [..., states]."""
-        return tf.one_hot(code, _NUM_STATES, dtype=dtype)
+        return tf.one_hot(code, NUM_STATES, dtype=dtype)
 
-    def _due(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
+    def due(self, state: ClockState, code: tf.Tensor) -> tf.Tensor:
         """Computes the tick at which the next token starts, int32 [...]; 0 where unknown."""
         due = tf.minimum(state.melody_end, state.chord_end)
         due = tf.where(code == MELODY_ONLY, state.melody_end, due)
@@ -350,7 +357,7 @@ class TokenClock(keras.layers.Layer):
         Returns:
             int32 [...]; −1 where it is not known.
         """
-        return tf.where(state.known >= _BALANCE_KNOWN, self._due(state, code), -1)
+        return tf.where(state.known >= _BALANCE_KNOWN, self.due(state, code), -1)
 
     def indices(self, state: ClockState, code: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Computes which two rows of `joint_table` say when the next token starts.
@@ -362,7 +369,7 @@ class TokenClock(keras.layers.Layer):
         Returns:
             int32 [...] each: of the grammar and what still sounds, and of the onset.
         """
-        due = self._due(state, code)
+        due = self.due(state, code)
         melody = tf.clip_by_value(state.melody_end - due, 0, _LONGEST_REMAINING)
         chords = tf.clip_by_value(state.chord_end - due, 0, _LONGEST_REMAINING)
         # At the next onset one of the voices ends at the latest, so that one of the two is 0.
@@ -370,7 +377,7 @@ class TokenClock(keras.layers.Layer):
         sounding = tf.where(state.known >= _BALANCE_KNOWN, sounding, 0)
         onset = tf.where(state.known == _TICK_KNOWN, 1 + due % _PERIOD, 0)
 
-        return code * _NUM_SOUNDING + sounding, _NUM_STATES * _NUM_SOUNDING + onset
+        return code * _NUM_SOUNDING + sounding, NUM_STATES * _NUM_SOUNDING + onset
 
     def joint_table(self) -> tf.Tensor:
         """Computes the sum of the features' vectors for all that can occur together.
@@ -415,4 +422,5 @@ class TokenClock(keras.layers.Layer):
             "pad_token_id": self.pad_token_id,
             "end_token_id": self.end_token_id,
             "initializer": keras.initializers.serialize(self.initializer),
+            "token_controls": None if self.token_controls is None else self.token_controls.tolist(),
         }

@@ -4,11 +4,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfseqgan.models.attention_bias import NUM_DISTANCE_BUCKETS, NUM_ONSET_BUCKETS
+from tfseqgan.models.attention_bias import (
+    NUM_BAR_BUCKETS,
+    NUM_DISTANCE_BUCKETS,
+    NUM_ONSET_BUCKETS,
+)
 from tfseqgan.models.token_clock import NUM_ROWS
+from tfseqgan.models.tune_form import count_form_rows
 
 Features = np.ndarray | Sequence[Sequence[int]] | None
 """The parts of each token, integers [V, P], or None."""
+
+Controls = np.ndarray | Sequence[Sequence[int]] | None
+"""The control that each token says, integers [V, 3], or None."""
 
 
 def _count_embedding(vocabulary_size: int, embedding_dim: int, token_features: Features) -> int:
@@ -26,6 +34,7 @@ def _count_ends(
     output_dim: int,
     token_features: Features,
     has_clock: bool,
+    token_controls: Controls,
 ) -> int:
     """Counts the weights of a `LanguageModel` without its middle, whose outputs have a length."""
     is_tied = token_features is not None
@@ -34,7 +43,11 @@ def _count_ends(
     projection = (output_dim + 1) * (embedding_dim if is_tied else vocabulary_size)
     bias = vocabulary_size if is_tied else 0
 
-    return embedding + clock + projection + bias + embedding_dim  # and the opening vector
+    form = 0
+    if token_controls is not None and len(token_controls):
+        form = count_form_rows(token_controls) * embedding_dim
+
+    return embedding + clock + form + projection + bias + embedding_dim  # and the opening vector
 
 
 def count_generator_weights(
@@ -43,6 +56,7 @@ def count_generator_weights(
     units: int,
     token_features: Features = None,
     has_clock: bool = False,
+    token_controls: Controls = None,
 ) -> int:
     """Counts the weights of a `Generator`.
 
@@ -52,6 +66,7 @@ def count_generator_weights(
         units: H.
         token_features: the parts of each token, or None for the table embedding.
         has_clock: whether it knows the durations of its tokens.
+        token_controls: the control that each token says, or None.
 
     Returns:
         The number of weights.
@@ -62,7 +77,9 @@ def count_generator_weights(
     """
     lstm = 4 * units * (embedding_dim + units + 1)
 
-    return lstm + _count_ends(vocabulary_size, embedding_dim, units, token_features, has_clock)
+    return lstm + _count_ends(
+        vocabulary_size, embedding_dim, units, token_features, has_clock, token_controls
+    )
 
 
 def count_discriminator_weights(
@@ -104,6 +121,7 @@ def count_attention_generator_weights(
     feed_forward_dim: int,
     token_features: Features = None,
     has_clock: bool = False,
+    token_controls: Controls = None,
 ) -> int:
     """Counts the weights of an `AttentionGenerator`.
 
@@ -115,6 +133,7 @@ def count_attention_generator_weights(
         feed_forward_dim: units of the feed-forward network in each.
         token_features: the parts of each token, or None for the table embedding.
         has_clock: whether it knows the durations of its tokens.
+        token_controls: the control that each token says, or None.
 
     Returns:
         The number of weights.
@@ -126,9 +145,12 @@ def count_attention_generator_weights(
     attention = (embedding_dim + 1) * 4 * embedding_dim
     feed_forward = 2 * embedding_dim * feed_forward_dim + feed_forward_dim + embedding_dim
     norms = (2 * num_layers + 1) * 2 * embedding_dim
-    biases = num_layers * num_heads * (NUM_ONSET_BUCKETS + NUM_DISTANCE_BUCKETS)
+    num_buckets = NUM_ONSET_BUCKETS + NUM_DISTANCE_BUCKETS
+    if token_controls is not None:
+        num_buckets += NUM_BAR_BUCKETS
+    biases = num_layers * num_heads * num_buckets
     middle = num_layers * (attention + feed_forward) + norms + biases
 
     return middle + _count_ends(
-        vocabulary_size, embedding_dim, embedding_dim, token_features, has_clock
+        vocabulary_size, embedding_dim, embedding_dim, token_features, has_clock, token_controls
     )

@@ -23,6 +23,7 @@ events            Score ↔ events of both voices
 interleaved_events  Score ↔ events of one voice each
 nearest_event     replaces a rare event
 vocabulary        events with ids
+control_tokens    controls with ids
 token_rows        token sequences as rows of one array
 tokenizer         Score ↔ token ids
 """

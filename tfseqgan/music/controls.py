@@ -24,6 +24,13 @@ _PART_OF_A_BAR = 0.75
 """A last bar counts if more than a quarter of it is there: a pick-up takes its time from it."""
 
 
+GOLDEN_RATIO = 0x9E3779B9
+"""What `mix_seeds` adds: 2³² divided by the golden ratio."""
+
+MIXING = ((16, 0x85EBCA6B), (13, 0xC2B2AE35))
+"""Shifts and factors of `mix_seeds`."""
+
+
 class Controls(NamedTuple):
     """What a tune is, or is asked to be; None where it is not known, or not asked for.
 
@@ -38,6 +45,10 @@ class Controls(NamedTuple):
     key: str | None = None
     bars: int | None = None
     rhythm: str | None = None
+
+
+KEY_INDEX = Controls._fields.index("key")
+"""The key among the controls."""
 
 
 def _key_index(key: str) -> int:
@@ -91,6 +102,38 @@ def controls_of(score: Score) -> Controls:
     )
 
 
+def mix_seeds(seeds: np.ndarray) -> np.ndarray:
+    """Mixes each pair of seeds to one number: int32 [B, 2] → uint32 [B].
+
+    Each bit of both changes about half the bits of the result, so that its remainders are as good
+    as drawn at random.
+
+    Reference:
+        The last steps of Austin Appleby's MurmurHash3, once for each number of the pair.
+
+    Example:
+        >>> mix_seeds(np.array([[0, 0], [0, 1], [1, 0]], np.int32)).tolist()
+        [3553795876, 1273554988, 2339934983]
+    """
+    mixed = np.zeros(len(seeds), np.uint32)
+    for column in np.asarray(seeds, np.int32).view(np.uint32).T:
+        mixed = (mixed ^ column) + np.uint32(GOLDEN_RATIO)
+        for shift, factor in MIXING:
+            mixed = (mixed ^ (mixed >> np.uint32(shift))) * np.uint32(factor)
+        mixed ^= mixed >> np.uint32(16)
+
+    return mixed
+
+
+def _index_of_best(tunes: np.ndarray, asked: np.ndarray, number: int) -> int:
+    """Returns the index of one of the tunes that agree best with what is asked for."""
+    is_choosing = (asked > 0) & (np.arange(len(asked)) != KEY_INDEX)
+    agreement = ((tunes == asked) & is_choosing).sum(axis=1)
+    best = np.flatnonzero(agreement == agreement.max())
+
+    return int(best[number % len(best)])
+
+
 class ControlVocabulary:
     """Controls as small integers, and what the tunes of a corpus are together.
 
@@ -108,7 +151,7 @@ class ControlVocabulary:
         >>> from tfseqgan.music.score import Note
         >>> jig = Score((Note(0, 72, 67),), key="G", time_signature=(6, 8), rhythm="jig")
         >>> vocabulary = ControlVocabulary.fit([jig])
-        >>> vocabulary.draw(Controls(key="D"), num_tunes=2, seed=0).tolist()
+        >>> vocabulary.draw(vocabulary.encode(Controls(key="D")), [[0, 0], [0, 1]]).tolist()
         [[1, 3, 1, 1], [1, 3, 1, 1]]
         >>> vocabulary.decode([1, 3, 1, 1])
         Controls(metre='6/8', key='D', bars=1, rhythm='jig')
@@ -168,6 +211,16 @@ class ControlVocabulary:
 
         return np.array(codes, np.int32)
 
+    def codes_of(self, score: Score) -> np.ndarray:
+        """Returns the codes of what a tune is, int32 [4]; what has no code is unknown."""
+        controls = controls_of(score)
+        known = controls._replace(
+            metre=controls.metre if controls.metre in self.metres else None,
+            rhythm=controls.rhythm if controls.rhythm in self.rhythms else None,
+        )
+
+        return self.encode(known)
+
     def _code(self, name: str, value: Any, values: Sequence[Any]) -> int:
         if value is None:
             return 0
@@ -205,32 +258,32 @@ class ControlVocabulary:
 
         return moved
 
-    def draw(self, asked: Controls, num_tunes: int, seed: int) -> np.ndarray:
+    def draw(self, asked: np.ndarray, seeds: np.ndarray | Sequence[Sequence[int]]) -> np.ndarray:
         """Draws what was not asked for from the tunes that agree best with what was.
 
         A tune agrees the better the more of the asked controls it has. The key that is asked for
-        does not choose among tunes, since any tune can be played in any key.
+        does not choose among tunes, since any tune can be played in any key. Of the n tunes that
+        agree best, the one of index `mix_seeds(seeds) % n` is drawn: whole numbers alone, so that
+        a served model draws the same (`models.control_drawing`).
 
         Args:
-            asked: the controls that are asked for.
-            num_tunes: B.
-            seed: the same seed draws the same controls again; row b depends on the seed and b.
+            asked: int [4] or [B, 4], the codes that are asked for; 0 for what is not.
+            seeds: int32 [B, 2] (`arguments.seed_pairs`); row b depends on its own seed alone.
 
         Returns:
             int32 [B, 4].
         """
-        given = self.encode(asked)
+        seeds = np.asarray(seeds, np.int32).reshape(-1, 2)
+        asked = np.broadcast_to(np.asarray(asked, np.int32), (len(seeds), len(Controls._fields)))
         if not len(self.tunes):
-            return np.tile(given, (num_tunes, 1))
+            return asked.copy()
 
-        is_choosing = (given > 0) & (np.arange(4) != 1)
-        agreement = ((self.tunes == given) & is_choosing).sum(axis=1)
-        best = np.flatnonzero(agreement == agreement.max())
-        chosen = [
-            best[np.random.default_rng((seed, row)).integers(len(best))] for row in range(num_tunes)
+        drawn = [
+            self.tunes[_index_of_best(self.tunes, codes, number)]
+            for codes, number in zip(asked, mix_seeds(seeds).tolist(), strict=True)
         ]
 
-        return np.where(given > 0, given, self.tunes[chosen])
+        return np.where(asked > 0, asked, drawn).astype(np.int32)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the vocabulary as plain values, which are the arguments of the class."""

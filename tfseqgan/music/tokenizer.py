@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tfseqgan.arguments import seed_pairs
 from tfseqgan.files import read_json, write_atomically
 from tfseqgan.music.chord_voicing import close_chords
+from tfseqgan.music.control_tokens import ControlTokens
+from tfseqgan.music.controls import Controls, ControlVocabulary
 from tfseqgan.music.events import Event, events_to_score, score_to_events
 from tfseqgan.music.interleaved_events import (
     interleaved_events_to_score,
@@ -32,8 +35,12 @@ _RARE_POLICIES = ("nearest", "drop")
 
 _FORMAT = "tfseqgan.Tokenizer"
 
-_VERSIONS = (1, 2)
-"""Version 1, of 0.1.0, has no options; all of them have their defaults there."""
+_OPTIONS_OF_VERSIONS = {
+    1: (),
+    2: ("interleave", "transpose", "chord_octaves"),
+    3: ("interleave", "transpose", "chord_octaves", "controls"),
+}
+"""The options that a file of each version has; version 1 is that of 0.1.0."""
 
 _log = logging.getLogger("tfseqgan")
 
@@ -113,17 +120,20 @@ def _transposition(score: Score, transpose_to: str | None) -> int:
     return 0 if key is None else semitones_to_c(key)
 
 
-def _to_events(score: Score, options: _Options) -> tuple[int, list[int], list[Event]]:
-    """Returns the transposition of a tune, and the ticks and events that it is written as."""
+def _as_written(score: Score, options: _Options) -> Score:
+    """Returns a tune in the key and with the chords that it is written with."""
     semitones = _transposition(score, options.transpose)
     if semitones:
         score = transpose_score(score, semitones)
-    if not options.chord_octaves:
-        score = close_chords(score)
 
+    return score if options.chord_octaves else close_chords(score)
+
+
+def _to_events(score: Score, options: _Options) -> tuple[list[int], list[Event]]:
+    """Returns the ticks and events of a tune `_as_written`."""
     write = score_to_interleaved_events if options.interleave else score_to_events
 
-    return semitones, *write(score)
+    return write(score)
 
 
 def _check_one_voice_each(events: Iterable[Event]) -> None:
@@ -141,15 +151,19 @@ def _read_content(content: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of `Tokenizer` from the content of a file, or raises ValueError."""
     header = (content.get("format"), content.get("ticks_per_quarter"))
     version = content.get("version")
-    if header != (_FORMAT, TICKS_PER_QUARTER) or version not in _VERSIONS:
+    if header != (_FORMAT, TICKS_PER_QUARTER) or version not in _OPTIONS_OF_VERSIONS:
         raise ValueError(f"its header is {(*header, version)}")
 
-    options = () if version == 1 else ("interleave", "transpose", "chord_octaves")
+    options = _OPTIONS_OF_VERSIONS[version]
     expected = {"format", "version", "ticks_per_quarter", "rare", "events", *options}
     if set(content) != expected:
         raise ValueError(f"its fields are {sorted(content)}")
 
-    return {name: content[name] for name in ("events", "rare", *options)}
+    arguments = {name: content[name] for name in ("events", "rare", *options)}
+    if arguments.get("controls") is not None:
+        arguments["controls"] = ControlVocabulary(**arguments["controls"])
+
+    return arguments
 
 
 class Tokenizer:
@@ -174,6 +188,8 @@ class Tokenizer:
             estimated one (`key_estimation`) if it has none; None leaves the key.
         chord_octaves: whether chords keep their octaves. Without them every chord is written in
             root position (`chord_voicing.close_chords`).
+        controls: a tune says its metre, key, number of bars and rhythm in four tokens after its
+            start token (`control_tokens`), by this vocabulary; None writes none.
 
     Raises:
         ValueError: if there are no events, one is malformed or given twice, or an option is
@@ -201,6 +217,7 @@ class Tokenizer:
         interleave: bool = False,
         transpose: str | None = None,
         chord_octaves: bool = True,
+        controls: ControlVocabulary | None = None,
     ) -> None:
         if rare not in _RARE_POLICIES:
             raise ValueError(
@@ -210,6 +227,9 @@ class Tokenizer:
         self._vocabulary = Vocabulary(events)
         self._rare = rare
         self._options = _Options(interleave, transpose, chord_octaves)
+        self._controls: ControlTokens | None = None
+        if controls is not None:
+            self._controls = ControlTokens(controls, len(self._vocabulary))
 
         if interleave:
             _check_one_voice_each(self._vocabulary.events)
@@ -224,6 +244,7 @@ class Tokenizer:
         interleave: bool = False,
         transpose: str | None = None,
         chord_octaves: bool = True,
+        controls: bool = False,
         transpositions: Iterable[int] = (0,),
     ) -> "Tokenizer":
         """Makes a tokenizer whose vocabulary is the events of some scores.
@@ -238,6 +259,7 @@ class Tokenizer:
             interleave: whether a token is what starts in one voice.
             transpose: "C", or None.
             chord_octaves: whether chords keep their octaves.
+            controls: whether a tune says its metre, key, number of bars and rhythm.
             transpositions: semitones; the vocabulary also holds all events moved by each of them,
                 for random transposition (`score.ALL_TRANSPOSITIONS`).
 
@@ -258,8 +280,9 @@ class Tokenizer:
 
         options = _Options(interleave, transpose, chord_octaves)
         counts: collections.Counter[Event] = collections.Counter()
-        for score in scores:
-            _, _, events = _to_events(score, options)
+        written = [_as_written(score, options) for score in scores]
+        for score in written:
+            _, events = _to_events(score, options)
             counts.update(events)
 
         vocabulary = frequent_events(counts, minimum_count, transpositions, options.chord_octaves)
@@ -273,6 +296,7 @@ class Tokenizer:
             interleave=interleave,
             transpose=transpose,
             chord_octaves=chord_octaves,
+            controls=ControlVocabulary.fit(written) if controls else None,
         )
 
     @property
@@ -291,9 +315,30 @@ class Tokenizer:
         return dataclasses.asdict(self._options)
 
     @property
+    def controls(self) -> ControlVocabulary | None:
+        """What a tune says of itself, or None if it says nothing."""
+        return None if self._controls is None else self._controls.vocabulary
+
+    @property
+    def control_tokens(self) -> ControlTokens | None:
+        """The ids of the controls, or None without controls."""
+        return self._controls
+
+    @property
     def vocabulary_size(self) -> int:
-        """The number of token ids, with the three special ones."""
-        return len(self._vocabulary)
+        """The number of token ids, with the three special ones and those of the controls."""
+        return len(self._vocabulary) + self._num_controls
+
+    @property
+    def _num_controls(self) -> int:
+        return 0 if self._controls is None else len(self._controls)
+
+    def _with_controls(self, table: np.ndarray) -> np.ndarray:
+        """Returns what is known of each token, with zeros for the controls; read-only."""
+        table = np.pad(table, [[0, self._num_controls], [0, 0]])
+        table.setflags(write=False)
+
+        return table
 
     @property
     def pad_token_id(self) -> int:
@@ -317,18 +362,42 @@ class Tokenizer:
         The columns are the fields of `events.Event`: duration, octaves and pitch classes of the
         melody, then of the chords. The distinct values of each field are sorted, and a feature is
         an index into them. Index 0 is no duration, no octaves or no pitch classes. The special
-        tokens have zeros.
+        tokens and the controls have zeros.
         """
-        return self._vocabulary.features
+        return self._with_controls(self._vocabulary.features)
 
     @property
     def token_durations(self) -> np.ndarray:
         """How long each token lasts in melody and chords, in ticks: int32 [V, 2], read-only.
 
         It is all that a generator needs to write only sequences that decode to a tune
-        (`models.token_clock`). The special tokens have zeros.
+        (`models.token_clock`). The special tokens and the controls have zeros.
         """
-        return self._vocabulary.durations
+        return self._with_controls(self._vocabulary.durations)
+
+    @property
+    def token_controls(self) -> np.ndarray | None:
+        """The control that each token says: int32 [V, 3], read-only; None without controls.
+
+        The columns are the control (1 metre, 2 key, 3 bars, 4 rhythm; 0 for tokens that say none),
+        its code (`ControlVocabulary`), and for a metre the ticks of a bar.
+        """
+        if self._controls is None:
+            return None
+
+        table = np.zeros((self.vocabulary_size, 3), np.int32)
+        table[-self._num_controls :] = self._controls.table
+        table.setflags(write=False)
+
+        return table
+
+    @property
+    def token_pitch_classes(self) -> np.ndarray:
+        """1 + the pitch class of each token's highest melody note and of its bass: int32 [V, 2].
+
+        0 stands for no note. Read-only.
+        """
+        return self._with_controls(self._vocabulary.pitch_classes)
 
     def transposed_ids(self, semitones: int) -> np.ndarray:
         """Finds the id of each token's event moved by some semitones.
@@ -346,7 +415,11 @@ class Tokenizer:
             >>> tokenizer.transposed_ids(2).tolist()
             [0, 1, 2, 4, -1]
         """
-        return self._vocabulary.transposed_ids(semitones, self._options.chord_octaves)
+        ids = self._vocabulary.transposed_ids(semitones, self._options.chord_octaves)
+        if self._controls is None:
+            return ids
+
+        return np.concatenate([ids, self._controls.transposed_ids(semitones)])
 
     def _replace(self, event: Event, tick: int, score: Score) -> list[int]:
         """Returns the ids that replace an unknown event, or raises if the policy is "drop"."""
@@ -366,7 +439,9 @@ class Tokenizer:
 
     def _encode(self, score: Score) -> tuple[np.ndarray, int, int]:
         """Returns tokens int32 [n], how many replace an unknown event, and the transposition."""
-        semitones, ticks, events = _to_events(score, self._options)
+        semitones = self.transposition_of(score)
+        score = _as_written(score, self._options)
+        ticks, events = _to_events(score, self._options)
         written = []  # (tick, whether it is in the melody, token)
         num_replaced = 0
         for tick, event in zip(ticks, events, strict=True):
@@ -379,12 +454,16 @@ class Tokenizer:
 
         # What replaces an event of one voice may end after the next event of the other one starts.
         written.sort(key=lambda each: each[:2])
-        tokens = [self.start_token_id, *(token for _, _, token in written), self.end_token_id]
+        controls = [] if self._controls is None else self._controls.of_score(score)
+        of_events = [token for _, _, token in written]
+        tokens = [self.start_token_id, *controls, *of_events, self.end_token_id]
 
         return np.array(tokens, np.int32), num_replaced, semitones
 
     def encode(self, score: Score) -> np.ndarray:
         """Writes a score as tokens: the start token, one token for each event, the end token.
+
+        With controls, four tokens after the start token say what the tune is.
 
         With the policy "nearest", an unknown event may get another duration unless the voices are
         interleaved. The notes after it then move in time, because time follows from the durations.
@@ -494,7 +573,8 @@ class Tokenizer:
                 the tune.
             transposition: by how many semitones the tune was moved before it was written
                 (`transposition_of`); it is moved back.
-            **score_fields: `key`, `time_signature`, `tempo_bpm`, `name` and `rhythm` of the score.
+            **score_fields: `key`, `time_signature`, `tempo_bpm`, `name` and `rhythm` of the score;
+                by default those that its controls say.
 
         Returns:
             The score. For the tokens of a tune whose events are all known, it has the melody and
@@ -511,14 +591,69 @@ class Tokenizer:
             tokens = tokens[: end_indices[0]]
 
         events = [
-            self.events[token - NUM_SPECIAL] for token in tokens.tolist() if token >= NUM_SPECIAL
+            self.events[token - NUM_SPECIAL]
+            for token in tokens.tolist()
+            if NUM_SPECIAL <= token < len(self._vocabulary)
         ]
         read = interleaved_events_to_score if self._options.interleave else events_to_score
-        score = transpose_score(read(events), -transposition)
+        score = dataclasses.replace(read(events), **self._said_of(tokens))
+        score = transpose_score(score, -transposition)
         if not self._options.chord_octaves:
             score = close_chords(score)
 
         return dataclasses.replace(score, **score_fields)
+
+    def _said_of(self, tokens: np.ndarray) -> dict[str, Any]:
+        """Returns the fields of a score that the controls among its tokens say."""
+        if self._controls is None:
+            return {}
+
+        said = self._controls.vocabulary.decode(self._controls.codes_of(tokens))
+        fields: dict[str, Any] = {"key": said.key}
+        if said.metre is not None:
+            fields["time_signature"] = tuple(int(number) for number in said.metre.split("/"))
+        if said.rhythm is not None:
+            fields["rhythm"] = said.rhythm
+
+        return fields
+
+    def prompts(
+        self,
+        num_sequences: int,
+        controls: Controls | None = None,
+        *,
+        seed: int | tuple[int, int] | None,
+    ) -> np.ndarray:
+        """Returns what whole tunes begin with: the start token, and what they are asked to be.
+
+        What is not asked for is drawn from what the tunes of the corpus are together
+        (`ControlVocabulary.draw`). Without controls in the vocabulary it is the start token alone.
+
+        Args:
+            num_sequences: B.
+            controls: what is asked for, or None for nothing.
+            seed: the same seed draws the same again, as in `generate`; None draws anew.
+
+        Returns:
+            int32 [B, P], a prompt for `generate`.
+
+        Raises:
+            ValueError: if something is asked for that the vocabulary does not have.
+        """
+        start = np.full((num_sequences, 1), self.start_token_id, np.int32)
+        if self._controls is None:
+            if controls is not None and any(value is not None for value in controls):
+                raise ValueError(
+                    f"{controls} cannot be asked for: expected a tokenizer with controls. Fit it "
+                    "with controls=True, and train a generator on its tokens."
+                )
+            return start
+
+        vocabulary = self._controls.vocabulary
+        asked = vocabulary.encode(controls or Controls())
+        codes = vocabulary.draw(asked, seed_pairs(seed, num_sequences))
+
+        return np.concatenate([start, self._controls.ids_of(codes)], axis=1)
 
     def transposition_of(self, score: Score) -> int:
         """Returns by how many semitones `encode` moves a tune before it writes it."""
@@ -555,10 +690,11 @@ class Tokenizer:
         """
         content = {
             "format": _FORMAT,
-            "version": _VERSIONS[-1],
+            "version": max(_OPTIONS_OF_VERSIONS),
             "ticks_per_quarter": TICKS_PER_QUARTER,
             "rare": self._rare,
             **self.options,
+            "controls": None if self.controls is None else self.controls.to_json(),
             "events": self.events,
         }
 
@@ -582,11 +718,12 @@ class Tokenizer:
         try:
             return cls(**_read_content(read_json(path)))
         except (ValueError, TypeError, AttributeError) as error:
+            versions = " or ".join(map(str, _OPTIONS_OF_VERSIONS))
             raise ValueError(
                 f"{path} is not a whole tokenizer file: expected JSON of the format {_FORMAT}, "
-                f"version {' or '.join(map(str, _VERSIONS))}, with {TICKS_PER_QUARTER} ticks a "
-                f"quarter and the fields rare and events, but {error}. Download it again, or fit "
-                "a tokenizer and save it."
+                f"version {versions}, with {TICKS_PER_QUARTER} ticks a quarter "
+                f"and the fields rare and events, but {error}. Download it again, or fit a "
+                "tokenizer and save it."
             ) from error
 
     def __eq__(self, other: object) -> bool:
@@ -600,10 +737,10 @@ class Tokenizer:
         return hash(self._identity())
 
     def _identity(self) -> tuple[Any, ...]:
-        return self.events, self._rare, self._options
+        return self.events, self._rare, self._options, self.controls
 
     def __repr__(self) -> str:
-        options = {"rare": self._rare, **self.options}
+        options = {"rare": self._rare, **self.options, "controls": self.controls is not None}
         shown = ", ".join(f"{name}={value!r}" for name, value in options.items())
 
         return f"Tokenizer({len(self.events)} events, {shown})"

@@ -206,6 +206,18 @@ class Vocabulary:
         return durations
 
     @functools.cached_property
+    def pitch_classes(self) -> np.ndarray:
+        """1 + the pitch class of each token's highest melody note and of its bass: int32 [V, 2]."""
+        classes = np.zeros((len(self), 2), np.int32)  # [V, 2]
+        for token, event in enumerate(self.events, NUM_SPECIAL):
+            melody = join_pitches(event.melody_octaves, event.melody_pitch_classes)
+            chord = join_pitches(event.chord_octaves, event.chord_pitch_classes)
+            classes[token, 0] = 1 + max(melody) % 12 if melody else 0
+            classes[token, 1] = 1 + min(chord) % 12 if chord else 0
+
+        return classes
+
+    @functools.cached_property
     def durations_of(self) -> list[list[int]]:
         """The rows of `durations` as plain integers."""
         return self.durations.tolist()

@@ -4,7 +4,6 @@ Every row draws its uniform numbers from its own seed, so that a row's sequence 
 what it is sampled with.
 """
 
-import secrets
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from tfseqgan.arguments import (
     LARGEST_INT32,
     SMALLEST_FLOAT32,
     check_memory,
+    seed_pairs,
     to_float32,
     whole_number,
 )
@@ -131,64 +131,16 @@ def check_sampling(
     return SamplingOptions(num_sequences, length, divisor, top_k, top_p)
 
 
-def _fits_32_bits(number):
-    """Returns whether a whole number is a 32-bit one, signed or not."""
-    return -(2**31) <= number < 2**32
-
-
-def _seed_pair(seed):
-    """Returns the pair of 32-bit integers that row 0 draws from."""
-    if seed is None:
-        return secrets.randbits(31), 0
-    if isinstance(seed, tuple):
-        pair = tuple(whole_number("seed", part) for part in seed)
-        if len(pair) != 2 or not all(map(_fits_32_bits, pair)):
-            raise ValueError(
-                "seed must be a whole number, or a pair of them from −2³¹ to 2³² − 1; received "
-                f"{seed!r}."
-            )
-        return pair
-
-    number = whole_number("seed", seed)
-    if _fits_32_bits(number):
-        return number, 0
-
-    # Taken modulo 2³², a large seed would give the samples of a small one.
-    words = np.random.SeedSequence([abs(number), int(number < 0)]).generate_state(2)
-
-    return tuple(int(word) for word in words)
-
-
 def row_seeds(
     seed: int | tuple[int, int] | None, num_sequences: int, first_row: int = 0
 ) -> tf.Tensor:
-    """Returns one seed pair a row: (seed, 0), (seed, 1), …
-
-    Args:
-        seed: a whole number; a pair of them, of which the second is counted up from row to row;
-            or None for a random one. Numbers from −2³¹ to 2³² − 1 are taken as 32 bits, so that −1
-            is 2³² − 1; a single number beyond is hashed to a pair.
-        num_sequences: B.
-        first_row: the index of the first row.
-
-    Returns:
-        int32 [B, 2].
-
-    Raises:
-        ValueError: if the seed is none of these, such as 1.5.
+    """Returns one seed pair a row, as `arguments.seed_pairs` says: int32 [B, 2].
 
     Example:
         >>> row_seeds(7, 2).numpy().tolist(), row_seeds((7, 5), 2).numpy().tolist()
         ([[7, 0], [7, 1]], [[7, 5], [7, 6]])
     """
-    first, second = _seed_pair(seed)
-    rows = np.arange(first_row, first_row + num_sequences, dtype=np.int64)
-
-    seeds = np.empty((num_sequences, 2), np.uint32)
-    seeds[:, 0] = first % 2**32
-    seeds[:, 1] = (second + rows) % 2**32
-
-    return tf.constant(seeds.view(np.int32))
+    return tf.constant(seed_pairs(seed, num_sequences, first_row))
 
 
 def row_uniforms(seeds: tf.Tensor, length: tf.Tensor | int) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from tfseqgan.datasets.nottingham import cache_folder, download_nottingham
 from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.evaluation.evaluate import evaluate
+from tfseqgan.music.controls import Controls
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.runs.run_folder import is_run_folder, load_model, open_run, read_settings
@@ -35,9 +37,11 @@ def sample_tunes(
     *,
     stage: str = "generator",
     length: int | None = None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
+    guidance: float | None = None,
+    controls: Controls | None = None,
     seed: int | None = None,
 ) -> list[Score]:
     """Samples whole tunes from a run's generator.
@@ -49,7 +53,9 @@ def sample_tunes(
             which an exported sampler does not have.
         length: the most tokens of a tune; by default `TUNE_LENGTH`, or the length that a sampler
             was exported with.
-        temperature: as in `Generator.generate`; so are `top_k`, `top_p` and `seed`.
+        temperature: as in `Generator.generate`; so are `top_k`, `top_p`, `guidance` and `seed`. An
+            exported sampler has defaults of its own on its card (`SavedSampler.defaults`).
+        controls: what the tunes shall be; what is not asked for is drawn from the training tunes.
 
     Returns:
         The tunes.
@@ -64,6 +70,8 @@ def sample_tunes(
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
+        "guidance": guidance,
+        "controls": controls,
         "seed": seed,
     }
     if _is_exported(run):
@@ -82,7 +90,15 @@ def sample_tunes(
 
 
 def _generate(
-    run: Path | str, stage: str, num_tunes: int, length: int | None, **options: Any
+    run: Path | str,
+    stage: str,
+    num_tunes: int,
+    length: int | None,
+    *,
+    temperature: float | None,
+    controls: Controls | None,
+    seed: int | None,
+    **options: Any,
 ) -> tuple[Tokenizer, np.ndarray]:
     """Returns the tokenizer of a run, and samples of its generator, int32 [B, T]."""
     opened = open_run(run)
@@ -90,12 +106,23 @@ def _generate(
     generator = opened.load_model(stage)
     check_same_tokens(tokenizer, generator)
 
-    prompt = [tokenizer.start_token_id] if opened.config["starts_with_start_token"] else None
-    if length is None:
-        length = TUNE_LENGTH
-    tokens = generator.generate(num_tunes, length, prompt=prompt, **options)
+    pair = _new_seed(seed)
+    prompts = tokenizer.prompts(num_tunes, controls, seed=pair)
+    tokens = generator.generate(
+        num_tunes,
+        TUNE_LENGTH if length is None else length,
+        temperature=1.0 if temperature is None else temperature,
+        prompt=prompts if opened.config["starts_with_start_token"] else None,
+        seed=pair,
+        **options,
+    )
 
     return tokenizer, tokens
+
+
+def _new_seed(seed: int | None) -> int:
+    """Returns the seed, or a new one: what the tunes are asked to be and their notes share it."""
+    return secrets.randbits(31) if seed is None else seed
 
 
 def _pretrained_row_name(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 manifest           the hash of each file of a folder
 keras_files        `.keras` files, looked at before they are loaded
 pretrained         models and tokenizer in a folder
+served_controls    controls within a served graph
 signatures         what a served model computes
 saved_model_check  what a SavedModel holds, looked at before it is loaded
 export             SavedModel for TensorFlow Serving

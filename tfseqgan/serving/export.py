@@ -20,7 +20,7 @@ from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
-from tfseqgan.serving.signatures import SAMPLING_INPUTS, Signature, make_signatures
+from tfseqgan.serving.signatures import Signature, make_signatures
 
 _log = logging.getLogger("tfseqgan")
 
@@ -36,7 +36,14 @@ _BANNED_OPS = (
 )
 """Parts of the names of operations that a server cannot run or cannot repeat."""
 
-_WARMUP_REQUEST = {"seed": [[0, 0]], "temperature": [1.0], "top_k": [0], "top_p": [1.0]}
+_WARMUP_REQUEST = {
+    "seed": [[0, 0]],
+    "temperature": [1.0],
+    "top_k": [0],
+    "top_p": [1.0],
+    "guidance": [0.0],
+    "controls": [[0, 0, 0, 0]],
+}
 
 
 class _ServedModule(tf.Module):
@@ -107,7 +114,7 @@ def _check_saved_model(folder):
         )
 
 
-def _write_warmup(folder):
+def _write_warmup(folder, inputs):
     """Writes a request for `sample` that a server runs before its first client asks.
 
     It needs the package of the extra `serving`. Without that it writes nothing.
@@ -120,8 +127,8 @@ def _write_warmup(folder):
     log = prediction_log_pb2.PredictionLog()
     request = log.predict_log.request
     request.model_spec.signature_name = "serving_default"
-    for name, value in _WARMUP_REQUEST.items():
-        tensor = tf.make_tensor_proto(value, SAMPLING_INPUTS[name].dtype)
+    for name, spec in inputs.items():
+        tensor = tf.make_tensor_proto(_WARMUP_REQUEST[name], spec.dtype)
         request.inputs[name].CopyFrom(tensor)
 
     with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
@@ -166,6 +173,11 @@ def _check_arguments(
             f"{generator.vocabulary_size}; expected the same number. Pass the tokenizer that the "
             "generator was trained with."
         )
+    if tokenizer.controls is not None and prompt != (tokenizer.start_token_id,):
+        raise ValueError(
+            "Controls stand after the start token: expected "
+            f"prompt=[{tokenizer.start_token_id}], received {list(prompt)}."
+        )
     is_known = all(0 <= token < generator.vocabulary_size for token in prompt)
     if len(prompt) > length or not is_known:
         raise ValueError(
@@ -195,7 +207,10 @@ def _write_model(
     extra = model_folder / "assets.extra"
     extra.mkdir()
     write_json(extra / "card.json", card)
-    _write_warmup(extra)
+    _, inputs = (
+        tf.saved_model.load(str(model_folder)).signatures["sample"].structured_input_signature
+    )
+    _write_warmup(extra, inputs)
 
     return model_folder
 
@@ -231,7 +246,12 @@ of being real |
     | `sample_best` | those of `sample` | those of `sample`, and `logits` float32 [B]; of K \
 samples a row one is kept, drawn by the discriminator's odds |
 
-    The same seed gives the same tokens as `generator.generate`, whatever else is in the batch.
+    Where the tokenizer has controls, `sample` and `sample_best` also read `controls` int32 [B, 4],
+    the codes of metre, key, bars and rhythm (`ControlVocabulary.encode`; 0 for what shall be drawn
+    from the tunes of the corpus), and all that sample read `guidance` float32 [B], 0 for none.
+
+    The same seed gives the same tokens as `generator.generate`, whatever else is in the batch; with
+    controls, those of `prompt=tokenizer.prompts(B, seed=seed)`.
     `assets/` holds the tokenizer's JSON. `assets.extra/` holds the card, which `SavedSampler`
     reads, and a warm-up request if `tensorflow-serving-api` is installed.
 
@@ -274,7 +294,9 @@ samples a row one is kept, drawn by the discriminator's odds |
     _check_arguments(generator, tokenizer, target, version, length, prompt, num_candidates)
 
     models = [generator] if discriminator is None else [generator, discriminator]
-    signatures = make_signatures(generator, discriminator, length, prompt, num_candidates)
+    signatures = make_signatures(
+        generator, discriminator, length, prompt, num_candidates, tokenizer.control_tokens
+    )
     full_card = dict(card or {}) | {
         "end_token_id": generator.end_token_id,
         "prompt": list(prompt),

@@ -132,6 +132,7 @@ _COUNTS: dict[type, Callable[[Mapping[str, Any]], int]] = {
         settings["units"],
         settings["token_features"],
         has_clock=bool(settings.get("token_durations")),
+        token_controls=settings.get("token_controls"),
     ),
     AttentionGenerator: lambda settings: count_attention_generator_weights(
         settings["vocabulary_size"],
@@ -141,6 +142,7 @@ _COUNTS: dict[type, Callable[[Mapping[str, Any]], int]] = {
         settings["feed_forward_dim"],
         settings["token_features"],
         has_clock=bool(settings["token_durations"]),
+        token_controls=settings.get("token_controls"),
     ),
     Discriminator: lambda settings: count_discriminator_weights(
         settings["vocabulary_size"],
@@ -170,6 +172,7 @@ def count_weights(expected: type, settings: Mapping[str, Any]) -> int:
     features = settings["token_features"] or []
     sizes = [settings["vocabulary_size"], settings["embedding_dim"]]
     sizes += itertools.chain.from_iterable(features)
+    sizes += itertools.chain.from_iterable(settings.get("token_controls") or [])
     sizes += [settings[name] for name in _SIZES if name in settings]
     sizes += settings.get("kernel_sizes", [])
     if not all(type(size) is int and size >= 0 for size in sizes):

@@ -26,6 +26,7 @@ from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
 from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.models.token_clock import TokenClock
+from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
 from tfseqgan.serving.keras_files import GENERATORS, check_finite_model, load_keras_file
@@ -46,6 +47,7 @@ REGISTERED_CLASSES = (
     Highway,
     TokenClock,
     TokenEmbedding,
+    TuneForm,
 )
 """Every class that a `.keras` file of tfseqgan may name."""
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfseqgan.evaluation.evaluate import make_columns
 from tfseqgan.files import read_json
-from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.checks import check_count, check_guidance, check_tokens
 from tfseqgan.models.graphs import check_process
+from tfseqgan.music.controls import Controls
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import SamplingOptions, check_sampling, row_seeds
 from tfseqgan.serving.saved_model_check import check_saved_model, damage_error
@@ -109,6 +110,7 @@ class SavedSampler:
         tokenizer: the tokenizer of its vocabulary.
         end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
         length: T, the tokens of every sample.
+        defaults: the sampling options that the card recommends, by name.
 
     Raises:
         ValueError: if the folder holds no exported model, a file is damaged, or the model holds
@@ -128,6 +130,7 @@ class SavedSampler:
         self.card: dict[str, Any] = _load_card(folder / "assets.extra" / "card.json")
         self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
         self.end_token_id: int | None = self.card["end_token_id"]
+        self.defaults: dict[str, Any] = self.card.get("sampling", {})
         self.length: int = self.signatures["sample"].structured_outputs["tokens"].shape[1]
 
     def _call(self, name, **inputs):
@@ -143,14 +146,18 @@ class SavedSampler:
         num_sequences: int,
         length: int | None = None,
         *,
-        temperature: float = 1.0,
+        temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
+        guidance: float | None = None,
+        controls: Controls | None = None,
         seed: int | tuple[int, int] | None = None,
     ) -> np.ndarray:
         """Samples sequences that begin with the prompt that the model was exported with.
 
-        They are those of `Generator.generate` for the same seed, options and prompt.
+        They are those of `Generator.generate` for the same seed, options and prompt. What is None
+        is as the card recommends (`defaults`); pass `temperature=1.0, top_p=1.0, guidance=0.0` for
+        the model as it is.
 
         Args:
             num_sequences: B.
@@ -160,6 +167,9 @@ class SavedSampler:
             top_k: keep only the k likeliest tokens of each step, or None.
             top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
                 None.
+            guidance: as in `Generator.generate`.
+            controls: what the tunes shall be; what is not asked for is drawn from the corpus
+                (`ControlVocabulary.draw`).
             seed: a whole number, or a pair of them, for the same sequences again, or None for new
                 ones.
 
@@ -170,7 +180,8 @@ class SavedSampler:
             ValueError: if an argument is out of range.
         """
         length = self.length if length is None else length
-        options = check_sampling(num_sequences, length, temperature, top_k, top_p)
+        filters = self._with_defaults(temperature=temperature, top_k=top_k, top_p=top_p)
+        options = check_sampling(num_sequences, length, **filters)
         if options.length > self.length:
             raise ValueError(
                 f"length is {length} and the model was exported with {self.length}; expected at "
@@ -178,9 +189,37 @@ class SavedSampler:
             )
 
         seeds = row_seeds(seed, options.num_sequences).numpy()
-        outputs = self._call("sample", **_sampling_inputs(seeds, options))
+        inputs = _sampling_inputs(seeds, options)
+        inputs |= self._control_inputs(controls, guidance, options.num_sequences)
+        outputs = self._call("sample", **inputs)
 
         return outputs["tokens"][:, : options.length]
+
+    def _with_defaults(self, **options: Any) -> dict[str, Any]:
+        """Returns options, with those of the card where they are None."""
+        recommended = {name: self.defaults.get(name) for name in options}
+        given = {name: value for name, value in options.items() if value is not None}
+        filled = recommended | given
+        if filled.get("temperature", 1.0) is None:
+            filled["temperature"] = 1.0
+
+        return filled
+
+    def _control_inputs(self, controls, guidance, num_rows):
+        """Returns what a request says of controls; nothing where the model reads none."""
+        vocabulary = self.tokenizer.controls
+        guidance = self._with_defaults(guidance=guidance)["guidance"]
+        guidance = check_guidance(guidance, vocabulary is not None)
+        if vocabulary is None:
+            self.tokenizer.prompts(num_rows, controls, seed=0)  # refuses what is asked for
+            return {}
+
+        codes = vocabulary.encode(controls or Controls())
+
+        return {
+            "controls": np.tile(codes, (num_rows, 1)),
+            "guidance": np.full(num_rows, guidance or 0.0, np.float32),
+        }
 
     def _sample_windows(self, num_samples, width, seed):
         """Samples without a prompt: int32 [N, width], and the NLL of each in nats, float64 [N]."""
@@ -191,11 +230,14 @@ class SavedSampler:
 
         for start in range(0, num_samples, _BATCH_SIZE):
             batch = seeds[start : start + _BATCH_SIZE]
+            inputs = _sampling_inputs(batch, options)
+            if self.tokenizer.controls is not None:
+                inputs["guidance"] = np.zeros(len(batch), np.float32)
             outputs = self._call(
                 "continue",
                 prompt=np.zeros([len(batch), 0], np.int32),
                 prompt_length=np.zeros(len(batch), np.int32),
-                **_sampling_inputs(batch, options),
+                **inputs,
             )
             tokens.append(outputs["tokens"][:, :width])
             log_probs.append(outputs["log_probs"][:, :width])

@@ -8,6 +8,7 @@ does not depend on the other rows of its batch, to the last bit.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -15,7 +16,9 @@ from tfseqgan.arguments import SMALLEST_FLOAT32
 from tfseqgan.models.decoding import score_sequences
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.music.control_tokens import NUM_CONTROLS, ControlTokens
 from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
+from tfseqgan.serving.served_controls import control_prompts
 
 Signature = Callable[..., dict[str, tf.Tensor]]
 """A TensorFlow function of the inputs of a request that returns the outputs by name."""
@@ -27,6 +30,10 @@ SAMPLING_INPUTS = {
     "top_p": tf.TensorSpec([None], tf.float32, "top_p"),
 }
 """The inputs of the signatures that sample, by name."""
+
+_GUIDANCE_INPUTS = {"guidance": tf.TensorSpec([None], tf.float32, "guidance")}
+
+_CONTROL_INPUTS = {"controls": tf.TensorSpec([None, NUM_CONTROLS], tf.int32, "controls")}
 
 _PROMPT_INPUTS = {
     "prompt": tf.TensorSpec([None, None], tf.int32, "prompt"),
@@ -61,9 +68,25 @@ def _check_shapes(specs, *values):
         return [first, *(tf.identity(other) for other in others)]
 
 
-def _sampling_checks(temperature, top_k, top_p):
+class _Options(NamedTuple):
+    """The options of a request for samples, [B] each; guidance is None without controls."""
+
+    seed: tf.Tensor
+    temperature: tf.Tensor
+    top_k: tf.Tensor
+    top_p: tf.Tensor
+    guidance: tf.Tensor | None = None
+
+
+def _sampling_checks(options):
     """Returns the checks of the sampling options."""
-    return [
+    temperature, top_k, top_p = options.temperature, options.top_k, options.top_p
+    checks = []
+    if options.guidance is not None:
+        is_number = (options.guidance >= 0) & (options.guidance < float("inf"))
+        checks = [_require(is_number, "guidance: must be 0 (none) or more")]
+
+    return checks + [
         _require(
             (temperature >= SMALLEST_FLOAT32) & (temperature < float("inf")),
             "temperature: must be a positive number",
@@ -94,11 +117,6 @@ def _check_tokens(generator, tokens):
         return tf.identity(tokens)
 
 
-def _repeat_prompt(prompt, num_rows):
-    """Returns a prompt for every row, int32 [B, P], or None where it is empty."""
-    return tf.tile(tf.constant([prompt], tf.int32), [num_rows, 1]) if prompt else None
-
-
 def _count_tokens(generator, tokens):
     """Counts the tokens of each row up to and including the end token: [B, T] → int32 [B]."""
     num_rows, length = tf.unstack(tf.shape(tokens))
@@ -120,25 +138,90 @@ def _sampling_outputs(generator, tokens, log_probs):
     }
 
 
-def _sample_signature(generator: LanguageModel, length: int, prompt: tuple[int, ...]) -> Signature:
-    """Returns `sample`: one sequence a seed, which begins with the exported prompt."""
+class _Opening:
+    """How every sample of a signature begins: with one prompt, or with the controls of a request.
 
-    @tf.function(input_signature=list(SAMPLING_INPUTS.values()))
-    def sample(seed, temperature, top_k, top_p):
-        seed, temperature, top_k, top_p = _check_shapes(
-            SAMPLING_INPUTS, seed, temperature, top_k, top_p
+    Args:
+        prompt: token ids.
+        controls: the ids of the controls, or None for the prompt alone.
+    """
+
+    def __init__(self, prompt: tuple[int, ...], controls: ControlTokens | None) -> None:
+        self.prompt = prompt
+        self.controls = controls
+
+    @property
+    def inputs(self) -> dict[str, tf.TensorSpec]:
+        """What a signature that samples reads, by name."""
+        if self.controls is None:
+            return SAMPLING_INPUTS
+
+        return SAMPLING_INPUTS | _GUIDANCE_INPUTS | _CONTROL_INPUTS
+
+    def check(self, values: tuple[tf.Tensor, ...]) -> tuple[_Options, tf.Tensor | None]:
+        """Returns the options of a request and its prompts, int32 [B, P] or None, checked."""
+        checked = _check_shapes(self.inputs, *values)
+        options = _Options(*checked[: len(_Options._fields)])
+        checks = _sampling_checks(options)
+        asked = None if self.controls is None else checked[-1]
+        if asked is not None:
+            checks.append(self._check_controls(asked))
+
+        with tf.control_dependencies(checks):
+            seed = tf.identity(options.seed)
+            return options._replace(seed=seed), self._prompts(seed, asked)
+
+    def _check_controls(self, asked):
+        """Returns the check that the codes of a request lie in the vocabulary."""
+        sizes = self.controls.vocabulary.sizes
+        limits = ", ".join(str(size - 1) for size in sizes)
+
+        return _require(
+            (asked >= 0) & (asked < sizes),
+            f"controls: codes of metre, key, bars and rhythm must lie in 0 to {limits}",
         )
-        with tf.control_dependencies(_sampling_checks(temperature, top_k, top_p)):
-            prompts = _repeat_prompt(prompt, tf.shape(seed)[0])
-            tokens, log_probs = generator.sample(seed, length, temperature, top_k, top_p, prompts)
 
-            return _sampling_outputs(generator, tokens, log_probs)
+    def _prompts(self, seed, asked):
+        if self.controls is not None:
+            return control_prompts(self.controls, self.prompt[0], asked, seed)
+        if not self.prompt:
+            return None
+
+        return tf.tile(tf.constant([self.prompt], tf.int32), [tf.shape(seed)[0], 1])
+
+
+def _sample(generator, length, options, prompts, prompt_lengths=None):
+    """Samples as the options of a request say: tokens and log_probs, [B, T] each."""
+    seed, *filters, guidance = options
+    arguments = (seed, length, *filters, prompts, prompt_lengths)
+    if guidance is None:
+        return generator.sample(*arguments)
+
+    return tf.cond(
+        tf.reduce_any(guidance > 0),
+        lambda: generator.sample(*arguments, guidance),
+        lambda: generator.sample(*arguments),
+    )
+
+
+def _sample_signature(generator: LanguageModel, length: int, opening: _Opening) -> Signature:
+    """Returns `sample`: one sequence a seed."""
+
+    @tf.function(input_signature=list(opening.inputs.values()))
+    def sample(*values):
+        options, prompts = opening.check(values)
+        tokens, log_probs = _sample(generator, length, options, prompts)
+
+        return _sampling_outputs(generator, tokens, log_probs)
 
     return sample
 
 
-def _continue_signature(generator: LanguageModel, length: int) -> Signature:
+def _continue_signature(generator: LanguageModel, length: int, has_controls: bool) -> Signature:
     """Returns `continue`: one sequence a seed, which begins with the request's own prompt."""
+    inputs = _PROMPT_INPUTS | SAMPLING_INPUTS
+    if has_controls:
+        inputs |= _GUIDANCE_INPUTS
 
     def prompt_checks(prompt, prompt_length):
         width = tf.shape(prompt)[1]
@@ -155,19 +238,15 @@ def _continue_signature(generator: LanguageModel, length: int) -> Signature:
             ),
         ]
 
-    @tf.function(input_signature=[*_PROMPT_INPUTS.values(), *SAMPLING_INPUTS.values()])
-    def continue_(prompt, prompt_length, seed, temperature, top_k, top_p):
-        prompt, prompt_length, seed, temperature, top_k, top_p = _check_shapes(
-            _PROMPT_INPUTS | SAMPLING_INPUTS, prompt, prompt_length, seed, temperature, top_k, top_p
-        )
-        checks = prompt_checks(prompt, prompt_length)
-        checks += _sampling_checks(temperature, top_k, top_p)
+    @tf.function(input_signature=list(inputs.values()))
+    def continue_(*values):
+        prompt, prompt_length, *rest = _check_shapes(inputs, *values)
+        options = _Options(*rest)
+        checks = prompt_checks(prompt, prompt_length) + _sampling_checks(options)
 
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
-            tokens, log_probs = generator.sample(
-                seed, length, temperature, top_k, top_p, prompt, prompt_length
-            )
+            tokens, log_probs = _sample(generator, length, options, prompt, prompt_length)
 
             return _sampling_outputs(generator, tokens, log_probs)
 
@@ -234,40 +313,33 @@ def _sample_best_signature(
     generator: LanguageModel,
     discriminator: Discriminator,
     length: int,
-    prompt: tuple[int, ...],
+    opening: _Opening,
     num_candidates: int,
 ) -> Signature:
     """Returns `sample_best`: of K samples a row one is kept, drawn by D's odds D / (1 − D)."""
 
-    @tf.function(input_signature=list(SAMPLING_INPUTS.values()))
-    def sample_best(seed, temperature, top_k, top_p):
-        seed, temperature, top_k, top_p = _check_shapes(
-            SAMPLING_INPUTS, seed, temperature, top_k, top_p
+    @tf.function(input_signature=list(opening.inputs.values()))
+    def sample_best(*values):
+        options, prompts = opening.check(values)
+        num_rows = tf.shape(options.seed)[0]
+        seeds = _spread_seeds(options.seed, num_candidates + 1)  # [B, K + 1, 2]
+        seeds_of_choices = seeds[:, -1]  # [B, 2]
+        of_candidates = tf.nest.map_structure(
+            lambda part: tf.repeat(part, num_candidates, axis=0), (options, prompts)
         )
-        with tf.control_dependencies(_sampling_checks(temperature, top_k, top_p)):
-            num_rows = tf.shape(seed)[0]
-            seeds = _spread_seeds(seed, num_candidates + 1)  # [B, K + 1, 2]
-            seeds_of_candidates = tf.reshape(seeds[:, :-1], [-1, 2])  # [B·K, 2]
-            seeds_of_choices = seeds[:, -1]  # [B, 2]
+        options, prompts = of_candidates
+        options = options._replace(seed=tf.reshape(seeds[:, :-1], [-1, 2]))  # [B·K, 2]
+        tokens, log_probs = _sample(generator, length, options, prompts)  # [B·K, T] each
 
-            tokens, log_probs = generator.sample(
-                seeds_of_candidates,
-                length,
-                tf.repeat(temperature, num_candidates),
-                tf.repeat(top_k, num_candidates),
-                tf.repeat(top_p, num_candidates),
-                _repeat_prompt(prompt, num_rows * num_candidates),
-            )  # [B·K, T] each
+        logits, _ = _logits_and_probabilities(discriminator, tokens)
+        logits = tf.reshape(logits, [num_rows, num_candidates])  # [B, K]
+        chosen = _choose_candidates(logits, seeds_of_choices)  # [B]
+        indices = tf.range(num_rows) * num_candidates + chosen  # [B], into the B·K rows
 
-            logits, _ = _logits_and_probabilities(discriminator, tokens)
-            logits = tf.reshape(logits, [num_rows, num_candidates])  # [B, K]
-            chosen = _choose_candidates(logits, seeds_of_choices)  # [B]
-            indices = tf.range(num_rows) * num_candidates + chosen  # [B], into the B·K rows
-
-            outputs = _sampling_outputs(
-                generator, tf.gather(tokens, indices), tf.gather(log_probs, indices)
-            )
-            return outputs | {"logits": tf.gather(logits, chosen, batch_dims=1)}
+        outputs = _sampling_outputs(
+            generator, tf.gather(tokens, indices), tf.gather(log_probs, indices)
+        )
+        return outputs | {"logits": tf.gather(logits, chosen, batch_dims=1)}
 
     return sample_best
 
@@ -278,6 +350,7 @@ def make_signatures(
     length: int,
     prompt: tuple[int, ...],
     num_candidates: int,
+    controls: ControlTokens | None = None,
 ) -> dict[str, Signature]:
     """Returns the signatures that `export_saved_model` describes.
 
@@ -287,6 +360,8 @@ def make_signatures(
         length: T, the tokens of every sample.
         prompt: token ids that every row of `sample` and of `sample_best` begins with.
         num_candidates: K, the samples a row of which `sample_best` keeps one.
+        controls: the ids of the controls, which follow the prompt of `sample` and `sample_best`; or
+            None.
 
     Returns:
         TensorFlow functions by the name of their signature.
@@ -297,17 +372,18 @@ def make_signatures(
         >>> list(make_signatures(generator, None, length=5, prompt=(1,), num_candidates=8))
         ['serving_default', 'sample', 'continue', 'score']
     """
-    sample = _sample_signature(generator, length, prompt)
+    opening = _Opening(prompt, controls)
+    sample = _sample_signature(generator, length, opening)
     signatures = {
         "serving_default": sample,
         "sample": sample,
-        "continue": _continue_signature(generator, length),
+        "continue": _continue_signature(generator, length, controls is not None),
         "score": _score_signature(generator),
     }
     if discriminator is not None:
         signatures["discriminate"] = _discriminate_signature(generator, discriminator)
         signatures["sample_best"] = _sample_best_signature(
-            generator, discriminator, length, prompt, num_candidates
+            generator, discriminator, length, opening, num_candidates
         )
 
     return signatures

@@ -97,8 +97,9 @@ def model_settings(**models: Any) -> dict[str, Any]:
             "token_features": checksum(model.token_features),
             "precision": model.dtype_policy.name,
         }
-        if "token_durations" in config:
-            config["token_durations"] = checksum(model.token_durations)
+        for table in ("token_durations", "token_controls", "token_pitch_classes"):
+            if table in config:
+                config[table] = checksum(getattr(model, table))
         kept = {key for key in config if key not in ("name", "trainable", "dtype")}
         settings |= {f"{name}.{key}": config[key] for key in kept}
 

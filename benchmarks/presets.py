@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from tfseqgan.files import write_json
-from tfseqgan.runs.settings import PRESETS, TOKENS_OF_THE_PAPER, Settings
+from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, PRESETS, TOKENS_OF_THE_PAPER, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "presets.json"
@@ -26,7 +26,11 @@ RESULT = ROOT / "benchmarks" / "results" / "presets.json"
 PRESETS_OF_0_1_0: dict[str, Settings] = PRESETS | {
     "default": Settings(
         **TOKENS_OF_THE_PAPER,
+        **MODELS_OF_THE_PAPER,
         length=100,
+        embedding_dim=128,
+        dropout=0.3,
+        rounds=200,
         epochs=22,
         pretraining_batch_size=32,
         pretraining_learning_rate=4e-3,

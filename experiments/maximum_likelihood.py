@@ -30,12 +30,14 @@ import tfseqgan as sg
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.evaluate import evaluate
 from tfseqgan.files import write_json
-from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
+from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.runs.train_run import make_models
 
 RESULTS = Path(__file__).resolve().parent / "results" / "maximum_likelihood"
 
-WINDOWS: dict[str, Any] = TOKENS_OF_THE_PAPER | {"length": 100, "pretraining_batch_size": 32}
+WINDOWS: dict[str, Any] = (
+    TOKENS_OF_THE_PAPER | MODELS_OF_THE_PAPER | {"length": 100, "pretraining_batch_size": 32}
+)
 """How the published tokens are cut, and how many windows a step takes."""
 
 SETTINGS = {

@@ -11,11 +11,12 @@ import numpy as np
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.music.midi import write_midi
 from tfseqgan.runs.run_folder import load_model, read_config
-from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
+from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.runs.train_run import train_run
 
 TINY = Settings(
     **TOKENS_OF_THE_PAPER,  # the smallest vocabulary
+    **MODELS_OF_THE_PAPER,
     seed=3,
     length=24,
     embedding_dim=4,
@@ -42,9 +43,24 @@ TINY_WHOLE_TUNES = dataclasses.replace(
     random_transposition=True,
     whole_tunes=True,
     grammar=True,
+    controls=True,
     length=60,
 )
 """The tokens of the default preset."""
+
+TINY_DEFAULT = dataclasses.replace(
+    TINY_WHOLE_TUNES,
+    generator="attention",
+    num_layers=1,
+    num_heads=2,
+    feed_forward_dim=8,
+    control_dropout=0.1,
+    warmup_steps=2,
+    beta_2=0.98,
+    weight_decay=0.01,
+    weight_averaging=0.9,
+)
+"""The tokens, the generator and the optimizer of the default preset."""
 
 MODELS = ("pretrained", "generator", "discriminator")
 FIGURES_AND_TUNES = (

@@ -83,7 +83,7 @@ def test_the_default_preset_has_the_default_settings():
 def test_the_quick_preset_is_smaller_than_the_default():
     quick = PRESETS["quick"]
 
-    assert quick.rounds < Settings().rounds
+    assert quick.epochs * quick.length < Settings().epochs * Settings().length
     assert quick.units < Settings().units
 
 

@@ -11,6 +11,7 @@ import keras
 import pytest
 from tiny_runs import (
     TINY,
+    TINY_DEFAULT,
     TINY_WHOLE_TUNES,
     assert_same_run,
     resume,
@@ -24,6 +25,7 @@ from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.table import format_table
 from tfseqgan.files import lock_folder
+from tfseqgan.music.controls import Controls
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
@@ -168,9 +170,10 @@ def test_rounds_that_are_added_later_give_the_run_that_had_them_from_the_start(t
 
 
 @slow
-def test_a_run_on_whole_tunes_in_other_keys_resumes_and_writes_only_what_fits(tmp_path):
-    train(tmp_path / "whole", shared_tunes(), TINY_WHOLE_TUNES)
-    train(tmp_path / "stopped", shared_tunes(), dataclasses.replace(TINY_WHOLE_TUNES, rounds=1))
+@pytest.mark.parametrize("settings", [TINY_WHOLE_TUNES, TINY_DEFAULT], ids=["lstm", "attention"])
+def test_a_run_on_whole_tunes_in_other_keys_resumes_and_writes_only_what_fits(tmp_path, settings):
+    train(tmp_path / "whole", shared_tunes(), settings)
+    train(tmp_path / "stopped", shared_tunes(), dataclasses.replace(settings, rounds=1))
     resume(tmp_path / "stopped", rounds=2)
 
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
@@ -178,6 +181,9 @@ def test_a_run_on_whole_tunes_in_other_keys_resumes_and_writes_only_what_fits(tm
     samples = generator.generate(30, 50, prompt=[1], temperature=1.5, seed=0)
     assert generator.find_grammar_break(samples) is None
     assert (samples == generator.end_token_id).any()
+
+    tunes = finished_run.sample_tunes(tmp_path / "whole", 3, controls=Controls(key="Em"), seed=0)
+    assert {tune.key for tune in tunes} == {"Em"}
 
 
 def test_windows_without_a_grammar_make_a_generator_without_one():

@@ -276,3 +276,55 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path, message, options):
 
     with pytest.raises(ValueError, match=message):
         train(tmp_path, **options)
+
+
+def averaging_run(folder=None, callback=None, **options):
+    """Trains a generator whose optimizer averages its weights; returns it and its history."""
+    generator = make_generator(1)
+    generator.compile(sg.Adam(0.05, use_ema=True, ema_momentum=0.7, weight_decay=0.1))
+    history = sg.pretrain(
+        generator,
+        TRAIN,
+        checkpoint_dir=folder,
+        callbacks=[] if callback is None else [callback],
+        verbose=0,
+        seed=3,
+        **{"epochs": 4, "batch_size": 3} | options,
+    )
+
+    return generator, history
+
+
+def test_a_run_ends_with_the_average_of_its_weights_over_the_steps():
+    steps = []
+
+    class Record(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            steps.append([weight.numpy() for weight in self.model.trainable_variables])
+
+    generator, _ = averaging_run(callback=Record(), batch_size=7)  # a step an epoch
+
+    average = steps[0]
+    for weights in steps[1:]:
+        average = [0.7 * old + 0.3 * new for old, new in zip(average, weights, strict=True)]
+    for weight, expected in zip(generator.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_is_what_is_validated():
+    generator, history = averaging_run(epochs=1, validation_data=VALID)
+
+    assert mean_nll(generator, VALID) == history.history["val_nll"][0]
+
+
+@pytest.mark.slow
+def test_an_averaging_run_interrupted_in_every_epoch_resumes_bit_for_bit(tmp_path):
+    whole, whole_history = averaging_run(validation_data=VALID)
+    for epoch in range(4):
+        with pytest.raises(Interrupted):
+            averaging_run(tmp_path, Interruption(epoch, "before"), validation_data=VALID)
+
+    resumed, history = averaging_run(tmp_path, validation_data=VALID)
+
+    assert_same(snapshot(whole), snapshot(resumed))
+    assert history.history == whole_history.history

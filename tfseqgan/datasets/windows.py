@@ -191,6 +191,7 @@ def load_windows(
     interleave: bool = False,
     transpose: str | None = None,
     chord_octaves: bool = True,
+    controls: bool = False,
     random_transposition: bool = False,
     whole_tunes: bool = False,
     tokenizer: Tokenizer | None = None,
@@ -213,7 +214,7 @@ def load_windows(
         minimum_count: as in `Tokenizer.fit`: events that occur less often are rare.
         rare: as in `Tokenizer.fit`: "nearest" replaces a rare event by the nearest known one,
             "drop" leaves out the tune.
-        interleave: as in `Tokenizer`; so are `transpose` and `chord_octaves`.
+        interleave: as in `Tokenizer.fit`; so are `transpose`, `chord_octaves` and `controls`.
         random_transposition: make a vocabulary that holds the tunes in all keys
             (`Windows.in_other_keys`).
         whole_tunes: a row is a tune, and rows are no longer than the longest.
@@ -251,6 +252,7 @@ def load_windows(
             interleave=interleave,
             transpose=transpose,
             chord_octaves=chord_octaves,
+            controls=controls,
             transpositions=ALL_TRANSPOSITIONS if random_transposition else (0,),
         )
     train, validation = _make_rows(tokenizer, corpus, length, whole_tunes)

@@ -18,6 +18,9 @@ from tfseqgan.models.policy import Policy
 
 _SAMPLED_AT_ONCE = 512
 
+_TOKENS_AT_ONCE = 128 * 100
+"""Tokens of the rows whose likelihood is computed at once."""
+
 
 def _log_probs(generator, tokens):
     """Computes log p(y) of each row: int32 [B, T] → float32 [B]."""
@@ -53,7 +56,7 @@ def sequence_nlls(
     Args:
         generator: the model.
         tokens: int32 [N, T].
-        batch_size: rows at a time.
+        batch_size: the most rows at a time; of long rows fewer, which bounds the memory.
 
     Returns:
         NumPy float64 [N], −log p(y) of each row, summed over its tokens.
@@ -64,7 +67,9 @@ def sequence_nlls(
         >>> sequence_nlls(generator, np.array([[3, 4, 2, 0]])).shape
         (1,)
     """
-    return -_in_batches(_sequence_log_probs, generator, tokens, batch_size)
+    at_once = max(1, _TOKENS_AT_ONCE // tokens.shape[1])
+
+    return -_in_batches(_sequence_log_probs, generator, tokens, min(batch_size, at_once))
 
 
 def mean_nll(generator: SequenceGenerator, tokens: np.ndarray, batch_size: int = 128) -> float:

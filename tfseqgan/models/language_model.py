@@ -144,6 +144,7 @@ class LanguageModel(LikelihoodModel):
             )
         self.form: TuneForm | None = None
         if self.token_controls is not None:
+            assert self.token_pitch_classes is not None and self.token_durations is not None
             self.form = TuneForm(
                 self.token_controls,
                 self.token_pitch_classes,

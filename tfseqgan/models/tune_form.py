@@ -5,6 +5,7 @@ follows the bar in which a token starts, counted from the first sounding chord; 
 bars, how many are still to go; from the key, which degree of its scale a pitch is.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -76,7 +77,7 @@ class FormState(NamedTuple):
     pitch_classes: tf.Tensor
 
 
-def count_form_rows(token_controls: np.ndarray | list[list[int]]) -> int:
+def count_form_rows(token_controls: np.ndarray | Sequence[Sequence[int]]) -> int:
     """Counts the rows of the tables of a `TuneForm`."""
     return sum(_feature_sizes(np.asarray(token_controls))) + NUM_DEGREES
 
@@ -245,11 +246,10 @@ class TuneForm(keras.layers.Layer):
         codes = state.codes + tf.gather(self._codes, tokens)
         bar_ticks = state.bar_ticks + tf.gather(self._bar_ticks, tokens)
 
-        return FormState(
-            *self._within_range(codes, bar_ticks),
-            first=tf.where(state.first > 0, state.first, first),
-            pitch_classes=tf.gather(self._pitch_classes, tokens),
-        )
+        codes, bar_ticks = self._within_range(codes, bar_ticks)
+        first = tf.where(state.first > 0, state.first, first)
+
+        return FormState(codes, bar_ticks, first, tf.gather(self._pitch_classes, tokens))
 
     def states_before(
         self,
@@ -277,11 +277,8 @@ class TuneForm(keras.layers.Layer):
         num_found = tf.cumsum(tf.cast(first > 0, tf.int32), axis=1)
         first = tf.cumsum(tf.where(num_found == 1, first, 0) * tf.sign(first), axis=1)
 
-        after = FormState(
-            *self._within_range(codes, bar_ticks),
-            first=first,
-            pitch_classes=tf.gather(self._pitch_classes, tokens),
-        )
+        codes, bar_ticks = self._within_range(codes, bar_ticks)
+        after = FormState(codes, bar_ticks, first, tf.gather(self._pitch_classes, tokens))
 
         return FormState(*[_one_later(field) for field in after])
 

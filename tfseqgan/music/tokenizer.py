@@ -454,11 +454,14 @@ class Tokenizer:
 
         # What replaces an event of one voice may end after the next event of the other one starts.
         written.sort(key=lambda each: each[:2])
-        controls = [] if self._controls is None else self._controls.of_score(score)
         of_events = [token for _, _, token in written]
-        tokens = [self.start_token_id, *controls, *of_events, self.end_token_id]
+        tokens = [self.start_token_id, *self._controls_of(score), *of_events, self.end_token_id]
 
         return np.array(tokens, np.int32), num_replaced, semitones
+
+    def _controls_of(self, score: Score) -> list[int]:
+        """Returns the tokens that say what a tune is; none without controls."""
+        return [] if self._controls is None else self._controls.of_score(score).tolist()
 
     def encode(self, score: Score) -> np.ndarray:
         """Writes a score as tokens: the start token, one token for each event, the end token.

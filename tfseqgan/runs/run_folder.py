@@ -37,7 +37,7 @@ from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.runs.settings import TOKENS_OF_THE_PAPER, Settings
+from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, TOKENS_OF_THE_PAPER, Settings
 from tfseqgan.serving.keras_files import GENERATORS, Classes, load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
@@ -343,7 +343,9 @@ def read_settings(content: Any) -> Settings:
     saved = content["settings"]
     kernel_sizes = tuple(saved["kernel_sizes"])  # a list in JSON
 
-    return Settings(**TOKENS_OF_THE_PAPER | saved | {"kernel_sizes": kernel_sizes})
+    of_0_1_0 = TOKENS_OF_THE_PAPER | MODELS_OF_THE_PAPER
+
+    return Settings(**of_0_1_0 | saved | {"kernel_sizes": kernel_sizes})
 
 
 def _check_types(config: dict[str, Any]) -> None:

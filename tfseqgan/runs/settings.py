@@ -160,19 +160,42 @@ class Settings:
         "the generator knows how long each token lasts, and writes only tokens that can follow",
         _YES_NO,
     )
+    controls: bool = _setting(
+        True,
+        "a tune says its metre, key, number of bars and rhythm, which can then be asked for; needs "
+        "--grammar True and --embedding parts",
+        _YES_NO,
+    )
 
     # The generator, and maximum likelihood.
+    generator: str = _setting(
+        "attention",
+        "the generator: 'attention' looks back over the whole tune, 'lstm' is the paper's",
+        ("attention", "lstm"),
+    )
     embedding: str = _setting(
         "parts",
         "vector of a token: 'parts' (sum over its six parts, tied with the output) or 'table' "
         "(the paper's)",
         ("parts", "table"),
     )
-    embedding_dim: int = _setting(128, "length of a token's vector in the generator", "1 or more")
-    units: int = _setting(512, "LSTM units of the generator", "1 or more")
-    dropout: float = _setting(0.3, "dropout of the generator in maximum likelihood", "0 to below 1")
+    embedding_dim: int = _setting(192, "length of a token's vector in the generator", "1 or more")
+    units: int = _setting(512, "units of an LSTM generator", "1 or more")
+    num_layers: int = _setting(3, "layers of an attention generator", "1 or more")
+    num_heads: int = _setting(4, "heads in each of its layers", "1 or more")
+    feed_forward_dim: int = _setting(
+        640, "units of the feed-forward network in each of its layers", "1 or more"
+    )
+    dropout: float = _setting(
+        0.15, "dropout of the generator in maximum likelihood", "0 to below 1"
+    )
+    control_dropout: float = _setting(
+        0.1,
+        "share of the tunes in which a control is left out in maximum likelihood",
+        "0 to below 1",
+    )
     epochs: int = _setting(
-        16,
+        24,
         "epochs of maximum likelihood, of which the best is kept; 0 starts adversarial training "
         "from random weights",
         "0 or more",
@@ -180,14 +203,30 @@ class Settings:
     patience: int = _setting(
         6, "epochs without a lower validation NLL before maximum likelihood stops", "1 or more"
     )
-    pretraining_batch_size: int = _setting(16, "rows in a maximum-likelihood step", "1 or more")
+    pretraining_batch_size: int = _setting(12, "rows in a maximum-likelihood step", "1 or more")
     pretraining_learning_rate: float = _setting(
-        3e-3, "learning rate of maximum likelihood (Adam)", "above 0"
+        1e-3, "learning rate of maximum likelihood (Adam)", "above 0"
     )
     schedule: str = _setting(
         "cosine",
         "how that learning rate changes: 'cosine' falls to zero, 'constant' stays",
         ("cosine", "constant"),
+    )
+
+    warmup_steps: int = _setting(
+        150, "steps over which a 'cosine' learning rate first rises from zero", "0 or more"
+    )
+    beta_2: float = _setting(
+        0.98, "decay of Adam's second moment in maximum likelihood", "0 to below 1"
+    )
+    weight_decay: float = _setting(
+        0.01, "decay of the generator's weights in maximum likelihood", "0 or more"
+    )
+    weight_averaging: float = _setting(
+        0.99,
+        "decay of the average of the generator's weights over the steps of maximum likelihood, "
+        "which is what is kept; 0 keeps the weights themselves",
+        "0 to below 1",
     )
 
     # The discriminator.
@@ -235,7 +274,7 @@ class Settings:
 
     # Adversarial training.
     rounds: int = _setting(
-        200, "rounds of adversarial training; 0 stops after maximum likelihood", "0 or more"
+        0, "rounds of adversarial training; 0 stops after maximum likelihood", "0 or more"
     )
     generator_steps: int = _setting(1, "policy-gradient steps in a round", "1 or more")
     discriminator_steps: int = _setting(10, "discriminator steps in a round", "1 or more")
@@ -253,7 +292,7 @@ class Settings:
         1e-4, "learning rate of the policy gradient (Adam)", "above 0"
     )
     global_clipnorm: float = _setting(
-        5.0, "norm that the generator's gradient is clipped at, in both stages", "above 0"
+        1.0, "norm that the generator's gradient is clipped at, in both stages", "above 0"
     )
     validation_freq: int = _setting(10, "rounds from one validation to the next", "1 or more")
 
@@ -274,6 +313,12 @@ class Settings:
                 "of them, since tunes of one key are not moved to others. Set "
                 "random_transposition to False, or leave out transpose."
             )
+        if self.controls and not (self.grammar and self.embedding == "parts"):
+            raise ValueError(
+                f"controls is True, grammar {self.grammar} and embedding {self.embedding!r}; "
+                "expected grammar True and embedding 'parts', which say when a token starts and of "
+                "what it is. Set controls to False, or change the others."
+            )
 
     def window_options(self) -> dict[str, Any]:
         """Returns the arguments of `datasets.windows.load_windows` that the settings decide."""
@@ -286,6 +331,7 @@ class Settings:
             "interleave": self.interleave,
             "transpose": self.transpose,
             "chord_octaves": self.chord_octaves,
+            "controls": self.controls,
             "random_transposition": self.random_transposition,
             "whole_tunes": self.whole_tunes,
         }
@@ -319,12 +365,26 @@ TOKENS_OF_THE_PAPER: dict[str, Any] = {
     "random_transposition": False,
     "whole_tunes": False,
     "grammar": False,
+    "controls": False,
 }
-"""The paper's tokens and windows, which are also what a run of 0.1.0 means that lacks these."""
+"""The paper's tokens and windows."""
+
+MODELS_OF_THE_PAPER: dict[str, Any] = {
+    "generator": "lstm",
+    "control_dropout": 0.0,
+    "warmup_steps": 0,
+    "beta_2": 0.999,
+    "weight_decay": 0.0,
+    "weight_averaging": 0.0,
+    "global_clipnorm": 5.0,
+}
+"""The paper's generator and optimizer. With its tokens, these are also what a run of 0.1.0 means,
+whose configuration lacks them."""
 
 PRESETS: dict[str, Settings] = {
     "quick": Settings(
         **TOKENS_OF_THE_PAPER,
+        **MODELS_OF_THE_PAPER,
         length=100,
         units=256,
         embedding_dim=64,
@@ -342,6 +402,7 @@ PRESETS: dict[str, Settings] = {
     "default": Settings(),
     "paper": Settings(
         **TOKENS_OF_THE_PAPER,
+        **MODELS_OF_THE_PAPER,
         length=100,
         validation_fraction=0.2,
         minimum_count=10,

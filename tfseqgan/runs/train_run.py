@@ -22,9 +22,12 @@ from tfseqgan import __version__
 from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import lock_folder, write_json
+from tfseqgan.models.attention_generator import AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.models.weight_counts import (
+    count_attention_generator_weights,
     count_discriminator_weights,
     count_generator_weights,
 )
@@ -70,7 +73,38 @@ _log = logging.getLogger("tfseqgan")
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
 
 
-def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discriminator]:
+_GENERATORS: dict[str, Any] = {"attention": AttentionGenerator, "lstm": Generator}
+
+
+def _tables_of_tokens(data: Windows, settings: Settings) -> dict[str, Any]:
+    """Returns what a generator is told of each token, where the settings ask for it."""
+    tokenizer = data.tokenizer
+    if not (settings.grammar and data.has_grammar):
+        return {}
+    if not settings.controls or tokenizer.controls is None:
+        return {"token_durations": tokenizer.token_durations}
+
+    return {
+        "token_durations": tokenizer.token_durations,
+        "token_controls": tokenizer.token_controls,
+        "token_pitch_classes": tokenizer.token_pitch_classes,
+        "control_dropout": settings.control_dropout,
+    }
+
+
+def _generator_sizes(settings: Settings) -> dict[str, Any]:
+    """Returns the sizes of the middle of a generator."""
+    if settings.generator == "lstm":
+        return {"units": settings.units}
+
+    return {
+        "num_layers": settings.num_layers,
+        "num_heads": settings.num_heads,
+        "feed_forward_dim": settings.feed_forward_dim,
+    }
+
+
+def make_models(data: Windows, settings: Settings) -> tuple[LanguageModel, Discriminator]:
     """Makes an untrained generator and discriminator for a data set.
 
     Their weights depend on the seed in the settings.
@@ -87,12 +121,11 @@ def make_models(data: Windows, settings: Settings) -> tuple[Generator, Discrimin
         "end_token_id": data.end_token_id(),
     }
 
-    has_grammar = settings.grammar and data.has_grammar
-    generator = Generator(
+    generator = _GENERATORS[settings.generator](
         **vocabulary,
-        token_durations=tokenizer.token_durations if has_grammar else None,
+        **_tables_of_tokens(data, settings),
+        **_generator_sizes(settings),
         embedding_dim=settings.embedding_dim,
-        units=settings.units,
         dropout=settings.dropout,
         pad_token_id=tokenizer.pad_token_id,
     )
@@ -116,9 +149,15 @@ def _check_memory(data: Windows, settings: Settings) -> None:
     """
     tokenizer = data.tokenizer
     features = tokenizer.token_features if settings.embedding == "parts" else None
-    num_weights = count_generator_weights(
-        tokenizer.vocabulary_size, settings.embedding_dim, settings.units, features
-    )
+    sizes = _generator_sizes(settings)
+    if settings.generator == "lstm":
+        num_weights = count_generator_weights(
+            tokenizer.vocabulary_size, settings.embedding_dim, **sizes, token_features=features
+        )
+    else:
+        num_weights = count_attention_generator_weights(
+            tokenizer.vocabulary_size, settings.embedding_dim, **sizes, token_features=features
+        )
     num_weights += count_discriminator_weights(
         tokenizer.vocabulary_size,
         settings.discriminator_embedding_dim,
@@ -245,21 +284,45 @@ def _augmentation(data: Windows, settings: Settings) -> RandomTransposition | No
     return data.in_other_keys(settings.seed)
 
 
+def _likelihood_optimizer(num_rows: int, settings: Settings) -> Adam:
+    """Returns the optimizer of maximum likelihood on so many rows."""
+    learning_rate: Any = settings.pretraining_learning_rate
+    if settings.schedule == "cosine":
+        steps_per_epoch = math.ceil(num_rows / settings.pretraining_batch_size)
+        num_steps = steps_per_epoch * max(1, settings.epochs)
+        warmup_steps = min(settings.warmup_steps, num_steps // 2)
+        learning_rate = _cosine_schedule(learning_rate, num_steps, warmup_steps)
+
+    return Adam(
+        learning_rate,
+        beta_2=settings.beta_2,
+        weight_decay=settings.weight_decay or None,
+        global_clipnorm=settings.global_clipnorm,
+        use_ema=settings.weight_averaging > 0,
+        ema_momentum=settings.weight_averaging,
+    )
+
+
+def _cosine_schedule(learning_rate: float, num_steps: int, warmup_steps: int) -> Any:
+    """Returns a learning rate that rises from zero in some steps, and falls to zero in the rest."""
+    if warmup_steps == 0:
+        return keras.optimizers.schedules.CosineDecay(learning_rate, num_steps)
+
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, num_steps - warmup_steps, warmup_target=learning_rate, warmup_steps=warmup_steps
+    )
+
+
 def _pretrain(
     folder: Path,
     checkpoints: Path,
-    generator: Generator,
+    generator: LanguageModel,
     data: Windows,
     settings: Settings,
     verbose: int | str,
 ) -> None:
     """Trains the generator by maximum likelihood, and saves it."""
-    learning_rate: Any = settings.pretraining_learning_rate
-    if settings.schedule == "cosine":
-        steps_per_epoch = math.ceil(len(data.train) / settings.pretraining_batch_size)
-        decay_steps = steps_per_epoch * max(1, settings.epochs)
-        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
-    generator.compile(Adam(learning_rate, global_clipnorm=settings.global_clipnorm))
+    generator.compile(_likelihood_optimizer(len(data.train), settings))
 
     pretrain(
         generator,
@@ -285,7 +348,7 @@ def _pretrain(
 def _train_adversarially(
     folder: Path,
     checkpoints: Path,
-    generator: Generator,
+    generator: LanguageModel,
     discriminator: Discriminator,
     data: Windows,
     settings: Settings,
@@ -420,7 +483,7 @@ def train_run(
 def _train_and_evaluate(
     folder: Path,
     checkpoints: Path,
-    generator: Generator,
+    generator: LanguageModel,
     discriminator: Discriminator,
     data: Windows,
     settings: Settings,

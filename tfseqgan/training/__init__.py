@@ -9,6 +9,7 @@ batches        rows of similar length
 checkpointing  what a stopped run needs to resume
 callbacks      progress line, metrics.csv, TensorBoard
 loop           rounds, callbacks, resume
+weight_averaging  the average of the weights over the steps
 steps          compiled updates of each model
 pretraining    pretrain: maximum likelihood
 adversarial    fit_adversarial: one round on one screen

@@ -26,6 +26,7 @@ from tfseqgan.training.distribute import (
 from tfseqgan.training.loop import run_rounds
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 from tfseqgan.training.steps import make_likelihood_step
+from tfseqgan.training.weight_averaging import averaged_weights, keeps_average
 
 _ORDER, _DROPOUT = range(2)  # purposes of random numbers
 
@@ -106,12 +107,21 @@ class _LikelihoodEpochs:
 
     def _validate(self):
         """Returns the validation NLL, and keeps the weights if it is the lowest so far."""
-        nll = mean_nll(self.generator, self.validation_data)
         earlier = self.run_state.history.get("val_nll", [])
-        if nll < min(earlier, default=math.inf):
-            self.best.save()
+        with averaged_weights(self.generator):
+            nll = mean_nll(self.generator, self.validation_data)
+            if nll < min(earlier, default=math.inf):
+                self.best.save()
 
         return nll
+
+    def keep_best(self) -> None:
+        """Gives the generator the weights of its best epoch, or the average of the last steps."""
+        if self.validation_data is not None:
+            self.best.restore()
+        elif keeps_average(self.generator):
+            weights = self.generator.trainable_variables
+            self.generator.optimizer.finalize_variable_values(weights)
 
     def are_out_of_patience(self, patience: int | None) -> bool:
         """Returns whether `patience` epochs have passed since the lowest validation NLL."""
@@ -141,6 +151,9 @@ def pretrain(
     verbose: int | str = "auto",
 ) -> keras.callbacks.History:
     """Trains a generator by maximum likelihood, in place.
+
+    An optimizer with `use_ema=True` averages the weights over the steps; the average is what is
+    validated, and what the generator has at the end.
 
     It does what `generator.fit` does; besides, a run with a seed repeats bit for bit on a CPU, one
     with a `checkpoint_dir` resumes after a stop as if it had not stopped, and one with validation
@@ -244,7 +257,7 @@ def pretrain(
         callbacks=[*shown, *callbacks],
         is_finished=lambda: run.are_out_of_patience(patience),
     )
-    if validation_data is not None and history.epoch:
-        run.best.restore()
+    if history.epoch:
+        run.keep_best()
 
     return history

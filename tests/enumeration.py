@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.models.attention_generator import AttentionGenerator
 from tfseqgan.models.generator import Generator
 from tfseqgan.models.policy import Policy
 
@@ -155,8 +156,7 @@ def tabular_world(vocabulary_size=3, length=3, end_token_id=None, seed=0):
 
 
 def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8, token_durations=None):
-    """Returns a tiny generator with weights so large that its probabilities are not uniform."""
-    rng = np.random.default_rng(seed)
+    """Returns a tiny LSTM generator whose probabilities are not uniform."""
     generator = Generator(
         vocabulary_size=vocabulary_size,
         token_durations=token_durations,
@@ -164,6 +164,27 @@ def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8, toke
         units=5,
         end_token_id=end_token_id,
     )
+
+    return with_random_weights(generator, seed, scale)
+
+
+def random_attention_generator(seed, vocabulary_size, token_durations):
+    """Returns a tiny generator with attention whose probabilities are not uniform."""
+    generator = AttentionGenerator(
+        vocabulary_size,
+        token_durations=token_durations,
+        embedding_dim=4,
+        num_layers=2,
+        num_heads=2,
+        feed_forward_dim=3,
+    )
+
+    return with_random_weights(generator, seed)
+
+
+def with_random_weights(generator, seed, scale=0.8):
+    """Gives a generator weights so large that its probabilities are not uniform; returns it."""
+    rng = np.random.default_rng(seed)
     shapes = [weight.shape for weight in generator.get_weights()]
     generator.set_weights([scale * rng.normal(size=shape) for shape in shapes])
 
@@ -173,19 +194,14 @@ def random_generator(seed, vocabulary_size=3, end_token_id=None, scale=0.8, toke
 def generator_world(generator, length=3):
     """Returns a world whose policy is a real generator, in float32.
 
-    Its variable is the recurrent kernel of the LSTM. Sequences that its grammar forbids, which have
+    Its variable is a kernel of its middle layers. Sequences that its grammar forbids, which have
     probability 0, are left out.
     """
     end_token_id = generator.end_token_id
     tokens, mask = list_sequences(generator.vocabulary_size, length, end_token_id)
     is_allowed = [generator.find_grammar_break(row[None]) is None for row in tokens]
     tokens, mask = tokens[is_allowed], mask[is_allowed]
-    prior = random_generator(
-        1,
-        generator.vocabulary_size,
-        end_token_id,
-        token_durations=generator.token_durations,
-    )
+    prior = with_random_weights(type(generator).from_config(generator.get_config()), seed=1)
     prior_log_probs = Policy(prior).log_prob(tokens)
     logits = tf.constant(2 * np.random.default_rng(2).normal(size=len(tokens)), tf.float32)
     prefix_logits = tf.constant(list_prefix_logits(tokens, mask, logits), tf.float32)
@@ -199,7 +215,11 @@ def generator_world(generator, length=3):
             prefix_logits=prefix_logits,
         )
 
-    return World(tokens, everything, generator.lstm.cell.recurrent_kernel.value)
+    is_lstm = isinstance(generator, Generator)
+    layer = generator.lstm.cell if is_lstm else generator.attention[0].inputs_of_heads
+    variable = layer.recurrent_kernel if is_lstm else layer.kernel
+
+    return World(tokens, everything, variable.value)
 
 
 def gradient_of_j(world, objective):

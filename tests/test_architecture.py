@@ -24,7 +24,7 @@ LAW = {
     "training": "evaluation files models objectives ops",
     "serving": "arguments evaluation files models music ops",
     "runs": "datasets evaluation files models music objectives ops serving training",
-    "cli": "datasets evaluation files music runs",
+    "cli": "datasets evaluation files runs",
 }
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability"}
 WITHOUT_TENSORFLOW = (

@@ -401,7 +401,7 @@ def test_advice_lower_rates_are_accepted_when_a_run_is_resumed(tfseqgan, copied_
 @slow
 @pytest.mark.parametrize(
     "has_pretrained, flag",
-    [(True, "--generator_learning_rate 5e-05"), (False, "--pretraining_learning_rate 0.0015")],
+    [(True, "--generator_learning_rate 5e-05"), (False, "--pretraining_learning_rate 0.0005")],
 )
 def test_advice_of_a_run_that_diverged_is_a_command_that_is_accepted(
     tfseqgan, copied_run, monkeypatch, has_pretrained, flag

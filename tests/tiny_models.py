@@ -65,6 +65,43 @@ def make_generator_with_grammar(tokenizer, seed=1, **options):
     )
 
 
+TABLES_WITH_CONTROLS = {
+    "vocabulary_size": V + 8,
+    "token_features": np.random.default_rng(6).integers(0, 3, (V + 8, 2)),
+    "token_durations": [[0, 0]] * 3 + [[12, 0]] * 3 + [[0, 24]] * 3 + [[0, 0]] * 8,
+    "token_pitch_classes": [[0, 0]] * 4 + [[1, 0], [5, 0], [0, 3], [0, 8]] + [[0, 0]] * 9,
+    "token_controls": [
+        *[[0, 0, 0]] * V,
+        *[[1, 0, 0], [1, 1, 72], [2, 0, 0], [2, 3, 0]],
+        *[[3, 0, 0], [3, 9, 0], [4, 0, 0], [4, 1, 0]],
+    ],
+    "control_dropout": 0.2,
+}
+"""Tables of V tokens and eight controls, for rows that begin inside a tune."""
+
+
+def make_lstm_that_reads_controls(seed=1, **options):
+    """Returns a tiny LSTM whose first V tokens are events."""
+    keras.utils.set_random_seed(seed)
+    sizes = {"embedding_dim": 4, "units": 6, "dropout": 0.3}
+
+    return sg.Generator(**TABLES_WITH_CONTROLS | sizes | options)
+
+
+def make_attention_that_reads_controls(seed=1, **options):
+    """Returns a tiny generator with attention whose first V tokens are events."""
+    keras.utils.set_random_seed(seed)
+    sizes = {
+        "embedding_dim": 6,
+        "num_layers": 1,
+        "num_heads": 2,
+        "feed_forward_dim": 7,
+        "dropout": 0.3,
+    }
+
+    return sg.AttentionGenerator(**TABLES_WITH_CONTROLS | sizes | options)
+
+
 KEYS_AND_RHYTHMS = (("D", "jig"), ("Em", "reel"), (None, ""))
 CONTROLLED_TUNES = [
     dataclasses.replace(make_score(seed, num_notes=9, num_chords=4), key=key, rhythm=rhythm)

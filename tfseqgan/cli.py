@@ -26,7 +26,6 @@ from absl.flags import argparse_flags
 
 from tfseqgan import __version__, files
 from tfseqgan.evaluation import table
-from tfseqgan.music.controls import Controls
 from tfseqgan.runs.settings import (
     CHANGED_ON_RESUME,
     PRESETS,
@@ -397,7 +396,10 @@ def _sample(args: argparse.Namespace) -> None:
         top_k=args.top_k,
         top_p=args.top_p,
         guidance=args.guidance,
-        controls=Controls(args.metre, args.key, args.bars, args.rhythm),
+        metre=args.metre,
+        key=args.key,
+        bars=args.bars,
+        rhythm=args.rhythm,
         seed=args.seed,
     )
     for path in run_folder.write_tunes(tunes, args.out):

@@ -13,8 +13,10 @@ import tensorflow as tf
 from tiny_models import (
     assert_same,
     make_attention_generator,
+    make_attention_that_reads_controls,
     make_discriminator,
     make_generator,
+    make_lstm_that_reads_controls,
     make_tokens,
     snapshot,
 )
@@ -33,6 +35,11 @@ MODELS = {
     "attention of parts": make_attention_generator,
     "attention of a table": functools.partial(make_attention_generator, token_features=None),
     "attention in bfloat16": functools.partial(make_attention_generator, dtype="mixed_bfloat16"),
+    "controls of parts": make_attention_that_reads_controls,
+    "LSTM with controls": make_lstm_that_reads_controls,
+    "controls in bfloat16": functools.partial(
+        make_attention_that_reads_controls, dtype="mixed_bfloat16"
+    ),
     "discriminator of parts": make_discriminator,
     "discriminator of a table": functools.partial(make_discriminator, token_features=None),
     "discriminator in bfloat16": functools.partial(make_discriminator, dtype="mixed_bfloat16"),
@@ -48,7 +55,13 @@ every_model = pytest.mark.parametrize(
     ],
 )
 every_kind = pytest.mark.parametrize(
-    "make", [make_generator, make_attention_generator, make_discriminator]
+    "make",
+    [
+        make_generator,
+        make_attention_generator,
+        make_attention_that_reads_controls,
+        make_discriminator,
+    ],
 )
 
 

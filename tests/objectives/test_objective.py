@@ -16,6 +16,7 @@ from enumeration import (
     expected_gradient,
     generator_world,
     gradient_of_j,
+    random_attention_generator,
     random_generator,
     relative_error,
     tabular_world,
@@ -79,6 +80,9 @@ def get_world(name):
         "generator, may end": lambda: generator_world(random_generator(0, end_token_id=2)),
         "generator with a grammar": lambda: generator_world(
             random_generator(0, 5, end_token_id=2, token_durations=DURATIONS)
+        ),
+        "attention with a grammar": lambda: generator_world(
+            random_attention_generator(0, 5, DURATIONS)
         ),
     }
 
@@ -167,6 +171,7 @@ def assert_ascends_j(objective, world_name, num_sequences=2):
         ("generator", 27),
         ("generator, may end", 15),
         ("generator with a grammar", 20),
+        ("attention with a grammar", 20),
     ],
 )
 def test_a_world_holds_every_sequence_once(name, num_sequences):
@@ -325,6 +330,8 @@ def test_where_sequences_may_end_the_batch_mean_scales_late_steps_down_more():
         ("moving_average", "generator", 1),
         ("none", "generator with a grammar", 1),
         ("leave_one_out", "generator with a grammar", 1),
+        ("none", "attention with a grammar", 1),
+        ("leave_one_out", "attention with a grammar", 1),
     ],
 )
 @every_recipe

@@ -25,7 +25,6 @@ from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.table import format_table
 from tfseqgan.files import lock_folder
-from tfseqgan.music.controls import Controls
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.baselines import BASELINES
@@ -182,7 +181,7 @@ def test_a_run_on_whole_tunes_in_other_keys_resumes_and_writes_only_what_fits(tm
     assert generator.find_grammar_break(samples) is None
     assert (samples == generator.end_token_id).any()
 
-    tunes = finished_run.sample_tunes(tmp_path / "whole", 3, controls=Controls(key="Em"), seed=0)
+    tunes = finished_run.sample_tunes(tmp_path / "whole", 3, key="Em", seed=0)
     assert {tune.key for tune in tunes} == {"Em"}
 
 

@@ -41,7 +41,10 @@ def sample_tunes(
     top_k: int | None = None,
     top_p: float | None = None,
     guidance: float | None = None,
-    controls: Controls | None = None,
+    metre: str | None = None,
+    key: str | None = None,
+    bars: int | None = None,
+    rhythm: str | None = None,
     seed: int | None = None,
 ) -> list[Score]:
     """Samples whole tunes from a run's generator.
@@ -55,7 +58,8 @@ def sample_tunes(
             was exported with.
         temperature: as in `Generator.generate`; so are `top_k`, `top_p`, `guidance` and `seed`. An
             exported sampler has defaults of its own on its card (`SavedSampler.defaults`).
-        controls: what the tunes shall be; what is not asked for is drawn from the training tunes.
+        metre: what the tunes shall be, as in `Controls`; so are `key`, `bars` and `rhythm`. What is
+            not asked for is drawn from the training tunes.
 
     Returns:
         The tunes.
@@ -71,7 +75,7 @@ def sample_tunes(
         "top_k": top_k,
         "top_p": top_p,
         "guidance": guidance,
-        "controls": controls,
+        "controls": Controls(metre, key, bars, rhythm),
         "seed": seed,
     }
     if _is_exported(run):
@@ -96,7 +100,7 @@ def _generate(
     length: int | None,
     *,
     temperature: float | None,
-    controls: Controls | None,
+    controls: Controls,
     seed: int | None,
     **options: Any,
 ) -> tuple[Tokenizer, np.ndarray]:

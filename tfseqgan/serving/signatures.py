@@ -301,6 +301,11 @@ def _spread_seeds(seed, count):
     return tf.stack([first, second], axis=2)
 
 
+def _repeat_rows(values, count):
+    """Repeats each row so many times: [B, …] → [B·count, …]; None stays None."""
+    return None if values is None else tf.repeat(values, count, axis=0)
+
+
 def _choose_candidates(logits, seeds):
     """Draws a candidate of each row by the odds exp(logit): float32 [B, K], int32 [B, 2] → [B]."""
     uniforms = row_uniforms(seeds, 1)[0]  # [B]
@@ -324,10 +329,8 @@ def _sample_best_signature(
         num_rows = tf.shape(options.seed)[0]
         seeds = _spread_seeds(options.seed, num_candidates + 1)  # [B, K + 1, 2]
         seeds_of_choices = seeds[:, -1]  # [B, 2]
-        of_candidates = tf.nest.map_structure(
-            lambda part: tf.repeat(part, num_candidates, axis=0), (options, prompts)
-        )
-        options, prompts = of_candidates
+        options = _Options(*[_repeat_rows(option, num_candidates) for option in options])
+        prompts = _repeat_rows(prompts, num_candidates)
         options = options._replace(seed=tf.reshape(seeds[:, :-1], [-1, 2]))  # [B·K, 2]
         tokens, log_probs = _sample(generator, length, options, prompts)  # [B·K, T] each
 

@@ -20,6 +20,7 @@ from tfseqgan.models.attention_bias import (
     distance_buckets,
     joint_table,
 )
+from tfseqgan.models.attention_layer import RECENT
 from tfseqgan.models.decoding import complete_prefixes, score_sequences
 from tfseqgan.models.policy import Policy
 from tfseqgan.music.tokenizer import Tokenizer
@@ -276,6 +277,42 @@ def test_step_by_step_the_logits_of_tunes_are_those_of_whole_rows(generator, row
         logits, state = generator.next_logits(cache, state, previous)
         np.testing.assert_allclose(logits, expected[:, t], rtol=1e-5, atol=1e-5)
         previous = tf.constant(rows[:, t])
+
+
+LONG = make_tokens(5, rows=3, length=2 * RECENT + 7)
+LONG[LONG < 3] = 3  # no row ends
+
+
+def step_through(generator, state, tokens, first):
+    """Asserts that the logits from a state on are those of whole rows."""
+    expected = generator(tokens).numpy()
+    cache = generator.decoding_cache()
+    before = np.concatenate([np.full((len(tokens), 1), V), tokens], axis=1)
+    for t in range(first, tokens.shape[1]):
+        logits, state = generator.next_logits(cache, state, tf.constant(before[:, t], tf.int32))
+        np.testing.assert_allclose(logits, expected[:, t], rtol=1e-5, atol=1e-5)
+
+
+def test_what_lies_far_back_is_read_like_what_is_recent():
+    generator = make_attention_generator(end_token_id=None)
+
+    step_through(generator, generator.initial_state(*LONG.shape), LONG, first=0)
+
+
+@pytest.mark.parametrize("length", [1, RECENT - 1, RECENT, RECENT + 1, 2 * RECENT, 2 * RECENT + 1])
+def test_a_prefix_of_any_length_is_continued_like_a_whole_row(length):
+    generator = make_attention_generator(end_token_id=None)
+
+    step_through(generator, generator.prefix_states(LONG)(length), LONG, first=length)
+
+
+def test_long_samples_do_not_depend_on_the_batch_and_are_scored_like_whole_rows():
+    generator = make_attention_generator(end_token_id=None)
+    tokens = generator.generate(20, LONG.shape[1], seed=1)
+
+    np.testing.assert_array_equal(generator.generate(3, LONG.shape[1], seed=1), tokens[:3])
+    found = score_sequences(generator, tf.constant(tokens))
+    np.testing.assert_allclose(found, generator.token_log_probs(tokens), rtol=1e-4, atol=1e-4)
 
 
 def test_after_every_prefix_the_logits_of_tunes_are_those_of_whole_rows(generator, rows):

@@ -16,7 +16,13 @@ from tfseqgan.models.attention_bias import (
     distance_buckets,
     joint_table,
 )
-from tfseqgan.models.attention_layer import AttentionLayer
+from tfseqgan.models.attention_layer import (
+    RECENT,
+    AttentionLayer,
+    Memory,
+    memory_before,
+    no_memory,
+)
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.models.language_model import LanguageModel, LastLayer, Place
@@ -29,16 +35,14 @@ class AttentionState(NamedTuple):
     """What the generator keeps from one token to the next; the first axis is the batch.
 
     Attributes:
-        keys: one float [B, heads, T, D / heads] a layer.
-        values: likewise.
+        memories: the keys and values of each layer.
         onsets: int32 [B, T], ticks at which the tokens that were read start; −1 for unknown.
         next_onset: int32 [B], the tick at which the token that is read next starts.
-        position: int32 [B], how many were read, the opening included.
+        position: int32 [B], how many were read, the opening included; the same in all rows.
         place: where the next token stands, int32 [B] each.
     """
 
-    keys: list[tf.Tensor]
-    values: list[tf.Tensor]
+    memories: list[Memory]
     onsets: tf.Tensor
     next_onset: tf.Tensor
     position: tf.Tensor
@@ -59,6 +63,18 @@ class AttentionCache(NamedTuple):
     clock_table: Any
     time_table: tf.Tensor
     last_layer: LastLayer
+
+
+def _of_any_length(shape):
+    """Returns the shape [B, heads, P, D / heads] for any P."""
+    return tf.TensorShape([*shape[:2], None, shape[3]])
+
+
+def _make_room(memories, is_full):
+    """Moves the recent positions of each layer to the past where they are full."""
+    return tf.cond(
+        is_full, lambda: [memory.with_recent_as_past() for memory in memories], lambda: memories
+    )
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -282,16 +298,28 @@ class AttentionGenerator(LanguageModel):
     def initial_state(self, num_rows: tf.Tensor | int, length: tf.Tensor | int) -> AttentionState:
         """Returns the state before the first of at most `length` tokens."""
         size = self.embedding_dim // self.num_heads
-        zeros = tf.zeros([num_rows, self.num_heads, length, size], self.compute_dtype)
+        memory = no_memory(num_rows, self.num_heads, size, self.compute_dtype)
 
         return AttentionState(
-            keys=[zeros] * self.num_layers,
-            values=[zeros] * self.num_layers,
-            onsets=tf.fill([num_rows, length], -1),
+            memories=[memory] * self.num_layers,
+            onsets=tf.fill([num_rows, length + RECENT], -1),
             next_onset=tf.fill([num_rows], -1),
             position=tf.zeros([num_rows], tf.int32),
             place=self.first_place(num_rows),
         )
+
+    def state_shapes(self, state: AttentionState) -> AttentionState:
+        """Returns the shapes of a state; what lies in the past grows from step to step."""
+        shapes = tf.nest.map_structure(lambda part: part.shape, state)
+        grown = [
+            memory._replace(
+                past_keys=_of_any_length(memory.past_keys),
+                past_values=_of_any_length(memory.past_values),
+            )
+            for memory in shapes.memories
+        ]
+
+        return shapes._replace(memories=grown)
 
     def next_logits(
         self, cache: AttentionCache, state: AttentionState, previous: tf.Tensor
@@ -319,23 +347,23 @@ class AttentionGenerator(LanguageModel):
         is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]
         onsets = tf.where(is_here, state.next_onset[:, None], state.onsets)
         onsets = tf.ensure_shape(onsets, state.onsets.shape)
-        time_rows = self._time_rows(next_onset[:, None], onsets, place)
+        position = state.position[0]
+        slot = position % RECENT
+        before = _make_room(state.memories, (slot == 0) & (position > 0))
+        num_read = position - slot + RECENT
+        time_rows = self._time_rows(next_onset[:, None], onsets[:, :num_read], place)
         biases = self._biases_of_step(cache.time_table, time_rows, state.position)
 
         vectors = tf.cast(vectors, self.compute_dtype)
-        keys = []
-        values = []
-        for index, layer in enumerate(self.attention):
-            vectors, key, value = layer.read_next(
-                vectors, state.keys[index], state.values[index], state.position, biases[index]
-            )
-            keys.append(key)
-            values.append(value)
+        memories = []
+        for layer, memory, bias in zip(self.attention, before, biases, strict=True):
+            vectors, memory = layer.read_next(vectors, memory, slot, bias)
+            memories.append(memory)
         outputs = tf.cast(self.norm(vectors), self.compute_dtype)
         logits = output_logits(self._project(outputs, place), *cache.last_layer)
 
         return tf.cast(logits, tf.float32), AttentionState(
-            keys, values, onsets, next_onset, state.position + 1, place
+            memories, onsets, next_onset, state.position + 1, place
         )
 
     def _biases_of_step(self, time_table, time_rows, position):
@@ -357,17 +385,17 @@ class AttentionGenerator(LanguageModel):
         places = self.places(tokens)
         _, keys, values = self._read_rows(tokens, self.embedding.table(), places, training=False)
         onsets = self._onsets(tokens, places)
-        keys, values = [
-            [tf.transpose(part, [1, 0, 2, 3]) for part in parts] for parts in (keys, values)
+        pairs = [
+            [tf.transpose(part, [1, 0, 2, 3]) for part in pair]
+            for pair in zip(keys, values, strict=True)
         ]
-        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
+        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, RECENT]], constant_values=-1)
 
         def state_before(length):
             index = length - 1
 
             return AttentionState(
-                keys=keys,
-                values=values,
+                memories=[memory_before(length, *pair) for pair in pairs],
                 onsets=of_read,
                 next_onset=onsets[:, index],
                 position=tf.fill(tf.shape(tokens)[:1], length),

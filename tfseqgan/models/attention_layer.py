@@ -1,12 +1,61 @@
 """A layer of causal self-attention and a feed-forward network, for whole rows or step by step."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 Dropout = Callable[[tf.Tensor], tf.Tensor]
+
+RECENT = 32
+"""S, positions that are kept apart until they are full, since every step copies what it changes."""
+
+
+class Memory(NamedTuple):
+    """The keys and values of a layer at the positions that were read.
+
+    Attributes:
+        past_keys: float [B, heads, P, D / heads], P a multiple of S.
+        past_values: likewise.
+        recent_keys: float [B, heads, S, D / heads], of those since then, the first slots filled.
+        recent_values: likewise.
+    """
+
+    past_keys: tf.Tensor
+    past_values: tf.Tensor
+    recent_keys: tf.Tensor
+    recent_values: tf.Tensor
+
+    def with_recent_as_past(self) -> "Memory":
+        """Returns the memory with all recent positions, which are full, moved to the past."""
+        return self._replace(
+            past_keys=tf.concat([self.past_keys, self.recent_keys], axis=2),
+            past_values=tf.concat([self.past_values, self.recent_values], axis=2),
+        )
+
+
+def no_memory(num_rows: tf.Tensor | int, num_heads: int, size: int, dtype: Any) -> Memory:
+    """Returns the memory of a layer that read nothing yet."""
+    past = tf.zeros([num_rows, num_heads, 0, size], dtype)
+    recent = tf.zeros([num_rows, num_heads, RECENT, size], dtype)
+
+    return Memory(past, past, recent, recent)
+
+
+def memory_before(position: int, keys: tf.Tensor, values: tf.Tensor) -> Memory:
+    """Returns the memory before a position, of keys and values at all of them.
+
+    Args:
+        position: 1 or more.
+        keys: float [B, heads, T, D / heads].
+        values: likewise.
+    """
+    num_past = (position - 1) // RECENT * RECENT
+    padding = [[0, 0], [0, 0], [0, RECENT], [0, 0]]
+    recent = [tf.pad(part, padding)[:, :, num_past : num_past + RECENT] for part in (keys, values)]
+
+    return Memory(keys[:, :, :num_past], values[:, :, :num_past], *recent)
 
 
 def _product(vectors: tf.Tensor, layer: keras.layers.Dense) -> tf.Tensor:
@@ -100,38 +149,41 @@ class AttentionLayer(keras.layers.Layer):
         return self._feed_forward(vectors, dropout), keys, values
 
     def read_next(
-        self,
-        vectors: tf.Tensor,
-        keys: tf.Tensor,
-        values: tf.Tensor,
-        position: tf.Tensor,
-        bias: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        self, vectors: tf.Tensor, memory: Memory, slot: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Memory]:
         """Computes the layer at one more position, without dropout.
 
         Args:
             vectors: float [B, D].
-            keys: float [B, heads, T, D / heads], of the positions before; so are `values`.
-            position: int32 [B], the index of this one.
-            bias: float [B, heads, T], −∞ from the next position on.
+            memory: the keys and values of the positions before.
+            slot: int32 [], where among the recent ones this position is kept.
+            bias: float [B, heads, P + S], what is added to the scores; −∞ after this position.
 
         Returns:
-            float [B, D], and the keys and the values with those of this position.
+            float [B, D], and the memory with this position.
         """
         queries, key, value = [
             tf.reshape(part, [-1, self.num_heads, 1, self.dim // self.num_heads])
             for part in self._queries_keys_values(vectors)
         ]
-        is_here = tf.range(tf.shape(keys)[2]) == position[:, None]  # [B, T]
-        is_here = is_here[:, None, :, None]
-        keys = tf.ensure_shape(tf.where(is_here, key, keys), keys.shape)
-        values = tf.ensure_shape(tf.where(is_here, value, values), values.shape)
+        is_here = (tf.range(tf.shape(memory.recent_keys)[2]) == slot)[:, None]  # [S, 1]
+        recent_keys = tf.where(is_here, key, memory.recent_keys)
+        recent_values = tf.where(is_here, value, memory.recent_values)
+        memory = memory._replace(
+            recent_keys=tf.ensure_shape(recent_keys, memory.recent_keys.shape),
+            recent_values=tf.ensure_shape(recent_values, memory.recent_values.shape),
+        )
 
-        scores = tf.matmul(queries, keys, transpose_b=True)[:, :, 0] + bias  # [B, heads, T]
-        read = tf.matmul(tf.nn.softmax(scores)[:, :, None], values)  # [B, heads, 1, D / heads]
+        of_past = tf.matmul(queries, memory.past_keys, transpose_b=True)
+        of_recent = tf.matmul(queries, memory.recent_keys, transpose_b=True)
+        scores = tf.concat([of_past, of_recent], axis=3) + bias[:, :, None]  # [B, heads, 1, P + S]
+        weights = tf.nn.softmax(scores)
+        num_past = tf.shape(memory.past_keys)[2]
+        read = tf.matmul(weights[..., :num_past], memory.past_values)
+        read += tf.matmul(weights[..., num_past:], memory.recent_values)
         vectors += _product(tf.reshape(read, tf.shape(vectors)), self.outputs_of_heads)
 
-        return self._feed_forward(vectors, lambda part: part), keys, values
+        return self._feed_forward(vectors, lambda part: part), memory
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same layer again, as plain values."""

@@ -61,15 +61,12 @@ def decode(
         if guidance is None:
             logits, state = generator.next_logits(cache, state, previous)
             probs = tf.nn.softmax(logits)  # [B, V]
-            chosen = choose(t, logits, probs)
+            offered = (logits, probs)
         else:
-            pairs = tf.concat([previous, generator.without_controls(previous)], axis=0)
-            of_pairs, state = generator.next_logits(cache, state, pairs)
-            logits = of_pairs[:num_rows]
+            logits, guided, state = _guided_logits(generator, cache, state, previous, guidance)
             probs = tf.nn.softmax(logits)
-            guided = _guide(logits, of_pairs[num_rows:], guidance)
-            chosen = choose(t, guided, tf.nn.softmax(guided))
-        chosen = tf.ensure_shape(chosen, previous.shape)  # [B]
+            offered = (guided, tf.nn.softmax(guided))
+        chosen = tf.ensure_shape(choose(t, *offered), previous.shape)  # [B]
         chosen_log_probs = log_probs_at(logits, probs, chosen)
 
         tokens = tokens.write(t, tf.where(is_running, chosen, generator.pad_token_id))
@@ -79,6 +76,9 @@ def decode(
 
         return t + 1, chosen, state, is_running, tokens, log_probs
 
+    def goes_on(t, previous, state, is_running, tokens, log_probs):
+        return (t < length) & tf.reduce_any(is_running)
+
     start = (
         tf.constant(0),
         tf.fill([num_rows], generator.vocabulary_size),
@@ -87,19 +87,50 @@ def decode(
         tf.TensorArray(tf.int32, length),
         tf.TensorArray(tf.float32, length),
     )
-    *_, tokens, log_probs = tf.while_loop(
-        lambda t, *_: t < length, step, start, parallel_iterations=1
+    shapes = _shapes_of_loop(generator, start)
+    num_steps, *_, tokens, log_probs = tf.while_loop(
+        goes_on, step, start, shape_invariants=shapes, parallel_iterations=1
+    )
+    is_written = tf.range(length)[:, None] < num_steps  # all rows may have ended before
+
+    return (
+        tf.transpose(tf.where(is_written, tokens.stack(), generator.pad_token_id)),
+        tf.transpose(tf.where(is_written, log_probs.stack(), 0.0)),
     )
 
-    return tf.transpose(tokens.stack()), tf.transpose(log_probs.stack())  # [B, T]
+
+def _shapes_of_loop(generator, start):
+    """Returns the shapes of a loop's variables; a generator's state may grow where it says so."""
+
+    def shape_of(part):
+        return getattr(part, "shape", tf.TensorShape(None))
+
+    t, previous, state, is_running, *written = start
+    relax = getattr(generator, "state_shapes", None)
+    of_state = tf.nest.map_structure(shape_of, state) if relax is None else relax(state)
+
+    return (
+        shape_of(t),
+        shape_of(previous),
+        of_state,
+        shape_of(is_running),
+        *map(shape_of, written),
+    )
 
 
-def _guide(logits, without_controls, guidance):
-    """Returns the logits of guided sampling, float32 [B, V]; forbidden tokens stay forbidden."""
+def _guided_logits(generator, cache, state, previous, guidance):
+    """Returns the logits, the guided ones, both float32 [B, V], and the state of both readings.
+
+    Forbidden tokens stay forbidden.
+    """
+    pairs = tf.concat([previous, generator.without_controls(previous)], axis=0)
+    of_pairs, state = generator.next_logits(cache, state, pairs)
+    logits, without_controls = tf.split(of_pairs, 2)
+
     gained = tf.nn.log_softmax(logits) - tf.nn.log_softmax(without_controls)
     guided = logits + guidance[:, None] * gained
 
-    return tf.where(logits > FORBIDDEN / 2, guided, FORBIDDEN)
+    return logits, tf.where(logits > FORBIDDEN / 2, guided, FORBIDDEN), state
 
 
 def _with_prompt(drawn, t, prompt, prompt_lengths):

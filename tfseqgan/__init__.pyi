@@ -15,6 +15,7 @@ from tfseqgan.models.generator import Generator as Generator
 from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
 from tfseqgan.music.abc_notation import to_abc as to_abc
+from tfseqgan.music.controls import Controls as Controls
 from tfseqgan.music.key_estimation import estimate_key as estimate_key
 from tfseqgan.music.midi import read_midi as read_midi
 from tfseqgan.music.midi import read_midi_with_voices as read_midi_with_voices

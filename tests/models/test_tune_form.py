@@ -4,14 +4,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_models import make_generator_with_controls
 
 from tfseqgan.models.token_clock import TokenClock, check_token_controls
+from tfseqgan.models.token_grammar import BOTH_DUE, MELODY_ONLY
 from tfseqgan.models.tune_form import (
     NUM_DEGREES,
+    PlaceInTime,
     TuneForm,
     check_pitch_classes,
     count_form_rows,
 )
+from tfseqgan.music.controls import Controls, count_bars
 from tfseqgan.music.keys import parse_key
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, Chord, Note, Score, transpose
 from tfseqgan.music.tokenizer import Tokenizer
@@ -189,7 +193,7 @@ def test_degrees_of_the_output_are_those_of_the_input(tokenizer):
         state = states_of(layers, tokens[None])[1]
         last = tf.nest.map_structure(lambda part: part[:, -1], state)
         repeated = tf.nest.map_structure(lambda part: tf.repeat(part, 7, axis=0), last)
-        scores = form.degree_scores(tf.constant(outputs), repeated).numpy() @ form.output_rows
+        scores = form.degree_scores(tf.constant(outputs), repeated).numpy() @ form.output_rows[:-3]
 
         for token in (3, 4, 5, len(tokenizer.events) + 2):
             degrees = []
@@ -253,3 +257,92 @@ def test_pitch_classes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="token_pitch_classes holds 13"):
         check_pitch_classes([[0, 13]], 1)
     assert NUM_DEGREES == 48
+
+
+def ends_of(layers, tokens):
+    """Returns whether it is too early for the end and too late for a note, bool [B, T] each."""
+    clock, form = layers
+    before, state = states_of(layers, tokens)
+    grammar = clock.grammar(before)
+    place = PlaceInTime(before.melody_end, clock.due(before, grammar), grammar)
+
+    is_early, is_late, _ = tf.unstack(form.forbidden(state, place), axis=-1)
+
+    return is_early.numpy(), is_late.numpy()
+
+
+def test_the_end_cannot_follow_before_as_many_bars_as_the_tune_says(tokenizer):
+    layers = make_layers(tokenizer)
+    for tune in TUNES:
+        tokens = tokenizer.encode(tune)
+        is_early, _ = ends_of(layers, tokens[None])
+        num_bars = count_bars(tune)
+        for t in range(7, len(tokens)):
+            cut = tokenizer.decode(tokens[:t])
+            counted = count_bars(cut) if cut.chords or not tune.chords else 0
+            assert is_early[0, t] == (counted < num_bars), t
+
+
+def test_no_note_can_start_after_as_many_bars_as_the_tune_says(tokenizer):
+    layers = make_layers(tokenizer)
+    for tune in TUNES:
+        tokens = tokenizer.encode(tune)
+        longer = np.concatenate([tokens[:-1], tokens[7:-1]])  # goes on with its own notes
+        _, is_late = ends_of(layers, longer[None])
+
+        assert not is_late[0, : len(tokens)].any()
+        beats, unit = tune.time_signature
+        first = tune.chords[0].start_ticks if tune.chords else 0
+        latest = first + (count_bars(tune) + 0.25) * 96 * beats / unit
+        clock = layers[0]
+        states = clock.states_before(longer[None])
+        code = clock.grammar(states)
+        due = clock.due(states, code).numpy()[0]
+        can_stop = np.isin(code.numpy()[0], [BOTH_DUE, MELODY_ONLY])
+        expected = (due >= latest) & can_stop
+        np.testing.assert_array_equal(is_late[0, 7:] & can_stop[7:], expected[7:])
+
+
+def test_the_longest_tunes_may_be_longer_than_they_say():
+    tokenizer = Tokenizer.fit([make_tune(64, (2, 4), "G")], interleave=True, controls=True)
+    tokens = tokenizer.encode(make_tune(70, (2, 4), "G"))
+
+    is_early, is_late = ends_of(make_layers(tokenizer), tokens[None])
+
+    assert not is_late.any()
+    assert not is_early[0, -1]
+
+
+def test_without_a_number_of_bars_a_tune_may_end_anywhere(tokenizer):
+    tokens = tokenizer.encode(TUNES[0])
+    tokens[3] = tokenizer.control_tokens.ids_of([0, 0, 0, 0])[2]
+
+    is_early, is_late = ends_of(make_layers(tokenizer), tokens[None])
+
+    assert not is_early.any()
+    assert not is_late.any()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "attention"])
+def test_every_tune_keeps_the_grammar_and_samples_have_the_bars_that_they_say(kind, tokenizer):
+    generator = make_generator_with_controls(kind, tokenizer=tokenizer)
+    rows = tokenizer.whole_tunes(TUNES, 400).tokens
+    assert generator.find_grammar_break(rows) is None
+
+    asked = Controls(metre="4/4", bars=3)
+    prompts = tokenizer.prompts(40, asked, seed=0)
+    tokens = generator.generate(40, 200, prompt=prompts, seed=0)
+
+    assert generator.find_grammar_break(tokens) is None
+    tunes = [tokenizer.decode(row) for row in tokens[(tokens == 2).any(axis=1)]]
+    assert len(tunes) > 20
+    for tune in tunes:
+        if not tune.melody:  # rests alone, which weights of chance write
+            continue
+        first = tune.chords[0].start_ticks if tune.chords else tune.melody[0].start_ticks
+        is_interleaved = tokenizer.options["interleave"]
+        assert tune.melody[-1].start_ticks < first + 3.25 * 96 or not is_interleaved
+        assert tune.end_ticks >= first + 2.25 * 96
+    too_short = rows[:1].copy()
+    too_short[0, 30] = 2
+    assert generator.find_grammar_break(too_short[:, :31]) is not None

@@ -16,9 +16,12 @@ from tfseqgan.models.token_clock import (
     check_token_controls,
     check_token_durations,
 )
-from tfseqgan.models.tune_form import TuneForm, check_pitch_classes
+from tfseqgan.models.tune_form import PlaceInTime, TuneForm, check_pitch_classes
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.sampling import check_sampling, row_seeds
+
+_ROWS_A_CHECK = 1024
+"""Rows whose grammar is checked at once, which bounds the memory."""
 
 
 class LastLayer(NamedTuple):
@@ -152,6 +155,7 @@ class LanguageModel(LikelihoodModel):
                 self.embedding_dim,
                 self.control_dropout,
                 keras.initializers.RandomNormal(stddev=0.1),
+                self._required_end_token_id(),
                 dtype=self.dtype_policy,
                 name="form",
             )
@@ -328,11 +332,18 @@ class LanguageModel(LikelihoodModel):
 
         return tf.cast(vectors, self.compute_dtype)
 
+    def _in_time(self, place: Place) -> PlaceInTime:
+        """Returns when the next token starts."""
+        assert self.clock is not None
+        due = self.clock.due(place.clock, place.grammar)
+
+        return PlaceInTime(place.clock.melody_end, due, place.grammar)
+
     def _form_vectors(self, place: Place) -> tf.Tensor:
         """Computes the vector of what was asked for and of the place in the form, [..., D]."""
-        assert self.clock is not None and self.form is not None
+        assert self.form is not None
 
-        return self.form.vectors(place.form, self.clock.due(place.clock, place.grammar))
+        return self.form.vectors(place.form, self._in_time(place).due)
 
     def _project(self, outputs: tf.Tensor, place: Place) -> tf.Tensor:
         """Computes what the last layer reads from the outputs.
@@ -357,7 +368,7 @@ class LanguageModel(LikelihoodModel):
         if self.clock is not None:
             parts.append(self.clock.one_hot(place.grammar, outputs.dtype))
         if self.form is not None:
-            parts.append(self.form.degree_scores(outputs, place.form))
+            parts.append(self.form.output_scores(outputs, place.form, self._in_time(place)))
 
         return tf.concat(parts, axis=1)
 
@@ -384,7 +395,26 @@ class LanguageModel(LikelihoodModel):
         Returns:
             Its row and its index in the row, or None: every row has a likelihood.
         """
-        return None if self.clock is None else self.clock.find_break(tokens)
+        if self.clock is None:
+            return None
+
+        for row in range(0, len(tokens), _ROWS_A_CHECK):
+            breaks = np.argwhere(self._are_forbidden(tokens[row : row + _ROWS_A_CHECK]))
+            if len(breaks):
+                return row + int(breaks[0, 0]), int(breaks[0, 1])
+
+        return None
+
+    def _are_forbidden(self, tokens: np.ndarray) -> np.ndarray:
+        """Returns which tokens have probability 0 after those before them, bool [N, T]."""
+        assert self.clock is not None
+        places = self.places(tf.constant(tokens, tf.int32))
+        forbidden = self.clock.mask[places.grammar.numpy(), tokens] < 0
+        if self.form is not None:
+            by_bars = self.form.forbidden(places.form, self._in_time(places)).numpy()  # [N, T, 3]
+            forbidden |= (by_bars & self.form.forbidden_rows.T[tokens]).any(axis=-1)
+
+        return forbidden
 
     def without_controls(self, tokens: tf.Tensor) -> tf.Tensor:
         """Replaces controls by the tokens that say that they are unknown, int32 [...]."""

@@ -45,9 +45,6 @@ _LONGEST_REMAINING = 96
 _BEATS = (24, 72, 96)
 """The onset is given modulo a quarter, and modulo bars of 3/4 and 4/4."""
 
-_ROWS_A_CHECK = 1024
-"""Rows whose grammar is checked at once, which bounds the memory."""
-
 _FEATURE_SIZES = (
     NUM_STATES,
     _LONGEST_REMAINING + 2,
@@ -317,24 +314,6 @@ class TokenClock(keras.layers.Layer):
             return opening
 
         return tf.where(num_controls < NUM_CONTROLS, CONTROL_DUE + num_controls, opening)
-
-    def find_break(self, tokens: np.ndarray) -> tuple[int, int] | None:
-        """Finds the first token that may not follow those before it.
-
-        Args:
-            tokens: int32 [N, T].
-
-        Returns:
-            Its row and its index in the row, or None if every row keeps the grammar.
-        """
-        for row in range(0, len(tokens), _ROWS_A_CHECK):
-            block = tokens[row : row + _ROWS_A_CHECK]
-            states = self.grammar(self.states_before(tf.constant(block))).numpy()
-            breaks = np.argwhere(self.mask[states, block] < 0)
-            if len(breaks):
-                return row + int(breaks[0, 0]), int(breaks[0, 1])
-
-        return None
 
     def one_hot(self, code: tf.Tensor, dtype: Any) -> tf.Tensor:
         """Returns codes of `grammar` as rows that `mask` is multiplied with, [..., states]."""

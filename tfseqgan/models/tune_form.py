@@ -2,7 +2,8 @@
 
 A tune says its controls (metre, key, number of bars, rhythm) after its start token. From the metre
 follows the bar in which a token starts, counted from the first sounding chord; from the number of
-bars, how many are still to go; from the key, which degree of its scale a pitch is.
+bars, how many are still to go; from the key, which degree of its scale a pitch is. A tune of
+n bars ends with them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ import tensorflow as tf
 
 from tfseqgan.models.checks import check_token_table
 from tfseqgan.models.token_clock import check_token_controls, check_token_durations
-from tfseqgan.models.token_grammar import NUM_CONTROLS
+from tfseqgan.models.token_grammar import BOTH_DUE, FIRST_CHORD, MELODY_ONLY, NUM_CONTROLS, OPENING
+from tfseqgan.ops.masking import FORBIDDEN
 
 _METRE, _KEY, _BARS, _RHYTHM = range(NUM_CONTROLS)
 
@@ -77,6 +79,20 @@ class FormState(NamedTuple):
     pitch_classes: tf.Tensor
 
 
+class PlaceInTime(NamedTuple):
+    """When the next token starts; int32 [...] each.
+
+    Attributes:
+        melody_end: ticks of the melody that was read.
+        due: the tick at which the next token starts.
+        grammar: what may follow (`token_grammar`).
+    """
+
+    melody_end: tf.Tensor
+    due: tf.Tensor
+    grammar: tf.Tensor
+
+
 def count_form_rows(token_controls: np.ndarray | Sequence[Sequence[int]]) -> int:
     """Counts the rows of the tables of a `TuneForm`."""
     return sum(_feature_sizes(np.asarray(token_controls))) + NUM_DEGREES
@@ -129,6 +145,7 @@ class TuneForm(keras.layers.Layer):
         dropout: in training, the share of the tunes in which a control is read as unknown, for each
             of the controls; in half as many all of them are.
         initializer: Keras initializer of the tables.
+        end_token_id: the id that ends a tune.
 
     Example:
         >>> form = TuneForm(
@@ -153,9 +170,11 @@ class TuneForm(keras.layers.Layer):
         embedding_dim: int,
         dropout: float = 0.0,
         initializer: Any = "uniform",
+        end_token_id: int = 2,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.end_token_id = end_token_id
         controls = check_token_controls(token_controls, len(token_controls))
         classes = check_pitch_classes(token_pitch_classes, len(token_controls))
         durations = check_token_durations(token_durations, len(token_controls))
@@ -176,6 +195,10 @@ class TuneForm(keras.layers.Layer):
         is_alone = (classes[:, 0] > 0) & (durations[:, 1] == 0)
         self._has_melody_alone = np.pad(is_alone, [0, 1])
         self._sizes = _feature_sizes(controls)
+        self._most_bars = self._sizes[_BARS] - 1
+        self._is_interleaved = not (durations > 0).all(axis=1).any()
+        is_rest = (durations[:, 0] > 0) & (durations[:, 1] == 0) & (classes[:, 0] == 0)
+        self._has_rests = bool(is_rest.any())
 
     @property
     def bar_lengths(self) -> list[int]:
@@ -342,12 +365,78 @@ class TuneForm(keras.layers.Layer):
 
     @property
     def output_rows(self) -> np.ndarray:
-        """The rows of the output kernel that `degree_scores` meets, float32 [26, V] of 0 and 1."""
+        """The rows of the output kernel that `output_scores` meets, float32 [29, V].
+
+        13 of 0 and 1 for the pitch classes of the melody, 13 for those of the bass, and
+        `forbidden_rows`.
+        """
         columns = np.arange(13)
         of_melody = self.token_pitch_classes[:, 0] == columns[:, None]
         of_bass = self.token_pitch_classes[:, 1] == columns[:, None]
+        rows = [of_melody, of_bass, FORBIDDEN * self.forbidden_rows]
 
-        return np.concatenate([of_melody, of_bass]).astype(np.float32)
+        return np.concatenate(rows).astype(np.float32)
+
+    @property
+    def forbidden_rows(self) -> np.ndarray:
+        """The tokens that each column of `forbidden` is about, bool [3, V]."""
+        is_end = np.arange(len(self.token_controls)) == self.end_token_id
+        is_note = self.token_pitch_classes[:, 0] > 0
+        is_chord_alone = (self.token_durations[:, 1] > 0) & (self.token_durations[:, 0] == 0)
+
+        return np.stack([is_end, is_note, is_chord_alone])
+
+    def output_scores(self, outputs: tf.Tensor, state: FormState, place: PlaceInTime) -> tf.Tensor:
+        """Computes what meets `output_rows`: scores of the degrees, and what is forbidden.
+
+        Args:
+            outputs: float [N, D], what the tokens' vectors are multiplied with.
+            state: int32 [N] each.
+            place: int32 [N] each.
+
+        Returns:
+            float [N, 29].
+        """
+        forbidden = tf.cast(self.forbidden(state, place), outputs.dtype)
+
+        return tf.concat([self.degree_scores(outputs, state), forbidden], axis=1)
+
+    def forbidden(self, state: FormState, place: PlaceInTime) -> tf.Tensor:
+        """Computes what the number of bars forbids: the end, a note, a tune without a melody.
+
+        A tune of n bars has its last note end between ¾ bar before and ¼ bar after n bars, from the
+        first sounding chord (`music.controls.count_bars`). So the end cannot follow before, and no
+        note can start after.
+
+        Args:
+            state: int32 [...] each.
+            place: int32 [...] each.
+
+        Returns:
+            bool [..., 3]: whether `forbidden_rows` have probability 0.
+        """
+        num_bars = state.codes[..., _BARS]
+        is_known = (state.bar_ticks > 0) & (num_bars > 0)
+        earliest = (4 * num_bars - 3) * state.bar_ticks  # in quarters of a tick
+        latest = (4 * num_bars + 1) * state.bar_ticks
+        has_begun = state.first > 0
+
+        is_long_enough = has_begun & (4 * (place.melody_end + 1 - state.first) >= earliest)
+        is_too_early = is_known & ~is_long_enough & (num_bars > 1)
+        has_time = ~has_begun | (4 * (place.due + 1 - state.first) < latest)
+        is_too_late = is_known & (num_bars < self._most_bars) & ~has_time & self._can_stop(place)
+
+        is_before_melody = place.grammar == (FIRST_CHORD if self._is_interleaved else OPENING)
+        lacks_melody = (num_bars > 0) & is_before_melody
+
+        return tf.stack([is_too_early, is_too_late, lacks_melody], axis=-1)
+
+    def _can_stop(self, place):
+        """Returns whether something else than a note can follow, bool [...]."""
+        if self._has_rests:
+            return tf.fill(tf.shape(place.grammar), True)
+
+        return (place.grammar == BOTH_DUE) | (place.grammar == MELODY_ONLY)
 
     def degree_scores(self, outputs: tf.Tensor, state: FormState) -> tf.Tensor:
         """Computes what the degree of each pitch class adds to the logits.
@@ -375,6 +464,7 @@ class TuneForm(keras.layers.Layer):
             "token_durations": self.token_durations.tolist(),
             "embedding_dim": self.embedding_dim,
             "dropout": self.dropout_rate,
+            "end_token_id": self.end_token_id,
             "initializer": keras.initializers.serialize(self.initializer),
         }
 

@@ -2,6 +2,10 @@
 
 import dataclasses
 import functools
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -160,3 +164,43 @@ def assert_same(first, second):
         assert value.dtype == other.dtype, name
         assert value.shape == other.shape, name
         assert value.tobytes() == other.tobytes(), name
+
+
+def to_json(inputs):
+    """Returns inputs as the loaders in other processes read them."""
+    arrays = {name: np.asarray(value) for name, value in inputs.items()}
+
+    return {name: [str(array.dtype), array.tolist()] for name, array in arrays.items()}
+
+
+def from_json(names, values):
+    """Returns what a loader wrote as NumPy arrays by name."""
+    pairs = zip(sorted(names), values, strict=True)
+
+    return {name: np.array(numbers, dtype) for name, (dtype, numbers) in pairs}
+
+
+def run_loader(name, folder, requests):
+    """Runs a loader in a process of its own and returns what it wrote."""
+    result = subprocess.run(
+        [sys.executable, Path(__file__).parent / name],
+        input=json.dumps({"model": str(folder), "requests": requests}),
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+
+    return json.loads(result.stdout)
+
+
+def c_request(folder, name, inputs):
+    """Returns a request as the C loader reads it, by the names of tensors."""
+    signature = read_meta_graph(folder).signature_def[name]
+    values = to_json(inputs)
+
+    return {
+        "inputs": {signature.inputs[key].name: value for key, value in values.items()},
+        "outputs": [signature.outputs[key].name for key in sorted(signature.outputs)],
+    }

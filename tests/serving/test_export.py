@@ -1,6 +1,5 @@
 """An exported model gives the generator's own tokens, wherever it is loaded."""
 
-import json
 import os
 import re
 import resource
@@ -17,13 +16,17 @@ from serving_models import (
     PROMPT,
     all_nodes,
     assert_same,
+    c_request,
     export,
+    from_json,
     make_models,
     mixed_inputs,
     plain_inputs,
     prompt_inputs,
     read_meta_graph,
+    run_loader,
     sampling_inputs,
+    to_json,
 )
 
 import tfseqgan as sg
@@ -33,7 +36,6 @@ from tfseqgan.serving.export import check_graph, export_saved_model
 
 pytestmark = pytest.mark.serving
 
-TESTS = Path(__file__).parent
 PAD = 0
 START = 1
 END = 2
@@ -79,46 +81,6 @@ def inputs_of(name, num_rows):
 def take_rows(values, rows):
     """Returns some rows of inputs or outputs."""
     return {name: value[list(rows)] for name, value in values.items()}
-
-
-def to_json(inputs):
-    """Returns inputs as the loaders in other processes read them."""
-    arrays = {name: np.asarray(value) for name, value in inputs.items()}
-
-    return {name: [str(array.dtype), array.tolist()] for name, array in arrays.items()}
-
-
-def from_json(names, values):
-    """Returns what a loader wrote as NumPy arrays by name."""
-    pairs = zip(sorted(names), values, strict=True)
-
-    return {name: np.array(numbers, dtype) for name, (dtype, numbers) in pairs}
-
-
-def run_loader(name, folder, requests):
-    """Runs a loader in a process of its own and returns what it wrote."""
-    result = subprocess.run(
-        [sys.executable, TESTS / name],
-        input=json.dumps({"model": str(folder), "requests": requests}),
-        env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-
-    return json.loads(result.stdout)
-
-
-def c_request(folder, name, inputs):
-    """Returns a request as the C loader reads it, by the names of tensors."""
-    signature = read_meta_graph(folder).signature_def[name]
-    values = to_json(inputs)
-
-    return {
-        "inputs": {signature.inputs[key].name: value for key, value in values.items()},
-        "outputs": [signature.outputs[key].name for key in sorted(signature.outputs)],
-    }
 
 
 def list_names(folder):

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from serving_models import c_request, from_json, run_loader
 from tiny_models import CONTROLLED, make_generator_with_controls
 
 import tfseqgan as sg
 from tfseqgan.music.controls import Controls
 from tfseqgan.ops.sampling import row_seeds
+
+pytestmark = pytest.mark.serving
 
 B, LENGTH = 5, 14
 
@@ -114,6 +117,19 @@ def test_a_prompt_of_ones_own_is_continued_with_guidance(generator, signatures):
 
     expected = generator.generate(3, LENGTH, prompt=prompts, seed=5, guidance=1.0)
     np.testing.assert_array_equal(outputs["tokens"], expected)
+
+
+@pytest.mark.processes
+def test_the_c_api_gives_the_tokens_that_python_gives(folder, signatures):
+    asked = [request(5, controls=(1, 4, 0, 1), guidance=1.0), request(3)]
+
+    answers = run_loader(
+        "serving_c_loader.py", folder, [c_request(folder, "sample", inputs) for inputs in asked]
+    )
+
+    for inputs, answer in zip(asked, answers, strict=True):
+        found = from_json(["lengths", "log_probs", "tokens"], answer)
+        np.testing.assert_array_equal(found["tokens"], signatures["sample"](**inputs)["tokens"])
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ int main(int argc, char** argv) {
                                                         {signature.inputs().at("temperature").name(), temperature},
                                                         {signature.inputs().at("top_k").name(), top_k},
                                                         {signature.inputs().at("top_p").name(), top_p}};
+  if (signature.inputs().contains("controls")) {  // the tunes say what they are: all of it is drawn, without guidance
+    Tensor controls(tensorflow::DT_INT32, {rows, 4}), guidance(tensorflow::DT_FLOAT, {rows});
+    controls.matrix<int32_t>().setZero();
+    guidance.vec<float>().setZero();
+    inputs.emplace_back(signature.inputs().at("controls").name(), controls);
+    inputs.emplace_back(signature.inputs().at("guidance").name(), guidance);
+  }
   std::vector<Tensor> outputs;
   status = bundle.GetSession()->Run(inputs, {signature.outputs().at("tokens").name()}, {}, &outputs);
   if (!status.ok()) return Fail(status);

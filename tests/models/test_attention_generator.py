@@ -178,6 +178,35 @@ def slow_degrees(generator, row, outputs):
     return added
 
 
+def slow_mask_of_bars(generator, row):
+    """Returns what the number of bars forbids in tunes of interleaved voices, [T, V]."""
+    mask = np.zeros((len(row), generator.vocabulary_size))
+    if generator.form is None or row[0] != 1:
+        return mask
+
+    durations, classes = generator.token_durations, generator.token_pitch_classes
+    num_bars, bar, first = 0, 0, None
+    melody_end, chord_end = 0, 0
+    for t, token in enumerate(row):
+        has_begun = first is not None
+        if num_bars and bar:
+            if not has_begun or melody_end - first < (num_bars - 0.75) * bar:
+                mask[t, 2] = -1e9
+            due = min(melody_end, chord_end)
+            if has_begun and due - first >= (num_bars + 0.25) * bar:
+                mask[t, classes[:, 0] > 0] = -1e9
+            if chord_end and not melody_end:
+                mask[t, durations[:, 1] > 0] = -1e9
+        which, code, ticks = generator.token_controls[token]
+        num_bars, bar = num_bars + code * (which == 3), bar + ticks
+        if first is None and classes[token, 1]:
+            first = chord_end
+        melody_end += durations[token, 0]
+        chord_end += durations[token, 1]
+
+    return mask
+
+
 def slow_twin(generator, row):
     """Returns the logits of one row, position by position and head by head: NumPy [T, V]."""
     x, onsets, mask = slow_inputs(generator, row)
@@ -193,7 +222,7 @@ def slow_twin(generator, row):
         outputs = outputs @ generator.embedding.table().numpy().T + generator.bias.numpy()
         outputs += of_degrees
 
-    return outputs + mask
+    return outputs + mask + slow_mask_of_bars(generator, row)
 
 
 @pytest.mark.parametrize("options", [{}, {"token_features": None}], ids=["parts", "table"])

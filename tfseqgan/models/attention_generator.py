@@ -334,15 +334,15 @@ class AttentionGenerator(LanguageModel):
         Returns:
             float32 [B, V] and the state after the token.
         """
-        vectors = tf.gather(cache.table, previous)  # [B, D]
+        parts = [tf.gather(cache.table, previous)]  # [B, D] each
         place = self.next_place(state.place, previous)
         next_onset = state.next_onset
         if self.clock is not None:
-            for indices in self.clock.indices(place.clock, place.grammar):
-                vectors += tf.gather(cache.clock_table, indices)
+            indices = self.clock.indices(place.clock, place.grammar)
+            parts += [tf.gather(cache.clock_table, rows) for rows in indices]
             next_onset = self.clock.onsets(place.clock, place.grammar)
         if self.form is not None:
-            vectors += self._form_vectors(place)
+            parts.append(self._form_vectors(place))
 
         is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]
         onsets = tf.where(is_here, state.next_onset[:, None], state.onsets)
@@ -354,7 +354,8 @@ class AttentionGenerator(LanguageModel):
         time_rows = self._time_rows(next_onset[:, None], onsets[:, :num_read], place)
         biases = self._biases_of_step(cache.time_table, time_rows, state.position)
 
-        vectors = tf.cast(vectors, self.compute_dtype)
+        # One sum, since the optimizer of graphs may reorder a chain of additions.
+        vectors = tf.cast(tf.reduce_sum(tf.stack(parts), axis=0), self.compute_dtype)
         memories = []
         for layer, memory, bias in zip(self.attention, before, biases, strict=True):
             vectors, memory = layer.read_next(vectors, memory, slot, bias)

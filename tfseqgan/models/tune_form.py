@@ -2,8 +2,8 @@
 
 A tune says its controls (metre, key, number of bars, rhythm) after its start token. From the metre
 follows the bar in which a token starts, counted from the first sounding chord; from the number of
-bars, how many are still to go; from the key, which degree of its scale a pitch is. A tune of
-n bars ends with them.
+bars, how many are still to go; from the key, which degree of its scale a pitch is. A tune of n bars
+ends with them.
 """
 
 from collections.abc import Sequence
@@ -264,12 +264,11 @@ class TuneForm(keras.layers.Layer):
         Returns:
             The state after the tokens.
         """
-        first = self._first_sounds(tokens, melody_end, chord_end)
-
         codes = state.codes + tf.gather(self._codes, tokens)
         bar_ticks = state.bar_ticks + tf.gather(self._bar_ticks, tokens)
-
         codes, bar_ticks = self._within_range(codes, bar_ticks)
+
+        first = self._first_sounds(tokens, melody_end, chord_end)
         first = tf.where(state.first > 0, state.first, first)
 
         return FormState(codes, bar_ticks, first, tf.gather(self._pitch_classes, tokens))
@@ -295,12 +294,11 @@ class TuneForm(keras.layers.Layer):
         kept = self._kept_controls(tf.shape(tokens)[0], training)  # [B, 1, 4]
         codes = tf.cumsum(tf.gather(self._codes, tokens) * kept, axis=1)
         bar_ticks = tf.cumsum(tf.gather(self._bar_ticks, tokens) * kept[:, :, _METRE], axis=1)
+        codes, bar_ticks = self._within_range(codes, bar_ticks)
 
         first = self._first_sounds(tokens, melody_end, chord_end)
         num_found = tf.cumsum(tf.cast(first > 0, tf.int32), axis=1)
-        first = tf.cumsum(tf.where(num_found == 1, first, 0) * tf.sign(first), axis=1)
-
-        codes, bar_ticks = self._within_range(codes, bar_ticks)
+        first = tf.cumsum(tf.where(num_found == 1, first, 0), axis=1)
         after = FormState(codes, bar_ticks, first, tf.gather(self._pitch_classes, tokens))
 
         return FormState(*[_one_later(field) for field in after])
@@ -347,14 +345,13 @@ class TuneForm(keras.layers.Layer):
         Returns:
             float32 [..., D].
         """
-        features = self._features(state, due)
-        offsets = np.cumsum([0, *self._sizes[:-1]])
-        vectors = tf.gather(_with_none(self.degrees), self._degrees_of_last(state))  # [..., 2, D]
-        vectors = vectors[..., 0, :] + vectors[..., 1, :]
-        for feature, offset in zip(features, offsets, strict=True):
-            vectors += tf.gather(tf.convert_to_tensor(self.table), feature + offset)
+        features = tf.stack(self._features(state, due), axis=-1)  # [..., 8]
+        rows = features + np.cumsum([0, *self._sizes[:-1]])
+        rows_of_degrees = sum(self._sizes) + self._degrees_of_last(state)  # [..., 2]
+        table = tf.concat([self.table, _with_none(self.degrees)], axis=0)
+        vectors = tf.gather(table, tf.concat([rows, rows_of_degrees], axis=-1))  # [..., 10, D]
 
-        return vectors
+        return tf.reduce_sum(vectors, axis=-2)
 
     def _degrees_of_last(self, state):
         """Returns the degrees of the last token, int32 [..., 2]; `NUM_DEGREES` for none."""

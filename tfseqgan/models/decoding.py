@@ -91,12 +91,21 @@ def decode(
     num_steps, *_, tokens, log_probs = tf.while_loop(
         goes_on, step, start, shape_invariants=shapes, parallel_iterations=1
     )
-    is_written = tf.range(length)[:, None] < num_steps  # all rows may have ended before
 
     return (
-        tf.transpose(tf.where(is_written, tokens.stack(), generator.pad_token_id)),
-        tf.transpose(tf.where(is_written, log_probs.stack(), 0.0)),
+        _stack_steps(tokens, num_steps, num_rows, generator.pad_token_id),
+        _stack_steps(log_probs, num_steps, num_rows, 0.0),
     )
+
+
+def _stack_steps(array, num_steps, num_rows, rest):
+    """Returns what was written in each step, [B, T]; `rest` where all rows had ended before."""
+    length = array.size()
+    nothing = tf.fill([length, num_rows], rest)
+    written = tf.cond(num_steps > 0, array.stack, lambda: nothing)  # without rows nothing is
+    is_written = tf.range(length)[:, None] < num_steps
+
+    return tf.transpose(tf.where(is_written, written, nothing))
 
 
 def _shapes_of_loop(generator, start):

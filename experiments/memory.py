@@ -3,15 +3,14 @@ r"""What memory, controls, form and degrees are worth: held-out nats a tune with
     python experiments/memory.py --data ../shared/data/nottingham-midi --row whole --seed 0
 
 Trains a generator on the training tunes, in other keys every epoch, as a row of `ROWS` says, and
-writes experiments/results/memory/<row>-<seed>.json. With --folder, a run that was stopped resumes
-there, and the generator is kept there.
+writes experiments/results/memory/<row>-<seed>.json. With --checkpoints, a run that was stopped
+resumes there, and the generator is kept there.
 
 A twentieth of the training tunes is kept aside, by groups, and chooses the epoch; the 103 held-out
 tunes are read once, at the end. The nats of a tune are those of its notes, given its controls;
 those of the controls stand beside them.
 """
 
-import argparse
 import dataclasses
 import os
 import time
@@ -23,11 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from versions import library_versions
+from rows import Data, load_data, parse_arguments, write_result
 
 import tfseqgan as sg
-from tfseqgan.datasets.corpus import split_by_group
-from tfseqgan.files import write_json
 from tfseqgan.music.control_tokens import NUM_CONTROLS
 from tfseqgan.music.events import score_to_events
 from tfseqgan.ops.lstm import lstm_outputs
@@ -203,14 +200,13 @@ def make_optimizer(num_steps: int, training: Training) -> sg.Adam:
 def train(
     row: Row,
     tokenizer: sg.Tokenizer,
-    tunes: tuple[sg.Score, ...],
-    kept_aside: tuple[sg.Score, ...],
+    data: Data,
     training: Training,
     seed: int,
-    folder: str | None,
+    checkpoints: str | None,
 ) -> tuple[Any, dict[str, list[float]]]:
     """Trains a generator; returns it with its curve."""
-    rows = tokenizer.whole_tunes(tunes, LONGEST_ROW)
+    rows = tokenizer.whole_tunes(data.tunes, LONGEST_ROW)
     num_steps = training.epochs * -(-len(rows.tokens) // training.tunes_per_step)
 
     keras.utils.set_random_seed(seed)
@@ -224,10 +220,10 @@ def train(
         rows.tokens,
         epochs=training.epochs,
         batch_size=training.tunes_per_step,
-        validation_data=tokenizer.whole_tunes(kept_aside, LONGEST_ROW).tokens,
+        validation_data=tokenizer.whole_tunes(data.kept_aside, LONGEST_ROW).tokens,
         bucket_by_length=True,
         augment=None if row.without == "transposition" else in_other_keys,
-        checkpoint_dir=folder,
+        checkpoint_dir=checkpoints,
         seed=seed,
         verbose=2,
     )
@@ -257,60 +253,34 @@ def nats_of(
     return np.array(of_tunes), np.array(of_controls)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Returns the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="the folder of the Nottingham MIDI files")
-    parser.add_argument("--row", choices=list(ROWS), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", help="folder from which a stopped run can resume")
-    for field in dataclasses.fields(Training):
-        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-
-    return parser.parse_args()
-
-
 def main() -> None:
     """Trains and measures one row with one seed."""
-    args = parse_arguments()
+    args, training = parse_arguments(__doc__, ROWS, Training)
     row = ROWS[args.row]
-    names = [field.name for field in dataclasses.fields(Training)]
-    training = Training(**{name: getattr(args, name) for name in names})
-
-    corpus = sg.load_nottingham(args.data)
-    tokenizer = make_tokenizer(row, corpus.train)
-    tunes, kept_aside = split_by_group(corpus.train, validation_fraction=0.05, seed=1)
+    data = load_data(args.data)
+    tokenizer = make_tokenizer(row, data.corpus.train)
 
     started = time.time()
-    generator, curve = train(row, tokenizer, tunes, kept_aside, training, args.seed, args.folder)
-    trained = time.time()
-    nats, of_controls = nats_of(generator, tokenizer, corpus.validation)
-    aside, _ = nats_of(generator, tokenizer, kept_aside)
-    if args.folder and row.kind != "lstm and attention":
-        generator.save(Path(args.folder) / "generator.keras")
+    generator, curve = train(row, tokenizer, data, training, args.seed, args.checkpoints)
+    seconds = time.time() - started
+    held_out = data.corpus.validation
+    nats, of_controls = nats_of(generator, tokenizer, held_out)
+    aside, _ = nats_of(generator, tokenizer, data.kept_aside)
+    if args.checkpoints and row.kind != "lstm and attention":
+        generator.save(Path(args.checkpoints) / "generator.keras")
 
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_json(
-        RESULTS / f"{args.row}-{args.seed}.json",
-        {
-            "what": "nats of each of the held-out Nottingham tunes, given its controls",
-            "nats": nats.tolist(),
-            "nats_of_controls": of_controls.tolist(),
-            "nats_of_tunes_kept_aside": aside.tolist(),
-            "events": [len(score_to_events(tune)[1]) + 2 for tune in corpus.validation],
-            "replaced": [tokenizer.encode_all([tune]).num_replaced for tune in corpus.validation],
-            "curve": curve,
-            "weights": generator.count_params(),
-            "seconds": trained - started,
-            "row": dataclasses.asdict(row),
-            "training": dataclasses.asdict(training),
-            "seed": args.seed,
-            "data": {"name": corpus.name, "sha256": corpus.sha256},
-            "versions": library_versions(),
-        },
-    )
+    figures = {
+        "what": "nats of each of the held-out Nottingham tunes, given its controls",
+        "nats": nats.tolist(),
+        "nats_of_controls": of_controls.tolist(),
+        "nats_of_tunes_kept_aside": aside.tolist(),
+        "events": [len(score_to_events(tune)[1]) + 2 for tune in held_out],
+        "replaced": [tokenizer.encode_all([tune]).num_replaced for tune in held_out],
+        "curve": curve,
+        "weights": generator.count_params(),
+        "seconds": seconds,
+    }
+    write_result(RESULTS, args, row, training, data, figures)
 
 
 if __name__ == "__main__":

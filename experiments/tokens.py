@@ -11,7 +11,6 @@ with two exceptions that the table names: a tune in C says nothing of its key, a
 octaves nothing of their register.
 """
 
-import argparse
 import dataclasses
 import os
 import time
@@ -22,12 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from versions import library_versions
+from rows import Data, load_data, parse_arguments, write_result
 
 import tfseqgan as sg
-from tfseqgan.datasets.corpus import split_by_group
 from tfseqgan.evaluation.evaluate import sequence_nlls
-from tfseqgan.files import write_json
 from tfseqgan.music.events import score_to_events
 from tfseqgan.music.token_rows import TokenRows, cut_windows
 
@@ -134,14 +131,13 @@ def rows_of_a_step(row: Row, rows: TokenRows, training: Training) -> int:
 def train(
     row: Row,
     tokenizer: sg.Tokenizer,
-    tunes: tuple[sg.Score, ...],
-    kept_aside: tuple[sg.Score, ...],
+    data: Data,
     training: Training,
     seed: int,
     checkpoints: str | None,
 ) -> tuple[sg.Generator, dict[str, list[float]]]:
     """Trains a generator; returns it with its curve."""
-    rows = make_rows(row, tokenizer, tunes)
+    rows = make_rows(row, tokenizer, data.tunes)
     batch_size = rows_of_a_step(row, rows, training)
     num_steps = row.epochs * -(-len(rows.tokens) // batch_size)
 
@@ -155,7 +151,7 @@ def train(
         rows.tokens,
         epochs=row.epochs,
         batch_size=batch_size,
-        validation_data=make_rows(row, tokenizer, kept_aside).tokens,
+        validation_data=make_rows(row, tokenizer, data.kept_aside).tokens,
         patience=training.patience,
         bucket_by_length=row.whole_tunes,
         augment=sg.RandomTransposition(tokenizer, rows, seed) if row.other_keys else None,
@@ -202,54 +198,23 @@ def measure(
     }
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Returns the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", required=True, help="the folder of the Nottingham MIDI files")
-    parser.add_argument("--row", choices=list(ROWS), required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoints", help="folder from which a stopped run can resume")
-    for field in dataclasses.fields(Training):
-        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-
-    return parser.parse_args()
-
-
 def main() -> None:
     """Trains and measures one row with one seed."""
-    args = parse_arguments()
+    args, training = parse_arguments(__doc__, ROWS, Training)
     row = ROWS[args.row]
-    names = [field.name for field in dataclasses.fields(Training)]
-    training = Training(**{name: getattr(args, name) for name in names})
-
-    corpus = sg.load_nottingham(args.data)
-    tokenizer = make_tokenizer(row, corpus.train)
-    tunes, kept_aside = split_by_group(corpus.train, validation_fraction=0.05, seed=1)
+    data = load_data(args.data)
+    tokenizer = make_tokenizer(row, data.corpus.train)
 
     started = time.time()
-    generator, curve = train(
-        row, tokenizer, tunes, kept_aside, training, args.seed, args.checkpoints
-    )
-    figures = measure(row, generator, tokenizer, corpus.validation)
-
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_json(
-        RESULTS / f"{args.row}-{args.seed}.json",
-        {
-            "what": "nats of each of the held-out Nottingham tunes",
-            **figures,
-            "curve": curve,
-            "weights": generator.count_params(),
-            "seconds": time.time() - started,
-            "row": dataclasses.asdict(row),
-            "training": dataclasses.asdict(training),
-            "seed": args.seed,
-            "data": {"name": corpus.name, "sha256": corpus.sha256},
-            "versions": library_versions(),
-        },
-    )
+    generator, curve = train(row, tokenizer, data, training, args.seed, args.checkpoints)
+    figures = {
+        "what": "nats of each of the held-out Nottingham tunes",
+        **measure(row, generator, tokenizer, data.corpus.validation),
+        "curve": curve,
+        "weights": generator.count_params(),
+        "seconds": time.time() - started,
+    }
+    write_result(RESULTS, args, row, training, data, figures)
 
 
 if __name__ == "__main__":

@@ -287,7 +287,7 @@ def test_no_note_can_start_after_as_many_bars_as_the_tune_says(tokenizer):
     layers = make_layers(tokenizer)
     for tune in TUNES:
         tokens = tokenizer.encode(tune)
-        longer = np.concatenate([tokens[:-1], tokens[7:-1]])  # goes on with its own notes
+        longer = np.concatenate([tokens[:-1], tokens[7:-1]])  # repeats its own notes
         _, is_late = ends_of(layers, longer[None])
 
         assert not is_late[0, : len(tokens)].any()

@@ -76,7 +76,7 @@ def decode(
 
         return t + 1, chosen, state, is_running, tokens, log_probs
 
-    def goes_on(t, previous, state, is_running, tokens, log_probs):
+    def continues(t, previous, state, is_running, tokens, log_probs):
         return (t < length) & tf.reduce_any(is_running)
 
     start = (
@@ -89,7 +89,7 @@ def decode(
     )
     shapes = _shapes_of_loop(generator, start)
     num_steps, *_, tokens, log_probs = tf.while_loop(
-        goes_on, step, start, shape_invariants=shapes, parallel_iterations=1
+        continues, step, start, shape_invariants=shapes, parallel_iterations=1
     )
 
     return (

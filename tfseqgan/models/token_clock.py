@@ -1,6 +1,6 @@
 """Where a token stands in its tune: what may follow it, what still sounds, and the beat.
 
-The durations of the tokens that were read add up to the tick at which each voice goes on, from
+The durations of the tokens that were read add up to the tick at which each voice continues, from
 which the state of the grammar (`token_grammar`) follows.
 """
 

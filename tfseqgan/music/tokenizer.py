@@ -635,7 +635,7 @@ class Tokenizer:
         Args:
             num_sequences: B.
             controls: what is asked for, or None for nothing.
-            seed: the same seed draws the same again, as in `generate`; None draws anew.
+            seed: the same seed draws the same again, as in `generate`; None is a random seed.
 
         Returns:
             int32 [B, P], a prompt for `generate`.
@@ -645,16 +645,19 @@ class Tokenizer:
         """
         start = np.full((num_sequences, 1), self.start_token_id, np.int32)
         if self._controls is None:
-            if controls is not None and any(value is not None for value in controls):
+            asked = {} if controls is None else controls._asdict()
+            named = [f"{name} {value}" for name, value in asked.items() if value is not None]
+            if named:
                 raise ValueError(
-                    f"{controls} cannot be asked for: expected a tokenizer with controls. Fit it "
-                    "with controls=True, and train a generator on its tokens."
+                    f"{', '.join(named)} cannot be asked for: expected a tokenizer with controls. "
+                    "Train a model whose tunes say what they are ('tfseqgan train --preset "
+                    "default', or Tokenizer.fit(..., controls=True)), or ask for nothing."
                 )
             return start
 
         vocabulary = self._controls.vocabulary
-        asked = vocabulary.encode(controls or Controls())
-        codes = vocabulary.draw(asked, seed_pairs(seed, num_sequences))
+        given = vocabulary.encode(controls or Controls())
+        codes = vocabulary.draw(given, seed_pairs(seed, num_sequences))
 
         return np.concatenate([start, self._controls.ids_of(codes)], axis=1)
 

@@ -80,7 +80,7 @@ class _Options(NamedTuple):
 
 def _sampling_checks(options):
     """Returns the checks of the sampling options."""
-    temperature, top_k, top_p = options.temperature, options.top_k, options.top_p
+    _, temperature, top_k, top_p, _ = options
     checks = []
     if options.guidance is not None:
         is_number = (options.guidance >= 0) & (options.guidance < float("inf"))

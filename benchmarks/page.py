@@ -120,12 +120,48 @@ def machine_line(result: dict[str, Any]) -> str:
     )
 
 
+def attention_table(result: dict[str, Any]) -> str:
+    """Returns what the generator with attention costs, three tables one after the other."""
+    step = result["step"]
+    sampling = result["sampling"]
+    pairs = {
+        f"likelihood step, {step['rows']} × {step['tokens']} tokens": step,
+        f"sampling, {sampling['rows']} × {sampling['tokens']} tokens": sampling,
+    }
+    lines = ["| what | seconds | PyTorch | ratio |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {pair['ours']:.3f} | {pair['peer']:.3f} | {pair['ours'] / pair['peer']:.2f} |"
+        for name, pair in pairs.items()
+    ]
+    lines.append(f"| epoch of the training tunes | {result['epoch_seconds']:.1f} |  |  |")
+
+    lines += ["", "| whole tunes, 128 at a time | tunes a second | steps |", "|---|---|---|"]
+    lines += [
+        f"| {name} | {way['tunes_per_second']:.1f} | {way['steps']} |"
+        for name, way in result["tunes"].items()
+    ]
+
+    lines += [
+        "",
+        "| tokens | step of 12 rows, seconds | peak MB | sampling of 128 rows, seconds | peak MB |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['tokens']} | {row['step']:.2f} | {row['megabytes_step']:.0f} "
+        f"| {row['sampling']:.1f} | {row['megabytes_sampling']:.0f} |"
+        for row in result["growth"]
+    ]
+
+    return "\n".join(lines)
+
+
 TABLES = {
     "steps": ("cpu.json", steps_table),
     "machine": ("cpu.json", machine_line),
     "kernels": ("kernels.json", kernels_table),
     "presets": ("presets.json", presets_table),
     "grammar": ("grammar.json", grammar_table),
+    "attention": ("attention.json", attention_table),
 }
 """The marked parts of the page: the file of each, and what makes text of it."""
 

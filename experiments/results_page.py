@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import results_figures as figures
 import verovio
+from pages import replace_block
 
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.music.abc_notation import to_abc
@@ -480,27 +481,6 @@ def draw_samples(figure1: dict, folder: Path) -> str:
 
 
 # ---- the page
-
-
-def replace_block(page: str, name: str, content: str) -> str:
-    """Returns a page with new content in one of its blocks.
-
-    Raises:
-        ValueError: unless the page has exactly one block of this name.
-    """
-    page, count = re.subn(
-        rf"(<!-- {name} -->\n).*?(<!-- end -->)",
-        lambda match: f"{match[1]}{content}\n{match[2]}",
-        page,
-        flags=re.DOTALL,
-    )
-    if count != 1:
-        raise ValueError(
-            f"{PAGE.name} has {count} blocks '<!-- {name} -->', expected exactly one that ends "
-            "with '<!-- end -->'. Restore the block in the page."
-        )
-
-    return page
 
 
 def draw_figures(seeds: Sequence[dict], tabular_result: dict, folder: Path) -> None:

@@ -4,13 +4,13 @@ python experiments/tokens_page.py
 """
 
 import json
-import re
 import statistics
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import replace_block
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "experiments" / "results" / "tokens"
@@ -85,12 +85,7 @@ def table(by_row: dict[str, list[Result]]) -> str:
 
 def render() -> str:
     """Returns the page with its table made from the JSON files."""
-    page = PAGE.read_text(encoding="utf-8")
-    text = table(read_results())
-
-    return re.sub(
-        r"(?<=<!-- tokens -->\n).*?(?=<!-- end -->)", lambda _: text + "\n", page, flags=re.DOTALL
-    )
+    return replace_block(PAGE.read_text(encoding="utf-8"), "tokens", table(read_results()))
 
 
 if __name__ == "__main__":

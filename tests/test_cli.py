@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from absl import logging as absl_logging
 from tiny_runs import TINY, assert_same_run, compose_folder, shared_tunes
@@ -583,6 +584,21 @@ def test_export_prints_the_version_that_it_wrote(tfseqgan, finished, tmp_path):
 
 
 @slow
+@serving
+def test_the_card_recommends_what_export_was_told(tfseqgan, finished, tmp_path):
+    model = tmp_path / "model"
+    flags = ["--length", 9, "--temperature", 0.5, "--top_p", 0.75]
+
+    assert tfseqgan("export", "--model", finished.out, "--out", model, *flags)[0] == 0
+
+    sampler = SavedSampler(model)
+    assert sampler.defaults == {"temperature": 0.5, "top_p": 0.75}
+    found = sampler.generate(5, seed=3)
+    np.testing.assert_array_equal(found, sampler.generate(5, temperature=0.5, top_p=0.75, seed=3))
+    assert (found != sampler.generate(5, temperature=1.0, top_p=1.0, seed=3)).any()
+
+
+@slow
 def test_a_run_is_not_exported_into_its_own_folder(tfseqgan, finished):
     before = sorted(finished.out.rglob("*"))
 
@@ -779,9 +795,11 @@ def test_an_unfinished_run_is_not_exported(tfseqgan, copied_run, tmp_path, file)
     "flags, words",
     [
         ([], "1 exists; expected a new version"),
-        (["--version", 0], "received 0, 512 and 8"),
+        (["--version", 0], "received 0, 1024 and 8"),
         (["--version", 2, "--length", 0], "received 2, 0 and 8"),
-        (["--version", 2, "--num_candidates", -1], "received 2, 512 and -1"),
+        (["--version", 2, "--num_candidates", -1], "received 2, 1024 and -1"),
+        (["--version", 2, "--top_p", 0], "top_p must lie in (0, 1], received 0.0"),
+        (["--version", 2, "--guidance", 1], "the model reads no controls"),
     ],
 )
 def test_export_refuses_a_version_that_exists_and_numbers_out_of_range(

@@ -42,17 +42,6 @@ def test_rendering_the_page_again_changes_no_byte(page, tmp_path):
     assert [name for name in kept if rendered[name] != kept[name]] == []
 
 
-def test_a_page_without_a_block_is_refused(page):
-    with pytest.raises(ValueError, match="0 blocks '<!-- table1 -->', expected exactly one"):
-        page.replace_block("No blocks here.", "table1", "")
-
-
-def test_a_block_is_replaced_as_a_whole_and_other_blocks_are_kept(page):
-    text = "a\n<!-- one -->\nold\n<!-- end -->\nb\n<!-- two -->\nkept\n<!-- end -->\n"
-
-    assert page.replace_block(text, "one", "new") == text.replace("old", "new")
-
-
 def test_table_1_shows_mean_and_spread_over_the_seeds(page):
     seeds = [
         {"ordinary": {"evaluation": dict.fromkeys(page.COLUMNS, value)}}

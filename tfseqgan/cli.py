@@ -160,7 +160,7 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument(
         "--length",
         type=int,
-        help="the most tokens of a tune [512, or the length of an exported sampler]",
+        help="the most tokens of a tune [1024, or the length of an exported sampler]",
     )
     parser.add_argument(
         "--temperature",
@@ -237,13 +237,18 @@ def _add_export(commands: Any) -> None:
         "--out", required=True, help="the folder of the exported model, which a server watches"
     )
     parser.add_argument("--version", type=int, default=1, help="a new version number [1]")
-    parser.add_argument("--length", type=int, default=512, help="tokens of every sample [512]")
+    parser.add_argument("--length", type=int, default=1024, help="tokens of every sample [1024]")
     parser.add_argument(
         "--num_candidates",
         type=int,
         default=8,
         help="samples that sample_best chooses one from [8]",
     )
+    parser.add_argument(
+        "--temperature", type=float, help="what the card recommends to sample with [1.0]"
+    )
+    parser.add_argument("--top_p", type=float, help="likewise [all tokens]")
+    parser.add_argument("--guidance", type=float, help="likewise, for models with controls [0]")
     parser.set_defaults(run=_export)
 
 
@@ -452,6 +457,9 @@ def _export(args: argparse.Namespace) -> None:
         args.version,
         length=args.length,
         num_candidates=args.num_candidates,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        guidance=args.guidance,
     )
     print(folder)
 

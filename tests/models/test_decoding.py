@@ -156,11 +156,61 @@ def test_decode_writes_what_is_chosen_up_to_the_end_token(name):
     generator = generator_of(name)
     chosen = tf.constant([[3, 4, END, 5, 6], [7, END, END, 8, 3], [3, 3, 4, 4, 5]])
 
-    tokens, log_probs = decode(generator, 3, 5, lambda t, logits, probs: chosen[:, t])
+    tokens, log_probs = decode(generator, 3, 5, lambda t, rows, logits, probs: chosen[:, t])
 
     assert tokens.numpy().tolist() == [[3, 4, END, 0, 0], [7, END, 0, 0, 0], [3, 3, 4, 4, 5]]
     expected = masked_log_probs(generator, tokens)
     np.testing.assert_allclose(log_probs, expected, rtol=1e-5, atol=1e-5)
+
+
+def end_at(lengths, num_steps):
+    """Returns rows of token 3 that end after so many tokens, int32 [B, T]."""
+    is_end = np.arange(1, num_steps + 1) == np.array(lengths)[:, None]
+
+    return tf.constant(np.where(is_end, END, 3), tf.int32)
+
+
+@every_generator
+def test_rows_that_have_ended_are_left_behind_and_the_others_stay_what_they_are(name):
+    generator = generator_of(name)
+    lengths = [33, 2, 70, 5, 31, 32, 90, 40] * 5
+    wanted = end_at(lengths, 100)
+    num_offered = []
+
+    def choose(t, rows, logits, probs):
+        tf.debugging.assert_equal(tf.shape(logits)[0], tf.size(rows))
+        num_offered.append(int(tf.size(rows)))
+        return tf.gather(wanted[:, t], rows)
+
+    tokens, log_probs = decode(generator, 40, 100, choose)
+
+    counts = sequence_mask(wanted, END)
+    np.testing.assert_array_equal(tokens, wanted * tf.cast(counts, tf.int32))
+    expected = masked_log_probs(generator, tokens)
+    np.testing.assert_allclose(log_probs, expected, rtol=1e-5, atol=2e-5)
+    # 25 rows are longer than 32 tokens, of which 15 are longer than 33, and 10 than 64.
+    assert num_offered == [40] * 32 + [32] * 32 + [16] * 26
+
+
+@every_generator
+def test_long_samples_that_end_do_not_depend_on_the_batch(name):
+    generator = generator_of(name)
+    prompts = tf.constant(make_tokens(2, rows=70, length=75) % 6 + 3, tf.int32)  # that do not end
+    prompt_lengths = tf.range(70)
+    seeds = row_seeds(1, 70)
+
+    def sample(rows):
+        options = {"prompt": prompts[rows], "prompt_lengths": prompt_lengths[rows]}
+        return sample_sequences(generator, seeds[rows], 80, **options)
+
+    tokens, log_probs = sample(slice(0, 70))
+
+    lengths = sequence_mask(tokens, END).numpy().sum(axis=1)
+    assert lengths.min() < 32 < 64 < lengths.max()
+    some = slice(30, 33)
+    some_tokens, some_log_probs = sample(some)
+    np.testing.assert_array_equal(some_tokens, tokens[some])
+    np.testing.assert_array_equal(some_log_probs, log_probs[some])
 
 
 @every_generator
@@ -168,7 +218,7 @@ def test_decode_offers_the_logits_and_the_probabilities_of_each_step(name):
     generator = generator_of(name)
     steps, all_logits, all_probs = [], [], []
 
-    def choose(t, logits, probs):
+    def choose(t, rows, logits, probs):
         steps.append(int(t))
         all_logits.append(logits)
         all_probs.append(probs)

@@ -34,7 +34,7 @@ def test_guided_logits_are_those_of_both_readings_of_the_same_tokens(generator, 
     guidance = np.linspace(0, 2, B).astype(np.float32)
     seen = []
 
-    def choose(t, logits, probs):
+    def choose(t, rows, logits, probs):
         seen.append(logits.numpy())
         return tf.constant(tokens[:, int(t)])
 

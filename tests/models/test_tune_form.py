@@ -6,15 +6,11 @@ import pytest
 import tensorflow as tf
 from tiny_models import make_generator_with_controls
 
+from tfseqgan.models.bar_limits import PlaceInTime
+from tfseqgan.models.scale_degrees import NUM_DEGREES, check_pitch_classes, degree_scores
 from tfseqgan.models.token_clock import TokenClock, check_token_controls
 from tfseqgan.models.token_grammar import BOTH_DUE, MELODY_ONLY
-from tfseqgan.models.tune_form import (
-    NUM_DEGREES,
-    PlaceInTime,
-    TuneForm,
-    check_pitch_classes,
-    count_form_rows,
-)
+from tfseqgan.models.tune_form import TuneForm, count_form_rows
 from tfseqgan.music.controls import Controls, count_bars
 from tfseqgan.music.keys import parse_key
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, Chord, Note, Score, transpose
@@ -193,7 +189,9 @@ def test_degrees_of_the_output_are_those_of_the_input(tokenizer):
         state = states_of(layers, tokens[None])[1]
         last = tf.nest.map_structure(lambda part: part[:, -1], state)
         repeated = tf.nest.map_structure(lambda part: tf.repeat(part, 7, axis=0), last)
-        scores = form.degree_scores(tf.constant(outputs), repeated).numpy() @ form.output_rows[:-3]
+        keys = repeated.codes[:, 1]
+        found = degree_scores(tf.constant(outputs), form.degrees, keys).numpy()
+        scores = found @ form.output_rows[:-3]
 
         for token in (3, 4, 5, len(tokenizer.events) + 2):
             degrees = []

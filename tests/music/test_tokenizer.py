@@ -9,9 +9,10 @@ import pytest
 from conftest import make_score
 
 from tfseqgan.music.chord_voicing import close_chords
+from tfseqgan.music.encoded import TokenizationError
 from tfseqgan.music.events import Event, score_to_events
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, Note, Score, transpose
-from tfseqgan.music.tokenizer import TokenizationError, Tokenizer
+from tfseqgan.music.tokenizer import Tokenizer
 
 NOTHING = (0, (), ())
 SCALE = Score(tuple(Note(24 * index, 24, 60 + index) for index in range(5)), name="a scale")

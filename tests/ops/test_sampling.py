@@ -252,6 +252,24 @@ def test_top_p_keeps_the_fewest_that_reach_p_and_what_ties_with_the_last(top_p, 
         assert tokens == set(np.flatnonzero(row >= smallest * (1 - 1e-6)))
 
 
+def test_top_p_of_many_tokens_is_that_of_each_row_alone():
+    rng = np.random.default_rng(0)
+    scales = np.resize([0.1, 3.0, 1.0], 30)  # of flat rows 64 tokens hold a small share
+    logits = (scales[:, None] * rng.normal(size=(30, 1000))).astype(np.float32)
+    shares = np.resize([0.9, 0.3, 1.0, 0.6], 30).astype(np.float32)
+
+    found = kept_tokens(keep_top_p(tf.constant(logits), shares))
+
+    sizes = [len(tokens) for tokens in found]
+    assert min(sizes) < 64 < max(sizes)
+    for row, share, tokens in zip(logits, shares, found, strict=True):
+        alone = keep_top_p(tf.constant(row[None]), share)
+        assert kept_tokens(alone)[0] == tokens
+        falling = np.sort(np.exp(row.astype(float)))[::-1]
+        likelier = (np.cumsum(falling) - falling) / falling.sum()
+        assert len(tokens) == (likelier < share).sum()
+
+
 def test_a_filter_does_not_change_the_log_probabilities_that_it_keeps():
     log_p = random_log_p(30, 7)
     of_top_k = keep_top_k(tf.constant(log_p), 3).numpy()

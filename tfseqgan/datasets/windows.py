@@ -13,9 +13,10 @@ from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes
 from tfseqgan.datasets.transposition import RandomTransposition
+from tfseqgan.music.encoded import Encoded
 from tfseqgan.music.score import ALL_TRANSPOSITIONS
 from tfseqgan.music.token_rows import TokenRows, cut_windows
-from tfseqgan.music.tokenizer import Encoded, Tokenizer
+from tfseqgan.music.tokenizer import Tokenizer
 
 _MOST_REPLACED = 0.1
 """The share of held-out tokens that may be replaced without a warning."""

@@ -6,7 +6,10 @@ graphs               functions of a model, compiled once for tensors of all size
 embedding            table, or sum of a token's parts
 token_grammar        what may follow a token, as a table of states
 token_clock          where a token stands: what still sounds, the beat, the state of the grammar
+scale_degrees        which degree of its key a pitch is, in the input and in the output
+bar_limits           what the number of bars of a tune forbids
 tune_form            what a tune was asked to be, its bars, the degrees of its key
+place                where a token stands: clock, grammar and form together
 attention_bias       what attention adds for each difference in time
 attention_layer      causal attention and a feed-forward network
 weight_counts        how many weights a model has

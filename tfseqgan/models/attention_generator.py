@@ -25,7 +25,8 @@ from tfseqgan.models.attention_layer import (
 )
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.language_model import LanguageModel, LastLayer, Place
+from tfseqgan.models.language_model import LanguageModel, LastLayer
+from tfseqgan.models.place import Place
 from tfseqgan.models.weight_counts import count_attention_generator_weights
 from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.masking import FORBIDDEN
@@ -36,16 +37,15 @@ class AttentionState(NamedTuple):
 
     Attributes:
         memories: the keys and values of each layer.
-        onsets: int32 [B, T], ticks at which the tokens that were read start; −1 for unknown.
+        onsets: int32 [B, N], ticks at which the N tokens that were read start, the opening
+            included; −1 for unknown.
         next_onset: int32 [B], the tick at which the token that is read next starts.
-        position: int32 [B], how many were read, the opening included; the same in all rows.
         place: where the next token stands, int32 [B] each.
     """
 
     memories: list[Memory]
     onsets: tf.Tensor
     next_onset: tf.Tensor
-    position: tf.Tensor
     place: Place
 
 
@@ -65,16 +65,21 @@ class AttentionCache(NamedTuple):
     last_layer: LastLayer
 
 
-def _of_any_length(shape):
-    """Returns the shape [B, heads, P, D / heads] for any P."""
-    return tf.TensorShape([*shape[:2], None, shape[3]])
+def _make_room(memories):
+    """Moves the recent positions of each layer to the past where they are so many."""
+    is_full = tf.shape(memories[0].recent_keys)[2] == RECENT
 
-
-def _make_room(memories, is_full):
-    """Moves the recent positions of each layer to the past where they are full."""
     return tf.cond(
         is_full, lambda: [memory.with_recent_as_past() for memory in memories], lambda: memories
     )
+
+
+def _of_any_length(shape, axis):
+    """Returns the shape with any size of one axis."""
+    sizes = list(shape)
+    sizes[axis] = None
+
+    return tf.TensorShape(sizes)
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -232,13 +237,13 @@ class AttentionGenerator(LanguageModel):
         num_rows = tf.shape(tokens)[0]
         vectors = dropout(self.shifted_vectors(tokens, table, places))  # [B, T, D]
         shape = tf.shape(vectors)
-        biases = self._biases(self._onsets(tokens, places), places)  # [layers, heads, B, T, T]
+        biases = self._biases(self._onsets(tokens, places), places)
 
         vectors = tf.reshape(vectors, [-1, self.embedding_dim])
         keys = []
         values = []
-        for layer, bias in zip(self.attention, biases, strict=True):
-            vectors, key, value = layer.read_rows(vectors, num_rows, bias, dropout)
+        for layer, of_layer in zip(self.attention, biases, strict=True):
+            vectors, key, value = layer.read_rows(vectors, num_rows, of_layer, dropout)
             keys.append(key)
             values.append(value)
         outputs = dropout(tf.cast(self.norm(vectors), self.compute_dtype))
@@ -251,6 +256,10 @@ class AttentionGenerator(LanguageModel):
             return tf.fill(tf.shape(tokens), -1)
 
         return self.clock.onsets(places.clock, places.grammar)
+
+    def _onsets_of_read(self, onsets):
+        """Returns the onset of the token that each position reads, the one before it: [B, T]."""
+        return tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
 
     def _time_table(self):
         """Returns what each difference of onsets adds under each metre: [M, layers · heads]."""
@@ -269,17 +278,34 @@ class AttentionGenerator(LanguageModel):
         return rows + NUM_DIFFERENCES * bar_length[..., None]
 
     def _biases(self, onsets, places):
-        """Returns what is added to the scores of each layer, float [heads, B, T, T] each."""
+        """Returns what is added to the scores of each layer (`AttentionLayer.read_rows`)."""
         length = tf.shape(onsets)[1]
-        steps = tf.range(length)
-        distances = steps[:, None] - steps  # [T, T]
+        half = length // 2
+        of_early = self._biases_of(onsets, places, 0, half)
+        of_late = self._biases_of(onsets, places, half, length)
+
+        return list(zip(of_early, of_late, strict=True))
+
+    def _biases_of(self, onsets, places, start, end):
+        """Returns what positions that look at all before their end add to the scores of each layer.
+
+        Args:
+            onsets: int32 [B, T].
+            places: int32 [B, T] each.
+            start: the first of the positions.
+            end: the one after the last.
+
+        Returns:
+            float [heads, B, end − start, end] each.
+        """
+        distances = tf.range(start, end)[:, None] - tf.range(end)  # [Q, K]
         by_distance = tf.gather(self.distance_bias, distance_buckets(distances))
         by_distance += tf.where(distances < 0, FORBIDDEN, 0.0)[:, :, None]
 
-        # A position reads the token before it, which starts at the onset before.
-        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
-        rows = self._time_rows(onsets[:, :, None], of_read[:, None], places)  # [B, T, T]
-        biases = tf.gather(self._time_table(), rows) + by_distance  # [B, T, T, layers · heads]
+        of_read = self._onsets_of_read(onsets)[:, None, :end]
+        of_these = tf.nest.map_structure(lambda part: part[:, start:end], places)
+        rows = self._time_rows(onsets[:, start:end, None], of_read, of_these)  # [B, Q, K]
+        biases = tf.gather(self._time_table(), rows) + by_distance  # [B, Q, K, layers · heads]
         biases = tf.cast(tf.transpose(biases, [3, 0, 1, 2]), self.compute_dtype)
 
         return tf.split(biases, self.num_layers)
@@ -302,24 +328,19 @@ class AttentionGenerator(LanguageModel):
 
         return AttentionState(
             memories=[memory] * self.num_layers,
-            onsets=tf.fill([num_rows, length + RECENT], -1),
+            onsets=tf.zeros([num_rows, 0], tf.int32),
             next_onset=tf.fill([num_rows], -1),
-            position=tf.zeros([num_rows], tf.int32),
-            place=self.first_place(num_rows),
+            place=self.places.first(num_rows),
         )
 
     def state_shapes(self, state: AttentionState) -> AttentionState:
-        """Returns the shapes of a state; what lies in the past grows from step to step."""
+        """Returns the shapes of a state; what was read grows from step to step."""
         shapes = tf.nest.map_structure(lambda part: part.shape, state)
         grown = [
-            memory._replace(
-                past_keys=_of_any_length(memory.past_keys),
-                past_values=_of_any_length(memory.past_values),
-            )
-            for memory in shapes.memories
+            Memory(*[_of_any_length(part, axis=2) for part in memory]) for memory in shapes.memories
         ]
 
-        return shapes._replace(memories=grown)
+        return shapes._replace(memories=grown, onsets=_of_any_length(shapes.onsets, axis=1))
 
     def next_logits(
         self, cache: AttentionCache, state: AttentionState, previous: tf.Tensor
@@ -334,72 +355,70 @@ class AttentionGenerator(LanguageModel):
         Returns:
             float32 [B, V] and the state after the token.
         """
-        parts = [tf.gather(cache.table, previous)]  # [B, D] each
-        place = self.next_place(state.place, previous)
-        next_onset = state.next_onset
-        if self.clock is not None:
-            indices = self.clock.indices(place.clock, place.grammar)
-            parts += [tf.gather(cache.clock_table, rows) for rows in indices]
-            next_onset = self.clock.onsets(place.clock, place.grammar)
-        if self.form is not None:
-            parts.append(self._form_vectors(place))
+        place = self.places.after(state.place, previous)
+        onsets = tf.concat([state.onsets, state.next_onset[:, None]], axis=1)
+        next_onset = self._next_onset(state, place)
+        biases = self._biases_of_step(cache.time_table, onsets, next_onset, place)
+        before = _make_room(state.memories)
 
-        is_here = tf.range(tf.shape(state.onsets)[1]) == state.position[:, None]  # [B, T]
-        onsets = tf.where(is_here, state.next_onset[:, None], state.onsets)
-        onsets = tf.ensure_shape(onsets, state.onsets.shape)
-        position = state.position[0]
-        slot = position % RECENT
-        before = _make_room(state.memories, (slot == 0) & (position > 0))
-        num_read = position - slot + RECENT
-        time_rows = self._time_rows(next_onset[:, None], onsets[:, :num_read], place)
-        biases = self._biases_of_step(cache.time_table, time_rows, state.position)
-
-        # One sum, since the optimizer of graphs may reorder a chain of additions.
-        vectors = tf.cast(tf.reduce_sum(tf.stack(parts), axis=0), self.compute_dtype)
+        vectors = self._vectors_of_step(cache, previous, place)
         memories = []
         for layer, memory, bias in zip(self.attention, before, biases, strict=True):
-            vectors, memory = layer.read_next(vectors, memory, slot, bias)
+            vectors, memory = layer.read_next(vectors, memory, bias)
             memories.append(memory)
         outputs = tf.cast(self.norm(vectors), self.compute_dtype)
         logits = output_logits(self._project(outputs, place), *cache.last_layer)
 
-        return tf.cast(logits, tf.float32), AttentionState(
-            memories, onsets, next_onset, state.position + 1, place
-        )
+        return tf.cast(logits, tf.float32), AttentionState(memories, onsets, next_onset, place)
 
-    def _biases_of_step(self, time_table, time_rows, position):
-        """Returns what one position adds to the scores of each layer, float [B, heads, T] each."""
-        distances = position[:, None] - tf.range(tf.shape(time_rows)[1])  # [B, T]
+    def _next_onset(self, state, place):
+        """Returns the tick at which the token after the one that is read starts, int32 [B]."""
+        if self.clock is None:
+            return state.next_onset  # unknown
+
+        return self.clock.onsets(place.clock, place.grammar)
+
+    def _vectors_of_step(self, cache, previous, place):
+        """Returns what the first layer reads of one token a row, float [B, D]."""
+        parts = [tf.gather(cache.table, previous)]  # [B, D] each
+        if self.clock is not None:
+            indices = self.clock.indices(place.clock, place.grammar)
+            parts += [tf.gather(cache.clock_table, rows) for rows in indices]
+        if self.form is not None:
+            parts.append(self._form_vectors(place))
+
+        # One sum, since the optimizer of graphs may reorder a chain of additions.
+        return tf.cast(tf.reduce_sum(tf.stack(parts), axis=0), self.compute_dtype)
+
+    def _biases_of_step(self, time_table, onsets, next_onset, place):
+        """Returns what the scores of each layer get at one position, float [B, heads, N] each."""
+        distances = tf.range(tf.shape(onsets)[1])[::-1]  # [N]
         by_distance = tf.gather(self.distance_bias, distance_buckets(distances))
-        by_distance += tf.where(distances < 0, FORBIDDEN, 0.0)[:, :, None]
+        time_rows = self._time_rows(next_onset[:, None], onsets, place)
 
-        biases = tf.gather(time_table, time_rows) + by_distance  # [B, T, layers · heads]
+        biases = tf.gather(time_table, time_rows) + by_distance  # [B, N, layers · heads]
         biases = tf.cast(tf.transpose(biases, [0, 2, 1]), self.compute_dtype)
 
         return tf.split(biases, self.num_layers, axis=1)
 
     def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], AttentionState]:
-        """Returns a function of l that gives the states before y_l is read, l from 1 to T.
-
-        What later positions keep is not read before it is written again.
-        """
-        places = self.places(tokens)
+        """Returns a function of l that gives the states before y_l is read, l from 1 to T."""
+        places = self.places.of_rows(tokens)
         _, keys, values = self._read_rows(tokens, self.embedding.table(), places, training=False)
         onsets = self._onsets(tokens, places)
         pairs = [
             [tf.transpose(part, [1, 0, 2, 3]) for part in pair]
             for pair in zip(keys, values, strict=True)
         ]
-        of_read = tf.pad(onsets[:, :-1], [[0, 0], [1, RECENT]], constant_values=-1)
+        of_read = self._onsets_of_read(onsets)
 
         def state_before(length):
             index = length - 1
 
             return AttentionState(
                 memories=[memory_before(length, *pair) for pair in pairs],
-                onsets=of_read,
+                onsets=of_read[:, :length],
                 next_onset=onsets[:, index],
-                position=tf.fill(tf.shape(tokens)[:1], length),
                 place=tf.nest.map_structure(lambda part: part[:, index], places),
             )
 

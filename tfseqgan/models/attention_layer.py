@@ -9,7 +9,7 @@ import tensorflow as tf
 Dropout = Callable[[tf.Tensor], tf.Tensor]
 
 RECENT = 32
-"""S, positions that are kept apart until they are full, since every step copies what it changes."""
+"""S, positions that are kept apart until they are so many, since every step copies them."""
 
 
 class Memory(NamedTuple):
@@ -18,7 +18,7 @@ class Memory(NamedTuple):
     Attributes:
         past_keys: float [B, heads, P, D / heads], P a multiple of S.
         past_values: likewise.
-        recent_keys: float [B, heads, S, D / heads], of those since then, the first slots filled.
+        recent_keys: float [B, heads, R, D / heads], of those since then, R at most S.
         recent_values: likewise.
     """
 
@@ -27,20 +27,28 @@ class Memory(NamedTuple):
     recent_keys: tf.Tensor
     recent_values: tf.Tensor
 
-    def with_recent_as_past(self) -> "Memory":
-        """Returns the memory with all recent positions, which are full, moved to the past."""
+    def append(self, key: tf.Tensor, value: tf.Tensor) -> "Memory":
+        """Returns the memory with one more position, [B, heads, 1, D / heads]."""
         return self._replace(
+            recent_keys=tf.concat([self.recent_keys, key], axis=2),
+            recent_values=tf.concat([self.recent_values, value], axis=2),
+        )
+
+    def with_recent_as_past(self) -> "Memory":
+        """Returns the memory with all recent positions moved to the past."""
+        return Memory(
             past_keys=tf.concat([self.past_keys, self.recent_keys], axis=2),
             past_values=tf.concat([self.past_values, self.recent_values], axis=2),
+            recent_keys=self.recent_keys[:, :, :0],
+            recent_values=self.recent_values[:, :, :0],
         )
 
 
 def no_memory(num_rows: tf.Tensor | int, num_heads: int, size: int, dtype: Any) -> Memory:
     """Returns the memory of a layer that read nothing yet."""
-    past = tf.zeros([num_rows, num_heads, 0, size], dtype)
-    recent = tf.zeros([num_rows, num_heads, RECENT, size], dtype)
+    nothing = tf.zeros([num_rows, num_heads, 0, size], dtype)
 
-    return Memory(past, past, recent, recent)
+    return Memory(nothing, nothing, nothing, nothing)
 
 
 def memory_before(position: int, keys: tf.Tensor, values: tf.Tensor) -> Memory:
@@ -52,8 +60,7 @@ def memory_before(position: int, keys: tf.Tensor, values: tf.Tensor) -> Memory:
         values: likewise.
     """
     num_past = (position - 1) // RECENT * RECENT
-    padding = [[0, 0], [0, 0], [0, RECENT], [0, 0]]
-    recent = [tf.pad(part, padding)[:, :, num_past : num_past + RECENT] for part in (keys, values)]
+    recent = [part[:, :, num_past:position] for part in (keys, values)]
 
     return Memory(keys[:, :, :num_past], values[:, :, :num_past], *recent)
 
@@ -64,6 +71,27 @@ def _product(vectors: tf.Tensor, layer: keras.layers.Dense) -> tf.Tensor:
     bias = tf.cast(layer.bias, vectors.dtype)
 
     return tf.nn.bias_add(tf.matmul(vectors, kernel), bias)
+
+
+def _attend(queries, keys, values, bias):
+    """Computes what queries read, float [heads, B, Q, D / heads]."""
+    scores = tf.matmul(queries, keys, transpose_b=True) + bias
+
+    return tf.matmul(tf.nn.softmax(scores), values)
+
+
+def _attend_in_halves(queries, keys, values, bias_of_early, bias_of_late):
+    """Computes what all positions read; a quarter of the scores, all forbidden, is left out."""
+    sizes = [tf.shape(bias_of_early)[2], tf.shape(bias_of_late)[2]]
+    # The gradient of a split is one concatenation; that of a slice takes far longer.
+    early_queries, late_queries = tf.split(queries, sizes, axis=2)
+    early_keys, _ = tf.split(keys, sizes, axis=2)
+    early_values, _ = tf.split(values, sizes, axis=2)
+
+    of_early = _attend(early_queries, early_keys, early_values, bias_of_early)
+    of_late = _attend(late_queries, keys, values, bias_of_late)
+
+    return tf.concat([of_early, of_late], axis=2)
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -124,14 +152,20 @@ class AttentionLayer(keras.layers.Layer):
         return tf.transpose(by_row, [2, 0, 1, 3])
 
     def read_rows(
-        self, vectors: tf.Tensor, num_rows: tf.Tensor, bias: tf.Tensor, dropout: Dropout
+        self,
+        vectors: tf.Tensor,
+        num_rows: tf.Tensor,
+        biases: tuple[tf.Tensor, tf.Tensor],
+        dropout: Dropout,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Computes the layer at every position of whole rows.
 
         Args:
             vectors: float [B·T, D].
             num_rows: B.
-            bias: float [heads, B, T, T], what is added to the scores; −∞ where nothing is read.
+            biases: what is added to the scores, −∞ where nothing is read: of the first T₁
+                positions, which look at each other, float [heads, B, T₁, T₁], and of the others,
+                which look at all, float [heads, B, T − T₁, T].
             dropout: applied to what each part adds.
 
         Returns:
@@ -140,8 +174,7 @@ class AttentionLayer(keras.layers.Layer):
         queries, keys, values = [
             self._heads_first(part, num_rows) for part in self._queries_keys_values(vectors)
         ]
-        scores = tf.matmul(queries, keys, transpose_b=True) + bias  # [heads, B, T, T]
-        read = tf.matmul(tf.nn.softmax(scores), values)  # [heads, B, T, D / heads]
+        read = _attend_in_halves(queries, keys, values, *biases)  # [heads, B, T, D / heads]
         flat = tf.reshape(tf.transpose(read, [1, 2, 0, 3]), tf.shape(vectors))
 
         vectors += dropout(_product(flat, self.outputs_of_heads))
@@ -149,15 +182,14 @@ class AttentionLayer(keras.layers.Layer):
         return self._feed_forward(vectors, dropout), keys, values
 
     def read_next(
-        self, vectors: tf.Tensor, memory: Memory, slot: tf.Tensor, bias: tf.Tensor
+        self, vectors: tf.Tensor, memory: Memory, bias: tf.Tensor
     ) -> tuple[tf.Tensor, Memory]:
         """Computes the layer at one more position, without dropout.
 
         Args:
             vectors: float [B, D].
-            memory: the keys and values of the positions before.
-            slot: int32 [], where among the recent ones this position is kept.
-            bias: float [B, heads, P + S], what is added to the scores; −∞ after this position.
+            memory: the keys and values of the P + R positions before.
+            bias: float [B, heads, P + R + 1], what is added to the scores.
 
         Returns:
             float [B, D], and the memory with this position.
@@ -166,18 +198,12 @@ class AttentionLayer(keras.layers.Layer):
             tf.reshape(part, [-1, self.num_heads, 1, self.dim // self.num_heads])
             for part in self._queries_keys_values(vectors)
         ]
-        is_here = (tf.range(tf.shape(memory.recent_keys)[2]) == slot)[:, None]  # [S, 1]
-        recent_keys = tf.where(is_here, key, memory.recent_keys)
-        recent_values = tf.where(is_here, value, memory.recent_values)
-        memory = memory._replace(
-            recent_keys=tf.ensure_shape(recent_keys, memory.recent_keys.shape),
-            recent_values=tf.ensure_shape(recent_values, memory.recent_values.shape),
-        )
+        memory = memory.append(key, value)
 
         of_past = tf.matmul(queries, memory.past_keys, transpose_b=True)
         of_recent = tf.matmul(queries, memory.recent_keys, transpose_b=True)
-        scores = tf.concat([of_past, of_recent], axis=3) + bias[:, :, None]  # [B, heads, 1, P + S]
-        weights = tf.nn.softmax(scores)
+        scores = tf.concat([of_past, of_recent], axis=3) + bias[:, :, None]
+        weights = tf.nn.softmax(scores)  # [B, heads, 1, P + R + 1]
         num_past = tf.shape(memory.past_keys)[2]
         read = tf.matmul(weights[..., :num_past], memory.past_values)
         read += tf.matmul(weights[..., num_past:], memory.recent_values)

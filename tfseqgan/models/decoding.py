@@ -5,6 +5,7 @@ Keras. Rows are padded to whole blocks where a row must not depend on the others
 """
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -14,14 +15,41 @@ from tfseqgan.ops.log_probs import log_probs_at
 from tfseqgan.ops.masking import FORBIDDEN
 from tfseqgan.ops.sampling import (
     LOWEST_TEMPERATURE,
+    ROWS_PER_BLOCK,
     inverse_cdf,
     next_tokens,
     pad_rows,
     row_uniforms,
 )
 
-ChooseTokens = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-"""Function of the step int32 [], logits and probabilities float32 [B, V] → tokens int32 [B]."""
+ChooseTokens = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Function of the step int32 [], which sequences are continued, int32 [R], and their logits and
+probabilities, float32 [R, V] → tokens int32 [R]."""
+
+_STEPS_PER_BLOCK = 32
+"""Steps after which the sequences that have ended are left behind."""
+
+
+class _Loop(NamedTuple):
+    """The variables of the loop that writes B sequences, of which R are continued.
+
+    Attributes:
+        t: int32 [], the step.
+        rows: int32 [R], which sequences are continued.
+        previous: int32 [R], the last token of each.
+        state: the generator's.
+        is_running: bool [R], whether a sequence has not ended.
+        tokens: TensorArray of int32 [B].
+        log_probs: TensorArray of float32 [B].
+    """
+
+    t: tf.Tensor
+    rows: tf.Tensor
+    previous: tf.Tensor
+    state: Any
+    is_running: tf.Tensor
+    tokens: tf.TensorArray
+    log_probs: tf.TensorArray
 
 
 def decode(
@@ -31,7 +59,9 @@ def decode(
     choose: ChooseTokens,
     guidance: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Writes sequences token by token.
+    """Writes sequences token by token, until all have ended.
+
+    Sequences that have ended are no longer computed after some steps.
 
     With guidance, each row has a second one that reads the same tokens with all controls unknown,
     and a token is chosen from
@@ -42,8 +72,8 @@ def decode(
         generator: the model.
         num_rows: B, an integer or int32 [].
         length: T, an integer or int32 [].
-        choose: function of the step t and of the logits and probabilities of p(· | y₍<t₎) that
-            returns yₜ of each row.
+        choose: function of the step t, of the indices of R sequences, and of the logits and
+            probabilities of p(· | y₍<t₎) of these, that returns their yₜ.
         guidance: float32 [B], or None for none.
 
     Returns:
@@ -55,46 +85,96 @@ def decode(
         models).
     """
     cache = generator.decoding_cache()
-    rows_in_state = num_rows if guidance is None else 2 * num_rows
+    readings = 1 if guidance is None else 2  # of each sequence
 
-    def step(t, previous, state, is_running, tokens, log_probs):
-        if guidance is None:
-            logits, state = generator.next_logits(cache, state, previous)
-            probs = tf.nn.softmax(logits)  # [B, V]
-            offered = (logits, probs)
-        else:
-            logits, guided, state = _guided_logits(generator, cache, state, previous, guidance)
-            probs = tf.nn.softmax(logits)
-            offered = (guided, tf.nn.softmax(guided))
-        chosen = tf.ensure_shape(choose(t, *offered), previous.shape)  # [B]
-        chosen_log_probs = log_probs_at(logits, probs, chosen)
+    def step(*variables):
+        loop = _without_ended(_Loop(*variables), readings)
+        logits, guided, state = _next_logits(generator, cache, loop, guidance)
+        probs = tf.nn.softmax(logits)  # [R, V]
+        guided_probs = probs if guidance is None else tf.nn.softmax(guided)
 
-        tokens = tokens.write(t, tf.where(is_running, chosen, generator.pad_token_id))
-        log_probs = log_probs.write(t, tf.where(is_running, chosen_log_probs, 0.0))
+        chosen = choose(loop.t, loop.rows, guided, guided_probs)
+        chosen = tf.ensure_shape(chosen, loop.previous.shape)  # [R]
+        log_probs = log_probs_at(logits, probs, chosen)
+        is_running = loop.is_running
         if generator.end_token_id is not None:
             is_running &= chosen != generator.end_token_id
 
-        return t + 1, chosen, state, is_running, tokens, log_probs
+        return _Loop(
+            t=loop.t + 1,
+            rows=loop.rows,
+            previous=chosen,
+            state=state,
+            is_running=is_running,
+            tokens=_write(loop.tokens, loop, chosen, num_rows, generator.pad_token_id),
+            log_probs=_write(loop.log_probs, loop, log_probs, num_rows, 0.0),
+        )
 
-    def continues(t, previous, state, is_running, tokens, log_probs):
-        return (t < length) & tf.reduce_any(is_running)
+    def continues(*variables):
+        loop = _Loop(*variables)
+        return (loop.t < length) & tf.reduce_any(loop.is_running)
 
-    start = (
-        tf.constant(0),
-        tf.fill([num_rows], generator.vocabulary_size),
-        generator.initial_state(rows_in_state, length),
-        tf.fill([num_rows], True),
-        tf.TensorArray(tf.int32, length),
-        tf.TensorArray(tf.float32, length),
+    start = _Loop(
+        t=tf.constant(0),
+        rows=tf.range(num_rows),
+        previous=tf.fill([num_rows], generator.vocabulary_size),
+        state=generator.initial_state(readings * num_rows, length),
+        is_running=tf.fill([num_rows], True),
+        tokens=tf.TensorArray(tf.int32, length),
+        log_probs=tf.TensorArray(tf.float32, length),
     )
     shapes = _shapes_of_loop(generator, start)
-    num_steps, *_, tokens, log_probs = tf.while_loop(
-        continues, step, start, shape_invariants=shapes, parallel_iterations=1
-    )
+    end = tf.while_loop(continues, step, start, shape_invariants=shapes, parallel_iterations=1)
 
     return (
-        _stack_steps(tokens, num_steps, num_rows, generator.pad_token_id),
-        _stack_steps(log_probs, num_steps, num_rows, 0.0),
+        _stack_steps(end.tokens, end.t, num_rows, generator.pad_token_id),
+        _stack_steps(end.log_probs, end.t, num_rows, 0.0),
+    )
+
+
+def _next_logits(generator, cache, loop, guidance):
+    """Returns the logits of the model, those to choose from, both [R, V], and the state."""
+    if guidance is None:
+        logits, state = generator.next_logits(cache, loop.state, loop.previous)
+        return logits, logits, state
+
+    of_rows = tf.gather(guidance, loop.rows)
+
+    return _guided_logits(generator, cache, loop.state, loop.previous, of_rows)
+
+
+def _write(array, loop, values, num_rows, rest):
+    """Writes one step of all sequences: `rest` for those that had ended before."""
+    running = tf.where(loop.is_running, values, rest)
+    of_all = tf.tensor_scatter_nd_update(tf.fill([num_rows], rest), loop.rows[:, None], running)
+
+    return array.write(loop.t, of_all)
+
+
+def _without_ended(loop, readings):
+    """Leaves the sequences that have ended behind, at the first step of each block of steps.
+
+    As many stay as fill whole blocks of rows, so that the bits of the others stay what they are.
+    """
+    num_running = tf.reduce_sum(tf.cast(loop.is_running, tf.int32))
+    num_kept = num_running + -num_running % ROWS_PER_BLOCK
+    is_due = (loop.t % _STEPS_PER_BLOCK == 0) & (num_kept < tf.size(loop.rows))
+
+    def keep_rows():
+        running_first = tf.concat([tf.where(loop.is_running), tf.where(~loop.is_running)], axis=0)
+        kept = tf.cast(running_first[:num_kept, 0], tf.int32)
+        of_readings = tf.concat([kept + k * tf.size(loop.rows) for k in range(readings)], axis=0)
+        state = tf.nest.map_structure(lambda part: tf.gather(part, of_readings), loop.state)
+
+        return *[tf.gather(part, kept) for part in (loop.rows, loop.previous)], state, kept
+
+    def keep_all():
+        return loop.rows, loop.previous, loop.state, tf.range(tf.size(loop.rows))
+
+    rows, previous, state, kept = tf.cond(is_due, keep_rows, keep_all)
+
+    return loop._replace(
+        rows=rows, previous=previous, state=state, is_running=tf.gather(loop.is_running, kept)
     )
 
 
@@ -109,21 +189,29 @@ def _stack_steps(array, num_steps, num_rows, rest):
 
 
 def _shapes_of_loop(generator, start):
-    """Returns the shapes of a loop's variables; a generator's state may grow where it says so."""
+    """Returns the shapes of a loop's variables: of any number of rows.
+
+    The other axes of a generator's state may grow where it says so.
+    """
+    relax = getattr(generator, "state_shapes", None)
 
     def shape_of(part):
-        return getattr(part, "shape", tf.TensorShape(None))
+        return part.shape
 
-    t, previous, state, is_running, *written = start
-    relax = getattr(generator, "state_shapes", None)
-    of_state = tf.nest.map_structure(shape_of, state) if relax is None else relax(state)
+    def of_any_rows(shape):
+        return tf.TensorShape([None, *shape[1:]])
 
-    return (
-        shape_of(t),
-        shape_of(previous),
-        of_state,
-        shape_of(is_running),
-        *map(shape_of, written),
+    of_state = tf.nest.map_structure(shape_of, start.state) if relax is None else relax(start.state)
+    any_rows = tf.TensorShape([None])
+
+    return _Loop(
+        t=start.t.shape,
+        rows=any_rows,
+        previous=any_rows,
+        state=tf.nest.map_structure(of_any_rows, of_state),
+        is_running=any_rows,
+        tokens=tf.TensorShape(None),
+        log_probs=tf.TensorShape(None),
     )
 
 
@@ -182,12 +270,17 @@ def sample_sequences(
         As `decode`: the log-probabilities are the model's own, at temperature 1 and unfiltered.
     """
 
+    def is_by_row(values):
+        return tf.is_tensor(values) and values.shape.rank
+
     def pad(values):
-        is_by_row = tf.is_tensor(values) and values.shape.rank
-        return pad_rows(values) if is_by_row else values
+        return pad_rows(values) if is_by_row(values) else values
+
+    def of_rows(values, rows):
+        return tf.gather(values, rows) if is_by_row(values) else values
 
     padded_seeds = pad_rows(seeds)
-    uniforms = row_uniforms(padded_seeds, length)  # [T, rows]
+    uniforms = row_uniforms(padded_seeds, length)  # [T, B]
     filters = (
         None if temperature is None else pad(tf.maximum(temperature, LOWEST_TEMPERATURE)),
         pad(top_k),
@@ -197,15 +290,16 @@ def sample_sequences(
     padded_prompt = pad(prompt)
     padded_lengths = pad(prompt_lengths)
 
-    def choose(t, logits, probs):
+    def choose(t, rows, logits, probs):
+        numbers = tf.gather(uniforms[t], rows)  # [R]
         if is_filtered:
-            drawn = next_tokens(logits, uniforms[t], *filters)  # [rows]
+            drawn = next_tokens(logits, numbers, *[of_rows(option, rows) for option in filters])
         else:
-            drawn = inverse_cdf(probs, uniforms[t])
+            drawn = inverse_cdf(probs, numbers)
         if prompt is None:
             return drawn
 
-        return _with_prompt(drawn, t, padded_prompt, padded_lengths)
+        return _with_prompt(drawn, t, of_rows(padded_prompt, rows), of_rows(padded_lengths, rows))
 
     padded_rows = tf.shape(padded_seeds)[0]
     if guidance is not None:
@@ -232,9 +326,11 @@ def score_sequences(generator: SequenceGenerator, tokens: tf.Tensor) -> tf.Tenso
     """
     padded = pad_rows(tokens)
     num_rows, length = tf.unstack(tf.shape(padded))
-    _, log_probs = decode(
-        generator, num_rows, length, lambda t, logits, probs: tf.gather(padded, t, axis=1)
-    )
+
+    def choose(t, rows, logits, probs):
+        return tf.gather(tf.gather(padded, t, axis=1), rows)
+
+    _, log_probs = decode(generator, num_rows, length, choose)
 
     return log_probs[: tf.shape(tokens)[0]]
 

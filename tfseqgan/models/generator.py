@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.language_model import LanguageModel, LastLayer, Place
+from tfseqgan.models.language_model import LanguageModel, LastLayer
+from tfseqgan.models.place import Place
 from tfseqgan.models.weight_counts import count_generator_weights
 from tfseqgan.ops.log_probs import output_logits
 from tfseqgan.ops.lstm import (
@@ -191,7 +192,7 @@ class Generator(LanguageModel):
         """Returns the state before the first token: zeros. It has one size for all lengths."""
         zeros = tf.zeros([num_rows, self.units], self.compute_dtype)
 
-        return GeneratorState(zeros, zeros, self.first_place(num_rows))
+        return GeneratorState(zeros, zeros, self.places.first(num_rows))
 
     def next_logits(
         self, cache: DecodingCache, state: GeneratorState, previous: tf.Tensor
@@ -207,7 +208,7 @@ class Generator(LanguageModel):
             float32 [B, V] and the state after the token.
         """
         projections = [tf.gather(part, previous) for part in cache.projections]
-        place = self.next_place(state.place, previous)
+        place = self.places.after(state.place, previous)
         if self.clock is not None:
             indices = self.clock.indices(place.clock, place.grammar)
             projections = [
@@ -230,7 +231,7 @@ class Generator(LanguageModel):
 
     def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], GeneratorState]:
         """Returns a function of l that gives the states before y_l is read, l from 1 to T."""
-        places = self.places(tokens)
+        places = self.places.of_rows(tokens)
         vectors = self.shifted_vectors(tokens, self.embedding.table(), places)
         hidden, cell = lstm_states(vectors, self.lstm)  # [T, B, H] each
 

@@ -11,12 +11,14 @@ from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.models.likelihood_model import LikelihoodModel
+from tfseqgan.models.place import Place, PlaceReader
+from tfseqgan.models.scale_degrees import check_pitch_classes
 from tfseqgan.models.token_clock import (
     TokenClock,
     check_token_controls,
     check_token_durations,
 )
-from tfseqgan.models.tune_form import PlaceInTime, TuneForm, check_pitch_classes
+from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
 from tfseqgan.ops.sampling import check_sampling, row_seeds
 
@@ -34,20 +36,6 @@ class LastLayer(NamedTuple):
 
     kernel: tf.Tensor
     bias: tf.Tensor
-
-
-class Place(NamedTuple):
-    """Where the next token of a row stands; each is () where the model does not know it.
-
-    Attributes:
-        clock: a `ClockState` of int32 [...] each.
-        grammar: int32 [...], what may follow (`token_grammar`).
-        form: a `FormState` of int32 [...] each.
-    """
-
-    clock: Any = ()
-    grammar: Any = ()
-    form: Any = ()
 
 
 def _without_time(values: tf.Tensor) -> tf.Tensor:
@@ -159,6 +147,7 @@ class LanguageModel(LikelihoodModel):
                 dtype=self.dtype_policy,
                 name="form",
             )
+        self.places = PlaceReader(self.clock, self.form)
 
     def _add_last_layer(self) -> None:
         """Creates dropout and the projection to the embedding's length, or to the logits."""
@@ -248,7 +237,7 @@ class LanguageModel(LikelihoodModel):
     def _last_layer_inputs(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, LastLayer]:
         """Computes what the last layer reads at every position, float [B·T, D], and the layer."""
         table = self.embedding.table()  # [V, D]
-        places = self.places(tokens, training)
+        places = self.places.of_rows(tokens, training)
         outputs = self.outputs(tokens, table, places, training)
 
         # Flat matrix products: the gradient of an einsum with an ellipsis is far slower on a CPU
@@ -257,57 +246,6 @@ class LanguageModel(LikelihoodModel):
         flat_places = tf.nest.map_structure(_without_time, places)
 
         return self._project(flat, flat_places), self._last_layer(table)
-
-    def places(self, tokens: Tokens, training: bool = False) -> Place:
-        """Computes where each token of whole rows stands, from those before it.
-
-        Args:
-            tokens: int [B, T].
-            training: whether controls are left out at random.
-
-        Returns:
-            int32 [B, T] each.
-        """
-        if self.clock is None:
-            return Place()
-
-        tokens = tf.cast(tokens, tf.int32)
-        clock = self.clock.states_before(tokens)
-        grammar = self.clock.grammar(clock)
-        if self.form is None:
-            return Place(clock, grammar)
-
-        ends = (clock.melody_end, clock.chord_end)
-
-        return Place(clock, grammar, self.form.states_before(tokens, *ends, training))
-
-    def first_place(self, num_rows: tf.Tensor | int) -> Place:
-        """Returns the place before anything is read, int32 [B] each."""
-        if self.clock is None:
-            return Place()
-
-        clock = self.clock.start(num_rows)
-        form = () if self.form is None else self.form.start(num_rows)
-
-        return Place(clock, self.clock.grammar(clock), form)
-
-    def next_place(self, place: Place, previous: tf.Tensor) -> Place:
-        """Computes the place after one more token a row.
-
-        Args:
-            place: where the token stands, int32 [B] each.
-            previous: int32 [B], the token; V stands for the opening vector.
-        """
-        if self.clock is None:
-            return place
-
-        clock = self.clock.advance(place.clock, previous)
-        form = place.form
-        if self.form is not None:
-            ends = (place.clock.melody_end, place.clock.chord_end)
-            form = self.form.advance(form, previous, *ends)
-
-        return Place(clock, self.clock.grammar(clock), form)
 
     def shifted_vectors(self, tokens: Tokens, table: tf.Tensor, places: Place) -> tf.Tensor:
         """Computes what the middle layers read: the opening vector, then all tokens but the last.
@@ -332,18 +270,11 @@ class LanguageModel(LikelihoodModel):
 
         return tf.cast(vectors, self.compute_dtype)
 
-    def _in_time(self, place: Place) -> PlaceInTime:
-        """Returns when the next token starts."""
-        assert self.clock is not None
-        due = self.clock.due(place.clock, place.grammar)
-
-        return PlaceInTime(place.clock.melody_end, due, place.grammar)
-
     def _form_vectors(self, place: Place) -> tf.Tensor:
         """Computes the vector of what was asked for and of the place in the form, [..., D]."""
         assert self.form is not None
 
-        return self.form.vectors(place.form, self._in_time(place).due)
+        return self.form.vectors(place.form, self.places.in_time(place).due)
 
     def _project(self, outputs: tf.Tensor, place: Place) -> tf.Tensor:
         """Computes what the last layer reads from the outputs.
@@ -368,7 +299,7 @@ class LanguageModel(LikelihoodModel):
         if self.clock is not None:
             parts.append(self.clock.one_hot(place.grammar, outputs.dtype))
         if self.form is not None:
-            parts.append(self.form.output_scores(outputs, place.form, self._in_time(place)))
+            parts.append(self.form.output_scores(outputs, place.form, self.places.in_time(place)))
 
         return tf.concat(parts, axis=1)
 
@@ -408,10 +339,12 @@ class LanguageModel(LikelihoodModel):
     def _are_forbidden(self, tokens: np.ndarray) -> np.ndarray:
         """Returns which tokens have probability 0 after those before them, bool [N, T]."""
         assert self.clock is not None
-        places = self.places(tf.constant(tokens, tf.int32))
+        places = self.places.of_rows(tf.constant(tokens, tf.int32))
         forbidden = self.clock.mask[places.grammar.numpy(), tokens] < 0
         if self.form is not None:
-            by_bars = self.form.forbidden(places.form, self._in_time(places)).numpy()  # [N, T, 3]
+            by_bars = self.form.forbidden(
+                places.form, self.places.in_time(places)
+            ).numpy()  # [N, T, 3]
             forbidden |= (by_bars & self.form.forbidden_rows.T[tokens]).any(axis=-1)
 
         return forbidden

@@ -13,53 +13,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_token_table
+from tfseqgan.models.bar_limits import BarLimits, PlaceInTime
+from tfseqgan.models.scale_degrees import (
+    NUM_DEGREES,
+    check_pitch_classes,
+    degree_scores,
+    degrees_in_key,
+    pitch_class_rows,
+)
 from tfseqgan.models.token_clock import check_token_controls, check_token_durations
-from tfseqgan.models.token_grammar import BOTH_DUE, FIRST_CHORD, MELODY_ONLY, NUM_CONTROLS, OPENING
+from tfseqgan.models.token_grammar import NUM_CONTROLS
 from tfseqgan.ops.masking import FORBIDDEN
 
 _METRE, _KEY, _BARS, _RHYTHM = range(NUM_CONTROLS)
-
-NUM_KEYS = 24
-"""Twelve major keys from C upwards, then twelve minor ones; code 0 stands for unknown."""
 
 _BARS_OF_A_PHRASE = 8
 _LATEST_BAR = 63
 _MOST_TO_GO = 33
 """Bars to go, of which the last number holds all that are more."""
-
-_DEGREES_OF_A_VOICE = 2 * 12
-"""Twelve degrees of the major and twelve of the minor scale."""
-
-NUM_DEGREES = 2 * _DEGREES_OF_A_VOICE
-"""Degrees of the highest note of the melody, then of the lowest note of the chord."""
-
-
-def check_pitch_classes(
-    pitch_classes: np.ndarray | list[list[int]] | None, vocabulary_size: int
-) -> np.ndarray | None:
-    """Returns pitch classes as int32 [V, 2], checked, or None.
-
-    Args:
-        pitch_classes: integers [V, 2] in 0 to 12: 1 + the pitch class of the highest note of the
-            melody that starts, or 0; likewise of the lowest note of the chord. Or None.
-        vocabulary_size: V.
-
-    Raises:
-        ValueError: if the shape or the values do not fit the vocabulary.
-    """
-    if pitch_classes is None:
-        return None
-
-    name = "token_pitch_classes"
-    table = check_token_table(name, pitch_classes, vocabulary_size, num_columns=2)
-    if table.max() > 12:
-        raise ValueError(
-            f"{name} holds {table.max()}; expected 0 for no pitch, and 1 to 12 for C to B. Pass "
-            f"tokenizer.{name}."
-        )
-
-    return table
 
 
 class FormState(NamedTuple):
@@ -79,20 +50,6 @@ class FormState(NamedTuple):
     pitch_classes: tf.Tensor
 
 
-class PlaceInTime(NamedTuple):
-    """When the next token starts; int32 [...] each.
-
-    Attributes:
-        melody_end: ticks of the melody that was read.
-        due: the tick at which the next token starts.
-        grammar: what may follow (`token_grammar`).
-    """
-
-    melody_end: tf.Tensor
-    due: tf.Tensor
-    grammar: tf.Tensor
-
-
 def count_form_rows(token_controls: np.ndarray | Sequence[Sequence[int]]) -> int:
     """Counts the rows of the tables of a `TuneForm`."""
     return sum(_feature_sizes(np.asarray(token_controls))) + NUM_DEGREES
@@ -105,25 +62,6 @@ def _feature_sizes(token_controls: np.ndarray) -> list[int]:
     longest_bar = int(ticks.max())
 
     return [*of_controls, 2 + longest_bar, 1 + _BARS_OF_A_PHRASE, 2 + _LATEST_BAR, 2 + _MOST_TO_GO]
-
-
-def _degree_of_pitch_class() -> np.ndarray:
-    """Returns the degree of each pitch class in each key, int32 [1 + keys, 2 · 13].
-
-    The columns are none and C to B of the melody, then of the bass. `NUM_DEGREES` stands for no
-    pitch, or an unknown key.
-    """
-    degrees = np.full((1 + NUM_KEYS, 2, 13), NUM_DEGREES, np.int32)
-    for key in range(NUM_KEYS):
-        is_minor, tonic = divmod(key, 12)
-        for voice in range(2):
-            of_c_to_b = (np.arange(12) - tonic) % 12
-            degrees[1 + key, voice, 1:] = _DEGREES_OF_A_VOICE * voice + 12 * is_minor + of_c_to_b
-
-    return degrees.reshape(1 + NUM_KEYS, -1)
-
-
-_DEGREES = _degree_of_pitch_class()
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -195,10 +133,7 @@ class TuneForm(keras.layers.Layer):
         is_alone = (classes[:, 0] > 0) & (durations[:, 1] == 0)
         self._has_melody_alone = np.pad(is_alone, [0, 1])
         self._sizes = _feature_sizes(controls)
-        self._most_bars = self._sizes[_BARS] - 1
-        self._is_interleaved = not (durations > 0).all(axis=1).any()
-        is_rest = (durations[:, 0] > 0) & (durations[:, 1] == 0) & (classes[:, 0] == 0)
-        self._has_rests = bool(is_rest.any())
+        self._limits = BarLimits(durations, classes, self._sizes[_BARS] - 1, end_token_id)
 
     @property
     def bar_lengths(self) -> list[int]:
@@ -345,43 +280,31 @@ class TuneForm(keras.layers.Layer):
         Returns:
             float32 [..., D].
         """
-        features = tf.stack(self._features(state, due), axis=-1)  # [..., 8]
-        rows = features + np.cumsum([0, *self._sizes[:-1]])
-        rows_of_degrees = sum(self._sizes) + self._degrees_of_last(state)  # [..., 2]
-        table = tf.concat([self.table, _with_none(self.degrees)], axis=0)
-        vectors = tf.gather(table, tf.concat([rows, rows_of_degrees], axis=-1))  # [..., 10, D]
+        sizes = [*self._sizes, NUM_DEGREES, NUM_DEGREES]
+        degrees = degrees_in_key(state.codes[..., _KEY], state.pitch_classes)
+        values = [*self._features(state, due), *tf.unstack(degrees, axis=-1)]
+        table = tf.concat([self.table, self.degrees, self.degrees], axis=0)
 
-        return tf.reduce_sum(vectors, axis=-2)
+        # A product with rows of 0 and 1, whose gradient is another one; that of a lookup of so many
+        # rows takes far longer. No degree is a row of zeros.
+        rows = [tf.one_hot(value, size) for value, size in zip(values, sizes, strict=True)]
 
-    def _degrees_of_last(self, state):
-        """Returns the degrees of the last token, int32 [..., 2]; `NUM_DEGREES` for none."""
-        key = state.codes[..., _KEY, None]
-        columns = state.pitch_classes + [0, 13]
-
-        return tf.gather(_DEGREES.reshape(-1), key * _DEGREES.shape[1] + columns)
+        return tf.tensordot(tf.concat(rows, axis=-1), table, axes=1)
 
     @property
     def output_rows(self) -> np.ndarray:
         """The rows of the output kernel that `output_scores` meets, float32 [29, V].
 
-        13 of 0 and 1 for the pitch classes of the melody, 13 for those of the bass, and
-        `forbidden_rows`.
+        They are of 0 and 1 for the pitch classes, and of 0 and −∞ for what the bars forbid.
         """
-        columns = np.arange(13)
-        of_melody = self.token_pitch_classes[:, 0] == columns[:, None]
-        of_bass = self.token_pitch_classes[:, 1] == columns[:, None]
-        rows = [of_melody, of_bass, FORBIDDEN * self.forbidden_rows]
+        of_pitches = pitch_class_rows(self.token_pitch_classes)
 
-        return np.concatenate(rows).astype(np.float32)
+        return np.concatenate([of_pitches, FORBIDDEN * self.forbidden_rows]).astype(np.float32)
 
     @property
     def forbidden_rows(self) -> np.ndarray:
         """The tokens that each column of `forbidden` is about, bool [3, V]."""
-        is_end = np.arange(len(self.token_controls)) == self.end_token_id
-        is_note = self.token_pitch_classes[:, 0] > 0
-        is_chord_alone = (self.token_durations[:, 1] > 0) & (self.token_durations[:, 0] == 0)
-
-        return np.stack([is_end, is_note, is_chord_alone])
+        return self._limits.rows
 
     def output_scores(self, outputs: tf.Tensor, state: FormState, place: PlaceInTime) -> tf.Tensor:
         """Computes what meets `output_rows`: scores of the degrees, and what is forbidden.
@@ -394,64 +317,21 @@ class TuneForm(keras.layers.Layer):
         Returns:
             float [N, 29].
         """
+        of_degrees = degree_scores(outputs, self.degrees, state.codes[:, _KEY])
         forbidden = tf.cast(self.forbidden(state, place), outputs.dtype)
 
-        return tf.concat([self.degree_scores(outputs, state), forbidden], axis=1)
+        return tf.concat([of_degrees, forbidden], axis=1)
 
     def forbidden(self, state: FormState, place: PlaceInTime) -> tf.Tensor:
-        """Computes what the number of bars forbids: the end, a note, a tune without a melody.
-
-        A tune of n bars has its last note end between ¾ bar before and ¼ bar after n bars, from the
-        first sounding chord (`music.controls.count_bars`). So the end cannot follow before, and no
-        note can start after.
+        """Computes what the number of bars forbids, bool [..., 3] (`bar_limits`).
 
         Args:
             state: int32 [...] each.
             place: int32 [...] each.
-
-        Returns:
-            bool [..., 3]: whether `forbidden_rows` have probability 0.
         """
         num_bars = state.codes[..., _BARS]
-        is_known = (state.bar_ticks > 0) & (num_bars > 0)
-        earliest = (4 * num_bars - 3) * state.bar_ticks  # in quarters of a tick
-        latest = (4 * num_bars + 1) * state.bar_ticks
-        has_begun = state.first > 0
 
-        is_long_enough = has_begun & (4 * (place.melody_end + 1 - state.first) >= earliest)
-        is_too_early = is_known & ~is_long_enough & (num_bars > 1)
-        has_time = ~has_begun | (4 * (place.due + 1 - state.first) < latest)
-        is_too_late = is_known & (num_bars < self._most_bars) & ~has_time & self._can_stop(place)
-
-        is_before_melody = place.grammar == (FIRST_CHORD if self._is_interleaved else OPENING)
-        lacks_melody = (num_bars > 0) & is_before_melody
-
-        return tf.stack([is_too_early, is_too_late, lacks_melody], axis=-1)
-
-    def _can_stop(self, place):
-        """Returns whether something else than a note can follow, bool [...]."""
-        if self._has_rests:
-            return tf.fill(tf.shape(place.grammar), True)
-
-        return (place.grammar == BOTH_DUE) | (place.grammar == MELODY_ONLY)
-
-    def degree_scores(self, outputs: tf.Tensor, state: FormState) -> tf.Tensor:
-        """Computes what the degree of each pitch class adds to the logits.
-
-        Args:
-            outputs: float [N, D], what the tokens' vectors are multiplied with.
-            state: int32 [N] each, which says the key.
-
-        Returns:
-            float [N, 26]: of none and C to B in the melody, then in the bass; 0 for none, and
-            where the key is unknown.
-        """
-        table = tf.cast(_with_none(self.degrees), outputs.dtype)
-        scores = tf.matmul(outputs, table, transpose_b=True)  # [N, degrees + 1]
-
-        degrees = tf.gather(_DEGREES, state.codes[:, _KEY])  # [N, 26]
-
-        return tf.gather(scores, degrees, batch_dims=1)
+        return self._limits.forbidden(num_bars, state.bar_ticks, state.first, place)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same layer again, as plain values."""
@@ -480,8 +360,3 @@ def _one_later(field: tf.Tensor) -> tf.Tensor:
     padding = [[0, 0], [1, 0]] + [[0, 0]] * (field.shape.rank - 2)
 
     return tf.pad(field[:, :-1], padding)
-
-
-def _with_none(table: tf.Tensor) -> tf.Tensor:
-    """Returns a table with a last row of zeros, which stands for none."""
-    return tf.pad(tf.convert_to_tensor(table), [[0, 1], [0, 0]])

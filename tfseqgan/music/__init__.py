@@ -25,5 +25,8 @@ nearest_event     replaces a rare event
 vocabulary        events with ids
 control_tokens    controls with ids
 token_rows        token sequences as rows of one array
+event_writing     a tune's key and chords as they are written, and back
+encoded           what writing tunes as tokens gives
+tokenizer_file    the content of a tokenizer's file
 tokenizer         Score ↔ token ids
 """

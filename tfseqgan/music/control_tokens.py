@@ -1,6 +1,7 @@
 """Controls as tokens: four after the start token of a tune, each with an id for every value."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,17 @@ class ControlTokens:
                 codes[control - 1] = code
 
         return codes
+
+    def score_fields(self, tokens: np.ndarray | list[int]) -> dict[str, Any]:
+        """Returns the fields of a score that the controls among its tokens say."""
+        said = self.vocabulary.decode(self.codes_of(tokens))
+        fields: dict[str, Any] = {"key": said.key}
+        if said.metre is not None:
+            fields["time_signature"] = tuple(int(number) for number in said.metre.split("/"))
+        if said.rhythm is not None:
+            fields["rhythm"] = said.rhythm
+
+        return fields
 
     def transposed_ids(self, semitones: int) -> np.ndarray:
         """Finds the id of each token after the tune was moved by some semitones, int32 [n]."""

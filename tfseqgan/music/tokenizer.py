@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import json
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,14 @@ import numpy as np
 
 from tfseqgan.arguments import seed_pairs
 from tfseqgan.files import read_json, write_atomically
-from tfseqgan.music.chord_voicing import close_chords
 from tfseqgan.music.control_tokens import ControlTokens
 from tfseqgan.music.controls import Controls, ControlVocabulary
-from tfseqgan.music.events import Event, events_to_score, score_to_events
-from tfseqgan.music.interleaved_events import (
-    interleaved_events_to_score,
-    score_to_interleaved_events,
-)
-from tfseqgan.music.key_estimation import estimate_key, semitones_to_c
+from tfseqgan.music.encoded import Encoded, TokenizationError
+from tfseqgan.music.event_writing import EventWriting
+from tfseqgan.music.events import Event
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
-from tfseqgan.music.score import transpose as transpose_score
 from tfseqgan.music.token_rows import TokenRows, cut_windows, whole_tunes
+from tfseqgan.music.tokenizer_file import FORMAT, VERSIONS, file_header, read_content
 from tfseqgan.music.vocabulary import (
     NUM_SPECIAL,
     Vocabulary,
@@ -32,138 +27,6 @@ from tfseqgan.music.vocabulary import (
 )
 
 _RARE_POLICIES = ("nearest", "drop")
-
-_FORMAT = "tfseqgan.Tokenizer"
-
-_OPTIONS_OF_VERSIONS = {
-    1: (),
-    2: ("interleave", "transpose", "chord_octaves"),
-    3: ("interleave", "transpose", "chord_octaves", "controls"),
-}
-"""The options that a file of each version has; version 1 is that of 0.1.0."""
-
-_log = logging.getLogger("tfseqgan")
-
-
-class TokenizationError(ValueError):
-    """A tune or a token that is not in the vocabulary.
-
-    Args:
-        message: what happened, what was expected and received, and what to do.
-        file: the name of the tune, or None.
-        tick: where in the tune, in grid ticks, or None.
-    """
-
-    def __init__(self, message: str, file: str | None = None, tick: int | None = None) -> None:
-        super().__init__(message)
-        self.file = file
-        self.tick = tick
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Encoded:
-    """Several tunes as tokens, and how many unknown events there were.
-
-    Args:
-        sequences: one int32 [n] array for each tune that was kept: the start token, one token for
-            each event, the end token.
-        num_dropped: tunes that were left out because the vocabulary lacks one of their events.
-        num_replaced: tokens that replace unknown events.
-        transpositions: by how many semitones each of these tunes was moved before it was written.
-        indices: which of the given tunes each sequence is.
-    """
-
-    sequences: tuple[np.ndarray, ...]
-    num_dropped: int
-    num_replaced: int
-    transpositions: tuple[int, ...] = ()
-    indices: tuple[int, ...] = ()
-
-    def log_counts(self) -> None:
-        """Logs how many tunes and tokens there are, and how many were dropped and replaced."""
-        _log.info(
-            "%d tunes, %d tokens; %d tunes dropped for rare events, "
-            "%d tokens replaced by the nearest known",
-            len(self.sequences),
-            sum(len(tokens) for tokens in self.sequences),
-            self.num_dropped,
-            self.num_replaced,
-        )
-
-
-_TRANSPOSE_OPTIONS = (None, "C")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Options:
-    """How a tune is written; the arguments of `Tokenizer` say what each means."""
-
-    interleave: bool = False
-    transpose: str | None = None
-    chord_octaves: bool = True
-
-    def __post_init__(self) -> None:
-        if self.transpose not in _TRANSPOSE_OPTIONS:
-            raise ValueError(
-                f"transpose is unknown: expected one of {_TRANSPOSE_OPTIONS}, received "
-                f"{self.transpose!r}."
-            )
-
-
-def _transposition(score: Score, transpose_to: str | None) -> int:
-    """Returns the semitones by which a tune is moved before it is written."""
-    if transpose_to is None:
-        return 0
-
-    key = score.key or estimate_key(score)
-
-    return 0 if key is None else semitones_to_c(key)
-
-
-def _as_written(score: Score, options: _Options) -> Score:
-    """Returns a tune in the key and with the chords that it is written with."""
-    semitones = _transposition(score, options.transpose)
-    if semitones:
-        score = transpose_score(score, semitones)
-
-    return score if options.chord_octaves else close_chords(score)
-
-
-def _to_events(score: Score, options: _Options) -> tuple[list[int], list[Event]]:
-    """Returns the ticks and events of a tune `_as_written`."""
-    write = score_to_interleaved_events if options.interleave else score_to_events
-
-    return write(score)
-
-
-def _check_one_voice_each(events: Iterable[Event]) -> None:
-    """Raises ValueError if an event starts both voices, or neither."""
-    for event in events:
-        starts = (event.melody_duration > 0, event.chord_duration > 0)
-        if starts not in ((True, False), (False, True)):
-            raise ValueError(
-                "Interleaved tokens start one voice each: expected a duration in the melody or "
-                f"in the chords, received {event}. Fit the tokenizer with interleave=True."
-            )
-
-
-def _read_content(content: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of `Tokenizer` from the content of a file, or raises ValueError."""
-    header = (content.get("format"), content.get("ticks_per_quarter"))
-    version = content.get("version")
-    if header != (_FORMAT, TICKS_PER_QUARTER) or version not in _OPTIONS_OF_VERSIONS:
-        raise ValueError(f"its header is {(*header, version)}")
-
-    options = _OPTIONS_OF_VERSIONS[version]
-    expected = {"format", "version", "ticks_per_quarter", "rare", "events", *options}
-    if set(content) != expected:
-        raise ValueError(f"its fields are {sorted(content)}")
-
-    arguments = {name: content[name] for name in ("events", "rare", *options)}
-    if arguments.get("controls") is not None:
-        arguments["controls"] = ControlVocabulary(**arguments["controls"])
-
-    return arguments
 
 
 class Tokenizer:
@@ -226,13 +89,11 @@ class Tokenizer:
             )
         self._vocabulary = Vocabulary(events)
         self._rare = rare
-        self._options = _Options(interleave, transpose, chord_octaves)
+        self._writing = EventWriting(interleave, transpose, chord_octaves)
         self._controls: ControlTokens | None = None
         if controls is not None:
             self._controls = ControlTokens(controls, len(self._vocabulary))
-
-        if interleave:
-            _check_one_voice_each(self._vocabulary.events)
+        self._writing.check(self._vocabulary.events)
 
     @classmethod
     def fit(
@@ -278,14 +139,14 @@ class Tokenizer:
         if minimum_count < 1:
             raise ValueError(f"minimum_count is {minimum_count}: expected an integer of 1 or more.")
 
-        options = _Options(interleave, transpose, chord_octaves)
+        writing = EventWriting(interleave, transpose, chord_octaves)
         counts: collections.Counter[Event] = collections.Counter()
-        written = [_as_written(score, options) for score in scores]
-        for score in written:
-            _, events = _to_events(score, options)
+        prepared = [writing.prepare(score) for score in scores]
+        for score in prepared:
+            _, events = writing.to_events(score)
             counts.update(events)
 
-        vocabulary = frequent_events(counts, minimum_count, transpositions, options.chord_octaves)
+        vocabulary = frequent_events(counts, minimum_count, transpositions, chord_octaves)
         if interleave:
             known = set(vocabulary)
             vocabulary += [rest for rest in one_tick_rests(vocabulary) if rest not in known]
@@ -296,7 +157,7 @@ class Tokenizer:
             interleave=interleave,
             transpose=transpose,
             chord_octaves=chord_octaves,
-            controls=ControlVocabulary.fit(written) if controls else None,
+            controls=ControlVocabulary.fit(prepared) if controls else None,
         )
 
     @property
@@ -312,7 +173,7 @@ class Tokenizer:
     @property
     def options(self) -> dict[str, Any]:
         """What `fit` was asked for: `interleave`, `transpose` and `chord_octaves`."""
-        return dataclasses.asdict(self._options)
+        return dataclasses.asdict(self._writing)
 
     @property
     def controls(self) -> ControlVocabulary | None:
@@ -415,7 +276,7 @@ class Tokenizer:
             >>> tokenizer.transposed_ids(2).tolist()
             [0, 1, 2, 4, -1]
         """
-        ids = self._vocabulary.transposed_ids(semitones, self._options.chord_octaves)
+        ids = self._vocabulary.transposed_ids(semitones, self._writing.chord_octaves)
         if self._controls is None:
             return ids
 
@@ -432,7 +293,7 @@ class Tokenizer:
                 tick=tick,
             )
 
-        if self._options.interleave:
+        if self._writing.interleave:
             return self._vocabulary.replace_in_time(event)
 
         return [self._vocabulary.nearest(event)]
@@ -440,8 +301,8 @@ class Tokenizer:
     def _encode(self, score: Score) -> tuple[np.ndarray, int, int]:
         """Returns tokens int32 [n], how many replace an unknown event, and the transposition."""
         semitones = self.transposition_of(score)
-        score = _as_written(score, self._options)
-        ticks, events = _to_events(score, self._options)
+        score = self._writing.prepare(score)
+        ticks, events = self._writing.to_events(score)
         written = []  # (tick, whether it is in the melody, token)
         num_replaced = 0
         for tick, event in zip(ticks, events, strict=True):
@@ -598,27 +459,10 @@ class Tokenizer:
             for token in tokens.tolist()
             if NUM_SPECIAL <= token < len(self._vocabulary)
         ]
-        read = interleaved_events_to_score if self._options.interleave else events_to_score
-        score = dataclasses.replace(read(events), **self._said_of(tokens))
-        score = transpose_score(score, -transposition)
-        if not self._options.chord_octaves:
-            score = close_chords(score)
+        said = {} if self._controls is None else self._controls.score_fields(tokens)
+        score = dataclasses.replace(self._writing.read(events), **said)
 
-        return dataclasses.replace(score, **score_fields)
-
-    def _said_of(self, tokens: np.ndarray) -> dict[str, Any]:
-        """Returns the fields of a score that the controls among its tokens say."""
-        if self._controls is None:
-            return {}
-
-        said = self._controls.vocabulary.decode(self._controls.codes_of(tokens))
-        fields: dict[str, Any] = {"key": said.key}
-        if said.metre is not None:
-            fields["time_signature"] = tuple(int(number) for number in said.metre.split("/"))
-        if said.rhythm is not None:
-            fields["rhythm"] = said.rhythm
-
-        return fields
+        return dataclasses.replace(self._writing.restore(score, transposition), **score_fields)
 
     def prompts(
         self,
@@ -663,7 +507,7 @@ class Tokenizer:
 
     def transposition_of(self, score: Score) -> int:
         """Returns by how many semitones `encode` moves a tune before it writes it."""
-        return _transposition(score, self._options.transpose)
+        return self._writing.transposition_of(score)
 
     def _check_tokens(self, tokens: Sequence[int] | np.ndarray) -> np.ndarray:
         """Returns the tokens as an array, or raises unless they are a sequence of known ids."""
@@ -695,9 +539,7 @@ class Tokenizer:
             OSError: if the file cannot be written. A file that was there before is unchanged.
         """
         content = {
-            "format": _FORMAT,
-            "version": max(_OPTIONS_OF_VERSIONS),
-            "ticks_per_quarter": TICKS_PER_QUARTER,
+            **file_header(),
             "rare": self._rare,
             **self.options,
             "controls": None if self.controls is None else self.controls.to_json(),
@@ -722,11 +564,11 @@ class Tokenizer:
             OSError: if the file cannot be opened.
         """
         try:
-            return cls(**_read_content(read_json(path)))
+            return cls(**read_content(read_json(path)))
         except (ValueError, TypeError, AttributeError) as error:
-            versions = " or ".join(map(str, _OPTIONS_OF_VERSIONS))
+            versions = " or ".join(map(str, VERSIONS))
             raise ValueError(
-                f"{path} is not a whole tokenizer file: expected JSON of the format {_FORMAT}, "
+                f"{path} is not a whole tokenizer file: expected JSON of the format {FORMAT}, "
                 f"version {versions}, with {TICKS_PER_QUARTER} ticks a quarter "
                 f"and the fields rare and events, but {error}. Download it again, or fit a "
                 "tokenizer and save it."
@@ -743,7 +585,7 @@ class Tokenizer:
         return hash(self._identity())
 
     def _identity(self) -> tuple[Any, ...]:
-        return self.events, self._rare, self._options, self.controls
+        return self.events, self._rare, self._writing, self.controls
 
     def __repr__(self) -> str:
         options = {"rare": self._rare, **self.options, "controls": self.controls is not None}

@@ -88,6 +88,9 @@ def _joint_rows() -> tuple[np.ndarray, np.ndarray]:
 
 _JOINT_ROWS = _joint_rows()
 
+NUM_JOINT_ROWS = sum(len(rows) for rows in _JOINT_ROWS)
+"""Rows of `TokenClock.joint_table`."""
+
 
 class ClockState(NamedTuple):
     """What the clock keeps of the tokens read so far; int32 [...] each.

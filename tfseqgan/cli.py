@@ -146,7 +146,10 @@ def _add_sample(commands: Any) -> None:
         "holds nothing but what 'tfseqgan export' writes, and it may still take long.",
     )
     parser.add_argument(
-        "--model", required=True, help="the folder of a run, or of an exported sampler"
+        "--model",
+        default="nottingham",
+        help="the folder of a run or of an exported sampler, or 'nottingham', the sampler of folk "
+        "tunes that comes with tfseqgan [nottingham]",
     )
     parser.add_argument("--out", required=True, help="the folder for the MIDI files")
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import tfseqgan as sg
 
-DTYPES = {"seed": tf.int32, "temperature": tf.float32, "top_k": tf.int32, "top_p": tf.float32}
+DTYPES = {"temperature": tf.float32, "top_p": tf.float32, "guidance": tf.float32}
 
 
 def predict(
@@ -42,7 +42,7 @@ def predict(
     request.model_spec.name = model
     request.model_spec.signature_name = signature
     for name, value in inputs.items():
-        request.inputs[name].CopyFrom(tf.make_tensor_proto(value, DTYPES[name]))
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value, DTYPES.get(name, tf.int32)))
 
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     response = stub.Predict(request, timeout=timeout)
@@ -52,20 +52,20 @@ def predict(
 
 def parse_arguments() -> argparse.Namespace:
     """Returns the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     add = parser.add_argument
     add("--address", default="localhost:8500", help="the server's gRPC address")
     add("--model", default="nottingham", help="the model's name on the server")
     add("--signature", default="sample", help="sample, or sample_best with a discriminator")
     add("--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the saved model")
-    add("--num", type=int, default=4, help="number of tunes")
-    add("--seed", type=int, default=0, help="the same seed gives the same tunes")
-    add("--temperature", type=float, default=1.0)
-    add("--top-k", type=int, default=0, help="0 for all tokens")
-    add("--top-p", type=float, default=1.0)
+    for name, default in {"--num": 4, "--seed": 0, "--top-k": 0}.items():
+        add(name, type=int, default=default)
+    for name, default in {"--temperature": 1.0, "--top-p": 1.0, "--guidance": 0.0}.items():
+        add(name, type=float, default=default)
+    for name in ("--metre", "--key", "--rhythm"):
+        add(name, help="what the tunes shall be; drawn where it is not asked for")
+    add("--bars", type=int, help="how many bars, likewise")
     add("--out", type=Path, default=Path("tunes"), help="folder for the MIDI files")
 
     return parser.parse_args()
@@ -75,12 +75,13 @@ def main() -> None:
     """Asks for the tunes and writes them."""
     args = parse_arguments()
     tokenizer = sg.Tokenizer.load(args.tokenizer)
-    inputs = {
-        "seed": [[args.seed, row] for row in range(args.num)],  # as `Generator.generate` does
-        "temperature": [args.temperature] * args.num,
-        "top_k": [args.top_k] * args.num,
-        "top_p": [args.top_p] * args.num,
-    }
+    inputs = {"seed": [[args.seed, row] for row in range(args.num)]}  # as `generate` does
+    for name in ("temperature", "top_k", "top_p"):
+        inputs[name] = [getattr(args, name)] * args.num
+    if tokenizer.controls is not None:  # the tunes say what they are
+        asked = sg.Controls(args.metre, args.key, args.bars, args.rhythm)
+        inputs["controls"] = [tokenizer.controls.encode(asked).tolist()] * args.num
+        inputs["guidance"] = [args.guidance] * args.num
     try:
         with grpc.insecure_channel(args.address) as channel:
             outputs = predict(channel, args.model, args.signature, inputs)
@@ -91,8 +92,7 @@ def main() -> None:
     rows = zip(outputs["tokens"], outputs["lengths"], strict=True)
     for number, (tokens, length) in enumerate(rows, start=1):
         path = args.out / f"tune_{number}.mid"
-        tune = tokenizer.decode(tokens[:length], name=f"tune {number}")
-        sg.write_midi(tune, path)
+        sg.write_midi(tokenizer.decode(tokens[:length], name=f"tune {number}"), path)
         print(f"{path}: {length} tokens")
 
 

@@ -53,20 +53,20 @@ def predict(
 
 def parse_arguments() -> argparse.Namespace:
     """Returns the options of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     add = parser.add_argument
     add("--url", default="http://localhost:8501", help="the server's REST address")
     add("--model", default="nottingham", help="the model's name on the server")
     add("--signature", default="sample", help="sample, or sample_best with a discriminator")
     add("--tokenizer", type=Path, required=True, help="assets/tokenizer.json of the saved model")
-    add("--num", type=int, default=4, help="number of tunes")
-    add("--seed", type=int, default=0, help="the same seed gives the same tunes")
-    add("--temperature", type=float, default=1.0)
-    add("--top-k", type=int, default=0, help="0 for all tokens")
-    add("--top-p", type=float, default=1.0)
+    for name, default in {"--num": 4, "--seed": 0, "--top-k": 0}.items():
+        add(name, type=int, default=default)
+    for name, default in {"--temperature": 1.0, "--top-p": 1.0, "--guidance": 0.0}.items():
+        add(name, type=float, default=default)
+    for name in ("--metre", "--key", "--rhythm"):
+        add(name, help="what the tunes shall be; drawn where it is not asked for")
+    add("--bars", type=int, help="how many bars, likewise")
     add("--out", type=Path, default=Path("tunes"), help="folder for the MIDI files")
 
     return parser.parse_args()
@@ -76,12 +76,13 @@ def main() -> None:
     """Asks for the tunes and writes them."""
     args = parse_arguments()
     tokenizer = sg.Tokenizer.load(args.tokenizer)
-    inputs = {
-        "seed": [[args.seed, row] for row in range(args.num)],  # as `Generator.generate` does
-        "temperature": [args.temperature] * args.num,
-        "top_k": [args.top_k] * args.num,
-        "top_p": [args.top_p] * args.num,
-    }
+    inputs = {"seed": [[args.seed, row] for row in range(args.num)]}  # as `generate` does
+    for name in ("temperature", "top_k", "top_p"):
+        inputs[name] = [getattr(args, name)] * args.num
+    if tokenizer.controls is not None:  # the tunes say what they are
+        asked = sg.Controls(args.metre, args.key, args.bars, args.rhythm)
+        inputs["controls"] = [tokenizer.controls.encode(asked).tolist()] * args.num
+        inputs["guidance"] = [args.guidance] * args.num
     try:
         outputs = predict(args.url, args.model, args.signature, inputs)
     except RuntimeError as error:
@@ -91,8 +92,7 @@ def main() -> None:
     rows = zip(outputs["tokens"], outputs["lengths"], strict=True)
     for number, (tokens, length) in enumerate(rows, start=1):
         path = args.out / f"tune_{number}.mid"
-        tune = tokenizer.decode(tokens[:length], name=f"tune {number}")
-        sg.write_midi(tune, path)
+        sg.write_midi(tokenizer.decode(tokens[:length], name=f"tune {number}"), path)
         print(f"{path}: {length} tokens")
 
 

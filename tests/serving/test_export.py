@@ -558,7 +558,8 @@ def test_through_the_c_api_too_bad_requests_get_their_error_and_the_next_are_ans
 ALLOWED_OPS = {
     "shapes": """
         BroadcastTo ConcatV2 EnsureShape ExpandDims Fill GatherV2 Pack Pad PadV2 Range Reshape
-        ReverseV2 Shape Slice Split Squeeze StridedSlice Tile TopKV2 Transpose Unpack
+        ReverseV2 Shape Size Slice Split Squeeze StridedSlice TensorScatterUpdate Tile TopKV2
+        Transpose Unpack Where
     """,
     "numbers": """
         AddV2 All Any BiasAdd BitwiseXor Cast Conv2D Cumsum Equal Exp FloorMod Greater GreaterEqual

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from serving_models import LENGTH, PROMPT, assert_same, export, mixed_inputs, plain_inputs
+from tiny_models import CONTROLLED
 
 import tfseqgan as sg
 
@@ -325,6 +326,32 @@ def test_a_client_prints_what_the_server_refused(tmp_path, server, exported):
     assert "The server refused the request" in result.stderr
     assert "temperature: must be a positive number" in result.stderr
     assert not (tmp_path / "tunes").exists()
+
+
+@pytest.mark.parametrize("client", [rest_client, grpc_client], ids=["rest", "grpc"])
+def test_a_client_asks_for_what_the_tunes_shall_be(tmp_path, monkeypatch, client):
+    CONTROLLED.save(tmp_path / "tokenizer.json")
+    asked = []
+
+    def answer(*arguments):
+        asked.append(arguments[-1])
+        return {"tokens": np.array([[1, 2]] * 2), "lengths": np.array([2, 2])}
+
+    monkeypatch.setattr(client, "predict", answer)
+    flags = ["--num", 2, "--key", "D", "--bars", 16, "--guidance", 0.5, "--out", tmp_path]
+    command = ["client", "--tokenizer", tmp_path / "tokenizer.json", *flags]
+    monkeypatch.setattr(sys, "argv", list(map(str, command)))
+    client.main()
+
+    [inputs] = asked
+    assert inputs == {
+        "seed": [[0, 0], [0, 1]],
+        "temperature": [1.0, 1.0],
+        "top_k": [0, 0],
+        "top_p": [1.0, 1.0],
+        "controls": [[0, 3, 16, 0]] * 2,
+        "guidance": [0.5, 0.5],
+    }
 
 
 @pytest.mark.processes

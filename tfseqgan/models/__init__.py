@@ -19,5 +19,6 @@ language_model       what all generators share: embedding, grammar, logits, samp
 generator            G, an LSTM
 attention_generator  G with a memory
 discriminator        D, convolutions and a highway layer
+resampling           of several samples one is kept, by a discriminator's odds
 policy               π: a TFP Categorical; Trajectory
 """

@@ -288,8 +288,10 @@ class TuneForm(keras.layers.Layer):
         # A product with rows of 0 and 1, whose gradient is another one; that of a lookup of so many
         # rows takes far longer. No degree is a row of zeros.
         rows = [tf.one_hot(value, size) for value, size in zip(values, sizes, strict=True)]
+        flat = tf.reshape(tf.concat(rows, axis=-1), [-1, sum(sizes)])
+        shape = tf.concat([tf.shape(due), [self.embedding_dim]], axis=0)
 
-        return tf.tensordot(tf.concat(rows, axis=-1), table, axes=1)
+        return tf.reshape(tf.matmul(flat, table), shape)
 
     @property
     def output_rows(self) -> np.ndarray:

@@ -21,6 +21,7 @@ from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.export import export_saved_model
 from tfseqgan.serving.pretrained import check_same_tokens
 from tfseqgan.serving.saved_sampler import SavedSampler, newest_version
+from tfseqgan.serving.shipped import find_model
 
 _log = logging.getLogger("tfseqgan")
 
@@ -52,7 +53,8 @@ def sample_tunes(
     """Samples whole tunes from a run's generator.
 
     Args:
-        run: the run's folder, or that of an exported sampler.
+        run: the run's folder, that of an exported sampler, or the name of one that comes with
+            tfseqgan.
         num_tunes: how many.
         stage: "generator" for the end of the run, "pretrained" for the end of maximum likelihood,
             which an exported sampler does not have.
@@ -72,6 +74,7 @@ def sample_tunes(
     if num_tunes < 1:
         raise ValueError(f"num_tunes is {num_tunes}; expected 1 or more.")
 
+    run = find_model(run)
     options: dict[str, Any] = {
         "temperature": temperature,
         "top_k": top_k,
@@ -198,6 +201,7 @@ def evaluate_run(
         ValueError: if the run is not finished, its own data has changed, or the other data does
             not fit it.
     """
+    run = find_model(run)
     if _is_exported(run):
         return _evaluate_exported(run, data_path, num_samples, seed)
 

@@ -19,6 +19,7 @@ from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
+from tfseqgan.serving.exported_models import write_configs
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
 from tfseqgan.serving.signatures import Signature, make_signatures
 
@@ -207,6 +208,7 @@ def _write_model(
     extra = model_folder / "assets.extra"
     extra.mkdir()
     write_json(extra / "card.json", card)
+    write_configs(models, model_folder)
     _, inputs = (
         tf.saved_model.load(str(model_folder)).signatures["sample"].structured_input_signature
     )
@@ -253,7 +255,8 @@ samples a row one is kept, drawn by the discriminator's odds |
     The same seed gives the same tokens as `generator.generate`, whatever else is in the batch; with
     controls, those of `prompt=tokenizer.prompts(B, seed=seed)`.
     `assets/` holds the tokenizer's JSON. `assets.extra/` holds the card, which `SavedSampler`
-    reads, and a warm-up request if `tensorflow-serving-api` is installed.
+    reads, what makes the models, which `from_pretrained` reads, and a warm-up request if
+    `tensorflow-serving-api` is installed.
 
     Args:
         generator: the model that samples.

@@ -89,8 +89,17 @@ def _find_class(config: Any, expected: Classes) -> type:
     return by_name[found]
 
 
-def _check_model_config(config: Mapping[str, Any]) -> None:
-    """Raises ValueError unless a model's configuration makes nothing but the model."""
+def check_model_config(config: Mapping[str, Any], expected: Classes) -> type:
+    """Returns the class that a model's configuration makes, if it makes nothing else.
+
+    Args:
+        config: as `keras.saving.serialize_keras_object` gives it.
+        expected: the class that it must be, or several of which it must be one.
+
+    Raises:
+        ValueError: if it names another class, or holds what would make another object.
+    """
+    found = _find_class(config, expected)
     settings = config["config"]
     _check_plain(settings, "the model's configuration", besides=("dtype",))
     policy = settings.get("dtype")
@@ -101,6 +110,8 @@ def _check_model_config(config: Mapping[str, Any]) -> None:
     build_config = config.get("build_config") or {}
     _check_plain(build_config, "build_config", besides=("shapes_dict",))
     _check_plain(build_config.get("shapes_dict") or {}, "shapes_dict")
+
+    return found
 
 
 def _check_compile_config(config: Any) -> None:
@@ -241,8 +252,7 @@ def _check_file(path: Path, expected: Classes, compile: bool) -> None:
             raise ValueError(f"it holds {archive.namelist()}")
 
         config = parse_json(_read_member(archive, _CONFIG, _MOST_CONFIG_BYTES), _CONFIG)
-        found = _find_class(config, expected)
-        _check_model_config(config)
+        found = check_model_config(config, expected)
         if compile:
             _check_compile_config(config.get("compile_config"))
 

@@ -29,6 +29,7 @@ from tfseqgan.models.token_clock import TokenClock
 from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
+from tfseqgan.serving.exported_models import load_models
 from tfseqgan.serving.keras_files import GENERATORS, check_finite_model, load_keras_file
 from tfseqgan.serving.manifest import (
     MANIFEST,
@@ -37,6 +38,8 @@ from tfseqgan.serving.manifest import (
     read_manifest,
     write_manifest,
 )
+from tfseqgan.serving.saved_sampler import newest_version
+from tfseqgan.serving.shipped import find_model
 
 REGISTERED_CLASSES = (
     Adam,
@@ -192,15 +195,33 @@ def _read_complete_manifest(folder: Path) -> dict[str, str]:
     return hashes
 
 
+def _load_exported(version: Path, compile: bool) -> Pretrained:
+    """Loads the models of an exported sampler."""
+    if compile:
+        raise ValueError(
+            f"{version} is an exported sampler, which holds no optimizer; expected compile=False. "
+            "Compile the generator with an optimizer of your own."
+        )
+
+    generator, *discriminators = load_models(version)
+    tokenizer = Tokenizer.load(version / "assets" / "tokenizer.json")
+    check_same_tokens(tokenizer, generator)
+
+    return Pretrained(generator, tokenizer, *discriminators[:1] or [None])
+
+
 def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
     """Loads what `save_pretrained` wrote, after comparing every file with its hash.
+
+    An exported sampler is loaded too, by the weights that it holds.
 
     Nothing is unpickled, no code from the folder is run, and no class that the folder names is made
     except those of tfseqgan. The manifest decides what is loaded: a discriminator that it does not
     list is left alone, with a warning. SECURITY.md says what is checked.
 
     Args:
-        folder: the folder, or that of a finished run.
+        folder: the folder, that of a finished run or of an exported sampler, or a name
+            (`shipped.SHIPPED`).
         compile: whether models that were saved with an optimizer get it back, with its state.
 
     Returns:
@@ -212,7 +233,11 @@ def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
             or holds numbers that are not finite.
         OSError: if a file cannot be read, for want of permission or because the disk fails.
     """
-    folder = Path(folder)
+    folder = find_model(folder)
+    version = newest_version(folder)
+    if version is not None:
+        return _load_exported(version, compile)
+
     hashes = _read_complete_manifest(folder)
     has_discriminator = "discriminator.keras" in hashes
     names = ["generator.keras", "tokenizer.json", *["discriminator.keras"] * has_discriminator]

@@ -14,15 +14,16 @@ from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
 
 _IN_FUNCTIONS = """
-    AddV2 All Any ArgMax Assert BatchMatMulV2 BiasAdd Bitcast BitwiseOr BitwiseXor BroadcastTo Cast
-    ConcatV2 Const Conv2D Cumsum EnsureShape Equal Erfc Exp ExpandDims Fill FloorDiv FloorMod
-    GatherV2 Greater GreaterEqual Identity IdentityN If LeftShift Less LessEqual Log LogSoftmax
-    LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul Neg NoOp NotEqual OneHot
-    Pack Pad Range ReadVariableOp RealDiv Relu Reshape RightShift Rsqrt SelectV2 Shape Sigmoid
-    Softmax Split SplitV SquaredDifference Squeeze StatefulPartitionedCall StatelessIf
-    StatelessRandomUniformFullIntV2 StatelessRandomUniformV2 StatelessWhile StopGradient
-    StridedSlice Sub Sum Tanh TensorListFromTensor TensorListGetItem TensorListReserve
-    TensorListSetItem TensorListStack Tile TopKV2 Transpose Unpack While
+    AddV2 All Any ArgMax Assert BatchMatMulV2 BiasAdd Bitcast BitwiseOr BitwiseXor BroadcastTo
+    Cast ConcatV2 Const Conv2D Cumsum EnsureShape Equal Erfc Exp ExpandDims Fill FloorDiv
+    FloorMod GatherV2 Greater GreaterEqual Identity IdentityN If LeftShift Less LessEqual Log
+    LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul Neg
+    NoOp NotEqual OneHot Pack Pad Range ReadVariableOp RealDiv Relu Reshape RightShift Rsqrt
+    SelectV2 Shape Sigmoid Size Softmax Split SplitV SquaredDifference Squeeze
+    StatefulPartitionedCall StatelessIf StatelessRandomUniformFullIntV2
+    StatelessRandomUniformV2 StatelessWhile StopGradient StridedSlice Sub Sum Tanh
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+    TensorScatterUpdate Tile TopKV2 Transpose Unpack Where While
 """
 
 _IN_THE_GRAPH = """

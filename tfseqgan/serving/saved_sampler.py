@@ -15,6 +15,7 @@ from tfseqgan.music.controls import Controls
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import SamplingOptions, check_sampling, row_seeds
 from tfseqgan.serving.saved_model_check import check_saved_model, damage_error
+from tfseqgan.serving.shipped import find_model
 
 _BATCH_SIZE = 256
 
@@ -102,7 +103,8 @@ class SavedSampler:
     one that takes long.
 
     Args:
-        path: the model's folder, whose newest version is loaded, or the folder of one version.
+        path: the model's folder, whose newest version is loaded, the folder of one version, or the
+            name of a sampler that comes with tfseqgan (`shipped.SHIPPED`).
 
     Attributes:
         signatures: the signatures of the SavedModel by name.
@@ -119,7 +121,7 @@ class SavedSampler:
     """
 
     def __init__(self, path: Path | str) -> None:
-        folder = newest_version(path)
+        folder = newest_version(find_model(path))
         if folder is None:
             raise ValueError(
                 f"{path} holds no exported model; expected numbered versions with a "

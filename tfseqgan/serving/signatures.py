@@ -16,8 +16,9 @@ from tfseqgan.arguments import SMALLEST_FLOAT32
 from tfseqgan.models.decoding import score_sequences
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.models.resampling import choose_candidates, spread_seeds
 from tfseqgan.music.control_tokens import NUM_CONTROLS, ControlTokens
-from tfseqgan.ops.sampling import next_tokens, pad_rows, row_uniforms
+from tfseqgan.ops.sampling import pad_rows
 from tfseqgan.serving.served_controls import control_prompts
 
 Signature = Callable[..., dict[str, tf.Tensor]]
@@ -41,9 +42,6 @@ _PROMPT_INPUTS = {
 }
 
 _TOKEN_INPUTS = {"tokens": tf.TensorSpec([None, None], tf.int32, "tokens")}
-
-_SEED_STEP = -1640531527
-"""2³² divided by the golden ratio, as int32: its multiples spread over all of int32."""
 
 
 def _require(condition, message):
@@ -292,26 +290,9 @@ def _discriminate_signature(generator: LanguageModel, discriminator: Discriminat
     return discriminate
 
 
-def _spread_seeds(seed, count):
-    """Derives several seeds from each row's own: int32 [B, 2] → [B, count, 2]."""
-    offsets = tf.range(1, count + 1) * _SEED_STEP  # [count]
-    first = seed[:, :1] ^ offsets  # [B, count]
-    second = tf.repeat(seed[:, 1:], count, axis=1)  # [B, count]
-
-    return tf.stack([first, second], axis=2)
-
-
 def _repeat_rows(values, count):
     """Repeats each row so many times: [B, …] → [B·count, …]; None stays None."""
     return None if values is None else tf.repeat(values, count, axis=0)
-
-
-def _choose_candidates(logits, seeds):
-    """Draws a candidate of each row by the odds exp(logit): float32 [B, K], int32 [B, 2] → [B]."""
-    uniforms = row_uniforms(seeds, 1)[0]  # [B]
-    chosen = next_tokens(pad_rows(logits), pad_rows(uniforms))
-
-    return chosen[: tf.shape(logits)[0]]
 
 
 def _sample_best_signature(
@@ -327,7 +308,7 @@ def _sample_best_signature(
     def sample_best(*values):
         options, prompts = opening.check(values)
         num_rows = tf.shape(options.seed)[0]
-        seeds = _spread_seeds(options.seed, num_candidates + 1)  # [B, K + 1, 2]
+        seeds = spread_seeds(options.seed, num_candidates + 1)  # [B, K + 1, 2]
         seeds_of_choices = seeds[:, -1]  # [B, 2]
         options = _Options(*[_repeat_rows(option, num_candidates) for option in options])
         prompts = _repeat_rows(prompts, num_candidates)
@@ -336,7 +317,7 @@ def _sample_best_signature(
 
         logits, _ = _logits_and_probabilities(discriminator, tokens)
         logits = tf.reshape(logits, [num_rows, num_candidates])  # [B, K]
-        chosen = _choose_candidates(logits, seeds_of_choices)  # [B]
+        chosen = choose_candidates(logits, seeds_of_choices)  # [B]
         indices = tf.range(num_rows) * num_candidates + chosen  # [B], into the B·K rows
 
         outputs = _sampling_outputs(

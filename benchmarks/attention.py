@@ -1,6 +1,6 @@
 r"""Measures the generator with attention: steps, an epoch, tunes a second, memory, growth.
 
-    python benchmarks/attention.py --data ../shared/data/nottingham-midi
+    python benchmarks/attention.py --data ../shared/data/nottingham-midi --model generator.keras
 
 A generator of the default preset's size takes likelihood steps on whole tunes and writes tunes,
 beside the same model in plain PyTorch (benchmarks/torch_attention.py), in turn. Writes
@@ -8,11 +8,8 @@ benchmarks/results/attention.json, from which benchmarks/page.py renders docs/pe
 """
 
 import argparse
-import json
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from timing import Timer, medians_in_turn, seconds_of
+from peer import PeerProcess
+from timing import medians_in_turn, seconds_of
 
 import tfseqgan as sg
 from tfseqgan.files import write_json
@@ -103,40 +101,6 @@ def arrays_of_peer(
     }
 
 
-class Peer:
-    """The PyTorch process.
-
-    Args:
-        arrays: what it needs.
-        folder: a folder for them.
-    """
-
-    def __init__(self, arrays: dict[str, np.ndarray], folder: str) -> None:
-        path = Path(folder) / "peer.npz"
-        np.savez(path, **arrays)
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(path), str(os.cpu_count())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **message: Any) -> dict[str, Any]:
-        """Asks for a step, and returns the answer."""
-        print(json.dumps(message), file=self.process.stdin, flush=True)
-
-        return json.loads(self.process.stdout.readline())
-
-    def timer(self, **message: Any) -> Timer:
-        """Returns a timer of a step that runs there."""
-        return lambda: self.ask(**message)["seconds"]
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def resident_megabytes() -> float:
     """Returns the largest memory that this process had so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -168,6 +132,7 @@ def growth(generator: Any, step: Any, batch_size: int) -> list[dict[str, float]]
     """
     rng = np.random.default_rng(0)
     rows = []
+    generator.generate(16, 8, seed=0)  # compiled
     for length in LENGTHS:
         sampling = seconds_of(lambda: generator.generate(SAMPLES, length, seed=0))  # noqa: B023
         rows.append(
@@ -188,7 +153,9 @@ def compare_with_peer(
 ) -> dict[str, Any]:
     """Returns the seconds of a step and of sampling, ours and those of PyTorch, in turn."""
     with tempfile.TemporaryDirectory() as folder:
-        peer = Peer(arrays_of_peer(generator, batch, settings), folder)
+        path = Path(folder) / "peer.npz"
+        np.savez(path, **arrays_of_peer(generator, batch, settings))
+        peer = PeerProcess(SCRIPT, str(path), str(os.cpu_count()))
         tokens = tf.constant(batch)
         ours, theirs = medians_in_turn(
             [lambda: seconds_of(lambda: step(tokens)), peer.timer(step="likelihood")], repeats
@@ -202,7 +169,7 @@ def compare_with_peer(
             max(1, repeats // 3),
         )
         version = peer.ask(step="likelihood")["torch"]
-        peer.close()
+        peer.process.communicate()
 
     return {
         "step": {"rows": len(batch), "tokens": batch.shape[1], "ours": ours, "peer": theirs},

@@ -14,8 +14,35 @@ from timing import Timer
 SCRIPT = Path(__file__).resolve().parent / "torch_peer.py"
 
 
-class Peer:
-    """A PyTorch process.
+class PeerProcess:
+    """A PyTorch process that answers each line of JSON with one.
+
+    Args:
+        script: the program.
+        *arguments: of the program.
+    """
+
+    def __init__(self, script: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **message: Any) -> dict[str, Any]:
+        """Sends a message and returns the answer."""
+        print(json.dumps(message), file=self.process.stdin, flush=True)
+
+        return json.loads(self.process.stdout.readline())
+
+    def timer(self, step: str, **message: Any) -> Timer:
+        """Returns a timer of a step that runs there."""
+        return lambda: self.ask(step=step, **message)["seconds"]
+
+
+class Peer(PeerProcess):
+    """The PyTorch process of benchmarks/torch_peer.py.
 
     Args:
         sizes: of the models.
@@ -25,13 +52,8 @@ class Peer:
     """
 
     def __init__(self, sizes: Sizes, features: np.ndarray, tuned: bool = False) -> None:
+        super().__init__(SCRIPT)
         self.draw = "inverse_cdf" if tuned else "multinomial"
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
         configuration = {
             "batch_size": sizes.batch_size,
             "length": sizes.length,
@@ -49,15 +71,9 @@ class Peer:
         }
         self.version = self.ask(configure=configuration)["torch"]
 
-    def ask(self, **message: Any) -> dict[str, Any]:
-        """Sends a message and returns the answer."""
-        print(json.dumps(message), file=self.process.stdin, flush=True)
-
-        return json.loads(self.process.stdout.readline())
-
     def timer(self, step: str, **message: Any) -> Timer:
         """Returns a timer of a step that runs there."""
         if step in ("sample", "rollouts_one"):
             message["draw"] = self.draw
 
-        return lambda: self.ask(step=step, **message)["seconds"]
+        return super().timer(step, **message)

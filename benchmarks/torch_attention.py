@@ -1,6 +1,6 @@
 """The generator with attention in plain PyTorch: the peer of benchmarks/attention.py.
 
-    python benchmarks/torch_attention.py FILE.npz
+    python benchmarks/torch_attention.py FILE.npz THREADS
 
 It reads the tables and a batch from a file, and answers each line `{"step": NAME}` with the seconds
 of that step. It takes for granted what our generator computes from the tokens (which features a

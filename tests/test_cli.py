@@ -209,8 +209,8 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
             ["train", "--out", "x", "--kernel_sizes", "1,b"],
             "expected whole numbers such as 1,2,4, received '1,b'",
         ),
-        (["sample", "--out", "x"], "required: --model"),
-        (["sample", "--mod", "x", "--out", "x"], "required: --model"),
+        (["sample"], "required: --out"),
+        (["sample", "--mod", "x", "--out", "x"], "unrecognized arguments: --mod x"),
         (["evaluate"], "required: --model"),
         (["export", "--model", "x"], "required: --out"),
         (

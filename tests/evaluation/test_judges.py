@@ -93,7 +93,7 @@ def test_a_judge_stops_when_it_learns_no_more_and_keeps_its_best(tunes, monkeypa
     monkeypatch.setattr(model, "fit", fit_and_note)
     validation = judged.map(lambda each: each.tile(0))
 
-    curve = judges._train(model, judged, validation, seed=0, max_epochs=9, patience=2)
+    curve = judges._train(model, judged, validation, seed=0, max_epochs=9, patience=3)
 
     assert curve == (0.7, 0.5, 0.6, 0.6, 0.4, 0.9, 0.9, 0.9)
     for found, expected in zip(model.get_weights(), weights[4], strict=True):

@@ -1,7 +1,6 @@
 """The networks of judges: convolutional or recurrent, with or without the place in time."""
 
 import keras
-import tensorflow as tf
 
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.token_clock import NUM_JOINT_ROWS
@@ -16,13 +15,11 @@ _UNITS = 96
 _DROPOUT = 0.3
 
 
-@keras.saving.register_keras_serializable(package="tfseqgan")
-class _Mask(keras.layers.Layer):
-    """Sets the vectors of padding to zero: vectors [B, T, D] and tokens [B, T]."""
+def _without_padding(vectors, tokens):
+    """Returns the vectors [B, T, D], those of padding zero."""
+    is_token = keras.ops.cast(keras.ops.not_equal(tokens, 0), vectors.dtype)
 
-    def call(self, vectors: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
-        """Returns float [B, T, D]."""
-        return vectors * tf.cast(tokens != 0, vectors.dtype)[:, :, None]
+    return vectors * keras.ops.expand_dims(is_token, -1)
 
 
 def _convolutions(vectors):
@@ -76,7 +73,7 @@ def make_judge(tokenizer: Tokenizer, kind: str, has_place: bool, length: int) ->
     if has_place:
         of_places = keras.layers.Embedding(NUM_JOINT_ROWS, _DIM, name="places_in_time")(places)
         vectors = vectors + keras.ops.sum(of_places, axis=2)
-    vectors = keras.layers.Dropout(_DROPOUT)(_Mask()(vectors, tokens))
+    vectors = keras.layers.Dropout(_DROPOUT)(_without_padding(vectors, tokens))
 
     features = _convolutions(vectors) if kind == "cnn" else _recurrence(vectors)
     hidden = keras.layers.Dense(128, activation="relu")(keras.layers.Dropout(_DROPOUT)(features))

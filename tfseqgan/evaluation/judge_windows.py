@@ -76,7 +76,7 @@ class JudgedTunes:
         return self._cut(tunes, starts, rng)
 
     def tile(self, seed: int) -> Windows:
-        """Returns windows that together cover each tune once, each in a random key."""
+        """Returns the fewest windows that cover each tune, each in a random key; some overlap."""
         starts_of = [
             [*range(0, self._last_start(tune), self._length), self._last_start(tune)]
             for tune in range(len(self))

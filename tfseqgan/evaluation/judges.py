@@ -104,7 +104,8 @@ def judge(
         seeds: of each judge.
         length: T, the tokens of a window.
         max_epochs: the most epochs, of 1,024 windows of each kind.
-        patience: epochs without a better cross-entropy on the tunes that were kept back.
+        patience: epochs without a better cross-entropy on the tunes that were kept back, after
+            which a judge stops.
 
     Returns:
         One verdict for each kind, place and seed.
@@ -185,7 +186,7 @@ def _train(
     labels = np.repeat([1.0, 0.0], _WINDOWS_OF_AN_EPOCH)
     curve: list[float] = []
     best = model.get_weights()
-    while len(curve) < max_epochs and len(curve) - _best_epoch(curve) <= patience:
+    while len(curve) < max_epochs and len(curve) - _best_epoch(curve) < patience:
         drawn = train.map(lambda tunes: tunes.draw(_WINDOWS_OF_AN_EPOCH, rng))
         both = Windows(*[np.concatenate(parts) for parts in zip(*drawn, strict=True)])
         model.fit(_inputs(both), labels, batch_size=_BATCH_SIZE, verbose=0)

@@ -281,15 +281,17 @@ class AttentionGenerator(LanguageModel):
         """Returns what is added to the scores of each layer (`AttentionLayer.read_rows`)."""
         length = tf.shape(onsets)[1]
         half = length // 2
-        of_early = self._biases_of(onsets, places, 0, half)
-        of_late = self._biases_of(onsets, places, half, length)
+        time_table = self._time_table()
+        of_early = self._biases_of(time_table, onsets, places, 0, half)
+        of_late = self._biases_of(time_table, onsets, places, half, length)
 
         return list(zip(of_early, of_late, strict=True))
 
-    def _biases_of(self, onsets, places, start, end):
+    def _biases_of(self, time_table, onsets, places, start, end):
         """Returns what positions that look at all before their end add to the scores of each layer.
 
         Args:
+            time_table: from `_time_table`.
             onsets: int32 [B, T].
             places: int32 [B, T] each.
             start: the first of the positions.
@@ -305,7 +307,7 @@ class AttentionGenerator(LanguageModel):
         of_read = self._onsets_of_read(onsets)[:, None, :end]
         of_these = tf.nest.map_structure(lambda part: part[:, start:end], places)
         rows = self._time_rows(onsets[:, start:end, None], of_read, of_these)  # [B, Q, K]
-        biases = tf.gather(self._time_table(), rows) + by_distance  # [B, Q, K, layers · heads]
+        biases = tf.gather(time_table, rows) + by_distance  # [B, Q, K, layers · heads]
         biases = tf.cast(tf.transpose(biases, [3, 0, 1, 2]), self.compute_dtype)
 
         return tf.split(biases, self.num_layers)

@@ -14,6 +14,9 @@ from tfseqgan.models.discriminator import Discriminator as Discriminator
 from tfseqgan.models.generator import Generator as Generator
 from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
+from tfseqgan.models.resampling import Resampled as Resampled
+from tfseqgan.models.resampling import resample as resample
+from tfseqgan.models.state_discriminator import StateDiscriminator as StateDiscriminator
 from tfseqgan.music.abc_notation import to_abc as to_abc
 from tfseqgan.music.controls import Controls as Controls
 from tfseqgan.music.encoded import TokenizationError as TokenizationError
@@ -45,6 +48,8 @@ from tfseqgan.serving.saved_sampler import SavedSampler as SavedSampler
 from tfseqgan.training.adversarial import fit_adversarial as fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV as MetricsCSV
 from tfseqgan.training.callbacks import Scalars as Scalars
+from tfseqgan.training.discriminator_training import RealAndGenerated as RealAndGenerated
+from tfseqgan.training.discriminator_training import fit_discriminator as fit_discriminator
 from tfseqgan.training.pretraining import pretrain as pretrain
 
 __version__: str

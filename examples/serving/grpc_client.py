@@ -3,7 +3,7 @@ r"""Ask a TensorFlow Serving server for tunes over gRPC, and write them as MIDI 
 It needs the extra "serving": pip install "tfseqgan[serving]"
 
     python examples/serving/grpc_client.py \
-        --tokenizer saved_models/nottingham/1/assets/tokenizer.json --num 4 --out tunes
+        --tokenizer saved_models/nottingham/2/assets/tokenizer.json --num 4 --out tunes
 """
 
 import argparse

@@ -4,7 +4,7 @@ Only Python's standard library talks to the server. tfseqgan turns the tokens in
 does not load TensorFlow for it.
 
     python examples/serving/rest_client.py \
-        --tokenizer saved_models/nottingham/1/assets/tokenizer.json --num 4 --out tunes
+        --tokenizer saved_models/nottingham/2/assets/tokenizer.json --num 4 --out tunes
 """
 
 import argparse

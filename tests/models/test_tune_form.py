@@ -301,14 +301,23 @@ def test_no_note_can_start_after_as_many_bars_as_the_tune_says(tokenizer):
         np.testing.assert_array_equal(is_late[0, 7:] & can_stop[7:], expected[7:])
 
 
-def test_the_longest_tunes_may_be_longer_than_they_say():
+def test_a_tune_whose_number_of_bars_is_unknown_may_end_at_any_bar():
     tokenizer = Tokenizer.fit([make_tune(64, (2, 4), "G")], interleave=True, controls=True)
     tokens = tokenizer.encode(make_tune(70, (2, 4), "G"))
 
     is_early, is_late = ends_of(make_layers(tokenizer), tokens[None])
 
-    assert not is_late.any()
-    assert not is_early[0, -1]
+    assert not is_early.any() and not is_late.any()
+
+
+def test_a_tune_of_the_most_bars_ends_with_them():
+    tokenizer = Tokenizer.fit([make_tune(64, (2, 4), "G")], interleave=True, controls=True)
+    asked = tokenizer.encode(make_tune(64, (2, 4), "G"))[:5]
+    notes = tokenizer.encode(make_tune(70, (2, 4), "G"))[5:]
+
+    _, is_late = ends_of(make_layers(tokenizer), np.concatenate([asked, notes])[None])
+
+    assert is_late.any()
 
 
 def test_without_a_number_of_bars_a_tune_may_end_anywhere(tokenizer):

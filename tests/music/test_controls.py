@@ -53,8 +53,16 @@ def test_bars_are_counted_from_the_first_chord(pick_up):
     assert count_bars(make_tune(16, pick_up=pick_up)) == 16
 
 
-def test_bars_beyond_the_most_count_as_the_most():
-    assert count_bars(make_tune(MOST_BARS + 9)) == MOST_BARS
+def test_the_number_of_bars_beyond_the_most_is_unknown():
+    assert count_bars(make_tune(MOST_BARS)) == MOST_BARS
+    assert count_bars(make_tune(MOST_BARS + 1)) is None
+
+
+def test_what_is_not_asked_for_is_drawn_from_tunes_whose_bars_are_known():
+    long = make_tune(MOST_BARS + 1)
+
+    assert ControlVocabulary.fit([long, make_tune(8)]).tunes[:, 2].tolist() == [8]
+    assert ControlVocabulary.fit([long]).tunes[:, 2].tolist() == [0]
 
 
 def test_a_bar_that_the_grid_cannot_express_is_counted():

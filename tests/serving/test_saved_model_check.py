@@ -25,7 +25,7 @@ from tfseqgan.serving.saved_sampler import newest_version
 pytestmark = pytest.mark.serving
 
 ROOT = Path(__file__).parents[2]
-EXPORTED_BEFORE = [ROOT / "tests/golden/sampler/1", ROOT / "saved_models/nottingham/1"]
+EXPORTED_BEFORE = [ROOT / "tests/golden/sampler/1", ROOT / "saved_models/nottingham/2"]
 KINDS = {
     "all signatures": {},
     "no prompt, no end": {"prompt": (), "end_token_id": None},

@@ -1,6 +1,6 @@
 """What the logits of a judge say: calibrated odds, cross-entropy, and how sure both are."""
 
-from collections.abc import Callable
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -49,9 +49,19 @@ def cross_entropy(real_logits: np.ndarray, generated_logits: np.ndarray) -> floa
     return float(_losses(real_logits).mean() + _losses(-generated_logits).mean()) / 2
 
 
-def fit_platt(
-    real_logits: np.ndarray, generated_logits: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """The function scale · logit + shift."""
+
+    scale: float
+    shift: float
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        """Computes the function, float [N] → float [N]."""
+        return self.scale * logits + self.shift
+
+
+def fit_platt(real_logits: np.ndarray, generated_logits: np.ndarray) -> Line:
     """Finds the line that makes logits the true odds: a · logit + b of the least cross-entropy.
 
     It is found by Newton's method on standardised logits, held back by a weight of 1e-6 on both
@@ -62,7 +72,7 @@ def fit_platt(
         generated_logits: float [M], of generated ones.
 
     Returns:
-        The function of the line.
+        The line.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -87,9 +97,9 @@ def fit_platt(
         while _loss_of_line(line - step, *kinds) > loss and np.abs(step).max() > _SMALLEST_STEP:
             step = step / 2
         line = line - step
-    scale, shift = line
+    slope = line[0] / spread
 
-    return lambda logits: scale * (logits - centre) / spread + shift
+    return Line(float(slope), float(line[1] - slope * centre))
 
 
 def _loss_of_line(line, real_logits, generated_logits):

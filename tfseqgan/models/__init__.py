@@ -18,7 +18,10 @@ likelihood_model     fit and evaluate by maximum likelihood
 language_model       what all generators share: embedding, grammar, logits, sampling
 generator            G, an LSTM
 attention_generator  G with a memory
+sequence_classifier  what every discriminator is to Keras
+frozen_copy          a copy of a generator that is not trained
 discriminator        D, convolutions and a highway layer
+state_discriminator  D that reads a generator's states
 resampling           of several samples one is kept, by a discriminator's odds
 policy               π: a TFP Categorical; Trajectory
 """

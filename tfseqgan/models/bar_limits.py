@@ -32,7 +32,6 @@ class BarLimits:
     Args:
         token_durations: int32 [V, 2], the ticks of each token in melody and chords.
         token_pitch_classes: int32 [V, 2], the pitch classes of each token.
-        most_bars: the largest number of bars, which stands for all that are more.
         end_token_id: the id that ends a tune.
 
     Attributes:
@@ -44,14 +43,12 @@ class BarLimits:
         self,
         token_durations: np.ndarray,
         token_pitch_classes: np.ndarray,
-        most_bars: int,
         end_token_id: int,
     ) -> None:
         has_melody, has_chord = (token_durations > 0).T
         is_note = token_pitch_classes[:, 0] > 0
         is_end = np.arange(len(token_durations)) == end_token_id
         self.rows = np.stack([is_end, is_note, has_chord & ~has_melody])
-        self._most_bars = most_bars
         self._is_interleaved = not (has_melody & has_chord).any()
         self._has_rests = bool((has_melody & ~has_chord & ~is_note).any())
 
@@ -77,7 +74,7 @@ class BarLimits:
         is_long_enough = has_begun & (4 * (place.melody_end + 1 - first) >= earliest)
         is_too_early = is_known & ~is_long_enough & (num_bars > 1)
         has_time = ~has_begun | (4 * (place.due + 1 - first) < latest)
-        is_too_late = is_known & (num_bars < self._most_bars) & ~has_time & self._can_stop(place)
+        is_too_late = is_known & ~has_time & self._can_stop(place)
 
         is_before_melody = place.grammar == (FIRST_CHORD if self._is_interleaved else OPENING)
         lacks_melody = (num_bars > 0) & is_before_melody

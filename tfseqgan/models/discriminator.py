@@ -11,9 +11,10 @@ import tensorflow as tf
 from tfseqgan.models.checks import check_count, check_size
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.models.weight_counts import count_discriminator_weights
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
-from tfseqgan.ops.masking import masked_mean, sequence_mask
+from tfseqgan.ops.masking import sequence_mask
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -60,7 +61,7 @@ class Highway(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
-class Discriminator(keras.Model):
+class Discriminator(SequenceClassifier):
     """A binary classifier of token sequences.
 
         fₖ = relu(max_{t: mₜ = 1} conv_k(E[y])ₜ),   D(y) = σ(w · dropout(highway(f)) + b)
@@ -148,7 +149,6 @@ class Discriminator(keras.Model):
             name="logit",
             dtype="float32",
         )
-        self.accuracy_metric = keras.metrics.Mean(name="accuracy")
         self.build()
 
     def _make_convolutions(self):
@@ -182,17 +182,9 @@ class Discriminator(keras.Model):
         self.highway.build(features_shape)
         self.output_layer.build(features_shape)
 
-    def call(self, tokens: Tokens, training: bool = False) -> tf.Tensor:
-        """Computes the logit of "real"; D(y) is its sigmoid.
-
-        Args:
-            tokens: int [B, T].
-            training: whether dropout is on.
-
-        Returns:
-            float32 [B], in mixed precision too.
-        """
-        largest = self._convolve(tokens, causal_max)  # [B, F]
+    def logits_of(self, reading: Tokens, training: bool = False) -> tf.Tensor:
+        """Computes the logits of tokens, int [B, T] → float32 [B]."""
+        largest = self._convolve(reading, causal_max)  # [B, F]
 
         return self._logits(self._features(largest), training)
 
@@ -248,63 +240,6 @@ class Discriminator(keras.Model):
         logits = self._logits(tf.reshape(features, [-1, features.shape[2]]))
 
         return tf.transpose(tf.reshape(logits, tf.shape(features)[:2]))  # [B, P]
-
-    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """Raises ValueError: `tfseqgan.export_saved_model` exports it, together with a generator.
-
-        Keras' own method also writes the gradients, which ours do not need where nothing is
-        trained, and cannot.
-        """
-        raise ValueError(
-            "A discriminator is not exported by Keras' own method; expected "
-            "tfseqgan.export_saved_model(generator, tokenizer, path, "
-            "discriminator=discriminator), which writes its logits as the signature discriminate."
-        )
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None]:
-        """Returns the shape of the logits: [B, T] → [B]."""
-        return (input_shape[0],)
-
-    def compute_output_spec(self, tokens: Any, training: bool = False) -> keras.KerasTensor:
-        """Returns what a symbolic call gives: float32 [B], in mixed precision too."""
-        return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> tf.Tensor:
-        """Computes the mean cross-entropy in nats, plus the penalty on the output layer.
-
-        Args:
-            x: not used.
-            y: [B] labels, 1 for real and 0 for generated.
-            y_pred: float32 [B], the logits.
-            sample_weight: [B], or None for equal weights.
-            training: not used.
-
-        Returns:
-            float32 [].
-        """
-        labels = tf.cast(tf.reshape(y, tf.shape(y_pred)), y_pred.dtype)
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=y_pred)  # [B]
-        if sample_weight is None:
-            weights = tf.ones_like(losses)
-        else:
-            weights = tf.cast(tf.reshape(sample_weight, tf.shape(losses)), losses.dtype)
-
-        is_right = (y_pred > 0) == (labels > 0.5)
-        self.accuracy_metric.update_state(is_right, sample_weight=weights)
-
-        return masked_mean(losses, weights) + tf.add_n(self.losses)
-
-    def seed_dropout(self, seed: tuple[int, int]) -> None:
-        """Restarts the random numbers of dropout from two integers, so that a run repeats."""
-        if self.dropout_rate:
-            self.dropout.seed_generator.state.assign(np.asarray(seed, np.uint32))
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""

@@ -213,7 +213,7 @@ class LanguageModel(LikelihoodModel):
         Returns:
             float32 [B, T, V], in mixed precision too.
         """
-        inputs, last_layer = self._last_layer_inputs(tokens, training)
+        _, inputs, last_layer = self._read(tokens, training)
         logits = output_logits(inputs, *last_layer)  # [B·T, V]
         shape = tf.concat([tf.shape(tokens), [self.vocabulary_size]], axis=0)
 
@@ -229,13 +229,29 @@ class LanguageModel(LikelihoodModel):
         Returns:
             float32 [B, T].
         """
-        inputs, last_layer = self._last_layer_inputs(tokens, training)
+        log_probs, _ = self.log_probs_and_outputs(tokens, training)
+
+        return log_probs
+
+    def log_probs_and_outputs(
+        self, tokens: Tokens, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes `token_log_probs`, and what the last layer reads at the same positions.
+
+        Args:
+            tokens: int [B, T].
+            training: whether dropout is on.
+
+        Returns:
+            float32 [B, T] and float [B, T, H].
+        """
+        outputs, inputs, last_layer = self._read(tokens, training)
         log_probs = token_log_probs(inputs, *last_layer, tf.reshape(tokens, [-1]))  # [B·T]
 
-        return tf.reshape(log_probs, tf.shape(tokens))
+        return tf.reshape(log_probs, tf.shape(tokens)), outputs
 
-    def _last_layer_inputs(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, LastLayer]:
-        """Computes what the last layer reads at every position, float [B·T, D], and the layer."""
+    def _read(self, tokens: Tokens, training: bool) -> tuple[tf.Tensor, tf.Tensor, LastLayer]:
+        """Computes the outputs [B, T, H], what the last layer reads, float [B·T, D], and it."""
         table = self.embedding.table()  # [V, D]
         places = self.places.of_rows(tokens, training)
         outputs = self.outputs(tokens, table, places, training)
@@ -245,7 +261,7 @@ class LanguageModel(LikelihoodModel):
         flat = tf.reshape(outputs, [-1, outputs.shape[-1]])
         flat_places = tf.nest.map_structure(_without_time, places)
 
-        return self._project(flat, flat_places), self._last_layer(table)
+        return outputs, self._project(flat, flat_places), self._last_layer(table)
 
     def shifted_vectors(self, tokens: Tokens, table: tf.Tensor, places: Place) -> tf.Tensor:
         """Computes what the middle layers read: the opening vector, then all tokens but the last.

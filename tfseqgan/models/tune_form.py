@@ -133,7 +133,7 @@ class TuneForm(keras.layers.Layer):
         is_alone = (classes[:, 0] > 0) & (durations[:, 1] == 0)
         self._has_melody_alone = np.pad(is_alone, [0, 1])
         self._sizes = _feature_sizes(controls)
-        self._limits = BarLimits(durations, classes, self._sizes[_BARS] - 1, end_token_id)
+        self._limits = BarLimits(durations, classes, end_token_id)
 
     @property
     def bar_lengths(self) -> list[int]:

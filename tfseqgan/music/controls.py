@@ -15,7 +15,7 @@ from tfseqgan.music.keys import parse_key
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score, transpose_key
 
 MOST_BARS = 64
-"""Longer tunes count as so long."""
+"""Of longer tunes the number of bars is unknown."""
 
 KEYS = tuple(transpose_key(tonic, step) for tonic in ("C", "Cm") for step in range(12))
 """The twelve major keys from C upwards, then the twelve minor ones."""
@@ -37,7 +37,7 @@ class Controls(NamedTuple):
     Attributes:
         metre: such as "6/8".
         key: such as "D" or "Em", one of `KEYS`.
-        bars: from the first chord to the end of the melody, 1 to `MOST_BARS`.
+        bars: from the first chord to the end of the melody, 1 to `MOST_BARS`; None for more.
         rhythm: such as "jig".
     """
 
@@ -63,7 +63,7 @@ def count_bars(score: Score) -> int | None:
     """Counts the bars from the first chord, or note if there are none, to the end of the melody.
 
     Returns:
-        1 to `MOST_BARS`, or None for a tune without notes.
+        1 to `MOST_BARS`, or None for a tune that is longer or has no notes.
 
     Example:
         >>> from tfseqgan.music.score import Chord, Note
@@ -78,9 +78,9 @@ def count_bars(score: Score) -> int | None:
     end = max(note.end_ticks for note in score.melody)
     beats, unit = score.time_signature
     bar_ticks = 4 * TICKS_PER_QUARTER * beats / unit
-    bars = math.floor((end - first) / bar_ticks + _PART_OF_A_BAR)
+    bars = max(math.floor((end - first) / bar_ticks + _PART_OF_A_BAR), 1)
 
-    return min(max(bars, 1), MOST_BARS)
+    return bars if bars <= MOST_BARS else None
 
 
 def controls_of(score: Score) -> Controls:
@@ -181,6 +181,9 @@ class ControlVocabulary:
     def fit(cls, scores: Iterable[Score]) -> "ControlVocabulary":
         """Makes the vocabulary of some tunes.
 
+        What is not asked for is drawn from the tunes whose number of bars is known, if there are
+        any: a sample that does not know it may never end.
+
         Args:
             scores: the training tunes.
         """
@@ -188,8 +191,9 @@ class ControlVocabulary:
         metres = sorted({each.metre for each in controls if each.metre})
         rhythms = sorted({each.rhythm for each in controls if each.rhythm})
         empty = cls(metres, rhythms, [])
+        with_bars = [each for each in controls if each.bars is not None]
 
-        return cls(metres, rhythms, [empty.encode(each).tolist() for each in controls])
+        return cls(metres, rhythms, [empty.encode(each).tolist() for each in with_bars or controls])
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

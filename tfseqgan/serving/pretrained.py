@@ -25,6 +25,7 @@ from tfseqgan.models.discriminator import Discriminator, Highway
 from tfseqgan.models.embedding import TokenEmbedding
 from tfseqgan.models.generator import Generator
 from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.models.state_discriminator import StateDiscriminator
 from tfseqgan.models.token_clock import TokenClock
 from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.music.tokenizer import Tokenizer
@@ -48,6 +49,7 @@ REGISTERED_CLASSES = (
     Discriminator,
     Generator,
     Highway,
+    StateDiscriminator,
     TokenClock,
     TokenEmbedding,
     TuneForm,

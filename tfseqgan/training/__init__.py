@@ -12,5 +12,6 @@ loop           rounds, callbacks, resume
 weight_averaging  the average of the weights over the steps
 steps          compiled updates of each model
 pretraining    pretrain: maximum likelihood
+discriminator_training  a discriminator trained to convergence and calibrated
 adversarial    fit_adversarial: one round on one screen
 """

@@ -73,6 +73,10 @@ def checksum(values: Any) -> int | None:
     return zlib.crc32(np.asarray(values, np.int32).tobytes())
 
 
+_TABLES = ("token_features", "token_durations", "token_controls", "token_pitch_classes")
+"""What models know of the tokens: large, so that a checksum stands for each."""
+
+
 def model_settings(**models: Any) -> dict[str, Any]:
     """Returns what a checkpoint fixes about models: size, precision and the kind of optimizer.
 
@@ -94,12 +98,15 @@ def model_settings(**models: Any) -> dict[str, Any]:
     for name, model in models.items():
         config = model.get_config() | {
             "optimizer": type(model.optimizer).__name__,
-            "token_features": checksum(model.token_features),
             "precision": model.dtype_policy.name,
         }
-        for table in ("token_durations", "token_controls", "token_pitch_classes"):
+        for table in _TABLES:
             if table in config:
                 config[table] = checksum(getattr(model, table))
+        if "reader" in config:
+            config["reader"] = [
+                zlib.crc32(weight.tobytes()) for weight in model.reader.get_weights()
+            ]
         kept = {key for key in config if key not in ("name", "trainable", "dtype")}
         settings |= {f"{name}.{key}": config[key] for key in kept}
 

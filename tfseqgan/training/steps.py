@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.models.frozen_copy import frozen_copy
 from tfseqgan.models.policy import Policy, Trajectory
 from tfseqgan.objectives.baselines import initial_state
 from tfseqgan.objectives.credit import Terminal
@@ -85,15 +86,6 @@ def make_likelihood_step(generator: Any) -> Callable[[tf.Tensor], tf.Tensor]:
         return loss
 
     return step
-
-
-def frozen_copy(generator: Any) -> Any:
-    """Returns a generator with the same weights that is not trained: the prior π₀."""
-    copy = type(generator).from_config(generator.get_config())
-    copy.set_weights(generator.get_weights())
-    copy.trainable = False
-
-    return copy
 
 
 class AdversarialSteps:

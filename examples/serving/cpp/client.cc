@@ -1,6 +1,6 @@
 // Samples tunes from an exported model without Python: TensorFlow's C++ loader, the one that TensorFlow Serving is built on.
 //
-//     ./client saved_models/nottingham/1 4 0
+//     ./client saved_models/nottingham/2 4 0
 //
 // prints the tokens of four tunes, one tune a line, for the seeds (0, 0) to (0, 3): those of `generator.generate(4, seed=0)`.
 // A fourth argument is the temperature.

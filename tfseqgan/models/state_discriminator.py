@@ -1,0 +1,225 @@
+"""D that reads what a generator makes of a sequence: its states, and how much each token surprised.
+
+A generator knows the bar, the key, the form and what came eight bars before. A discriminator that
+reads its states need not learn any of this, and sees at once what the generator takes for granted
+and real tunes do not do.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfseqgan.models.checks import check_count
+from tfseqgan.models.frozen_copy import frozen_copy
+from tfseqgan.models.interfaces import Tokens
+from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.models.sequence_classifier import SequenceClassifier
+from tfseqgan.ops.causal_convolution import causal_responses
+from tfseqgan.ops.masking import sequence_mask
+
+_LEAST_LOG_PROB = -20.0
+_SURPRISING = -4.0
+
+
+class Reading(NamedTuple):
+    """What a generator makes of sequences.
+
+    Attributes:
+        tokens: int32 [B, T].
+        outputs: float16 [B, T, H], what it knew before each token.
+        log_probs: float32 [B, T], of each token, in nats.
+    """
+
+    tokens: tf.Tensor
+    outputs: tf.Tensor
+    log_probs: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(package="tfseqgan")
+class StateDiscriminator(SequenceClassifier):
+    """A classifier of token sequences that reads a generator's states.
+
+        xₜ = relu(U hₜ + W e(yₜ) + A sₜ),   sₜ = [log pₜ, pₜ, min(log pₜ + 4, 0)]
+        rₜ = relu(conv(x))ₜ,   logit = MLP([max_t rₜ, mean_t rₜ])
+
+    with hₜ what the generator's last layer reads before yₜ, e(yₜ) the token's vector and pₜ its
+    probability. What was asked for (the controls) and padding do not count, and the convolutions
+    are causal: the logit of a prefix depends on its tokens alone. The generator is copied, so that
+    it stays as it is while the original is trained on; its weights are not trained.
+
+    Args:
+        reader: the generator that reads.
+        hidden_dim: length of xₜ and of the last hidden layer.
+        filters: filters of each width.
+        kernel_sizes: widths of the convolutions in tokens.
+        dropout: share of the outputs, of xₜ and of the last layers' inputs dropped in training.
+
+    Raises:
+        ValueError: if a size is out of range.
+
+    Example:
+        >>> from tfseqgan.models.generator import Generator
+        >>> generator = Generator(vocabulary_size=7, embedding_dim=4, units=8)
+        >>> discriminator = StateDiscriminator(generator, hidden_dim=5, filters=3)
+        >>> discriminator(np.array([[3, 4, 5], [6, 2, 0]])).shape
+        TensorShape([2])
+    """
+
+    def __init__(
+        self,
+        reader: LanguageModel,
+        *,
+        hidden_dim: int = 96,
+        filters: int = 48,
+        kernel_sizes: Sequence[int] = (1, 2, 4, 8),
+        dropout: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.hidden_dim = check_count("hidden_dim", hidden_dim)
+        self.filters = check_count("filters", filters)
+        self.kernel_sizes = tuple(check_count("kernel_sizes", size) for size in kernel_sizes)
+        self.dropout_rate = dropout
+
+        self.reader = frozen_copy(reader)
+        self.state_layer = keras.layers.Dense(self.hidden_dim, use_bias=False, name="state")
+        self.token_layer = keras.layers.Dense(self.hidden_dim, use_bias=False, name="token")
+        self.surprise_layer = keras.layers.Dense(self.hidden_dim, name="surprise")
+        self.convolutions = [
+            keras.layers.Conv1D(self.filters, width, padding="causal", name=f"width_{width}")
+            for width in self.kernel_sizes
+        ]
+        for convolution in self.convolutions:
+            # tf.train.Checkpoint follows attributes and does not look into a model's lists.
+            setattr(self, convolution.name, convolution)
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.hidden_layer = keras.layers.Dense(self.hidden_dim, activation="relu", name="hidden")
+        self.output_layer = keras.layers.Dense(1, name="logit")
+        self.build()
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V, the number of token ids."""
+        return self.reader.vocabulary_size
+
+    @property
+    def end_token_id(self) -> int | None:
+        """The id that ends a sequence, or None where sequences have a fixed length."""
+        return self.reader.end_token_id
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates every weight, once; the constructor calls it, since it needs no input shape."""
+        if self.built:
+            return
+
+        output_dim = self.reader.projection.kernel.shape[0]
+        self.state_layer.build((None, None, output_dim))
+        self.token_layer.build((None, None, self.reader.embedding_dim))
+        self.surprise_layer.build((None, None, 3))
+        for convolution in self.convolutions:
+            convolution.build((None, None, self.hidden_dim))
+        self.hidden_layer.build((None, 2 * self.filters * len(self.kernel_sizes)))
+        self.output_layer.build((None, self.hidden_dim))
+
+    def read(self, tokens: Tokens) -> Reading:
+        """Computes what the generator makes of sequences: int [B, T] → [B, T, …] each."""
+        tokens = tf.cast(tokens, tf.int32)
+        log_probs, outputs = self.reader.log_probs_and_outputs(tokens)
+
+        return Reading(
+            tokens=tokens,
+            outputs=tf.stop_gradient(tf.cast(outputs, tf.float16)),
+            log_probs=tf.stop_gradient(tf.maximum(log_probs, _LEAST_LOG_PROB)),
+        )
+
+    def _mask(self, tokens):
+        """Returns 1 for the events of a sequence up to its end, float32 [B, T]."""
+        mask = sequence_mask(tokens, self.end_token_id)
+        durations = self.reader.token_durations
+        if durations is None:
+            return mask
+
+        counts = (durations > 0).any(axis=1)
+        counts[self.end_token_id] = True
+
+        return mask * tf.gather(counts.astype(np.float32), tokens)
+
+    def logits_of(self, reading: Reading, training: bool = False) -> tf.Tensor:
+        """Computes the logits of what was read, float32 [B]."""
+        responses, mask = self._responses(reading, training)
+        largest = tf.reduce_max(responses, axis=1)  # [B, F]
+        count = tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
+        mean = tf.reduce_sum(responses, axis=1) / count
+
+        return self._logits(tf.concat([largest, mean], axis=1), training)
+
+    def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
+        """Computes the logit of every `every`-th prefix and of the whole sequence, dropout off.
+
+        Column p is what `call` gives for the first (p + 1) · `every` tokens, or for all.
+
+        Args:
+            tokens: int [B, T].
+            every: the distance between the lengths of prefixes.
+
+        Returns:
+            float32 [B, ⌈T / every⌉].
+        """
+        responses, mask = self._responses(self.read(tokens), training=False)
+        by_step = tf.transpose(responses, [1, 0, 2])  # [T, B, F]
+        largest = tf.scan(tf.maximum, by_step)
+        counts = tf.maximum(tf.cumsum(tf.transpose(mask, [1, 0, 2])), 1.0)
+        means = tf.cumsum(by_step) / counts
+
+        length = tf.shape(tokens)[1]
+        last_steps = tf.minimum(tf.range(every - 1, length + every - 1, every), length - 1)
+        pooled = tf.gather(tf.concat([largest, means], axis=2), last_steps)  # [P, B, 2F]
+        logits = self._logits(tf.reshape(pooled, [-1, pooled.shape[2]]))
+
+        return tf.transpose(tf.reshape(logits, tf.shape(pooled)[:2]))
+
+    def _responses(self, reading, training):
+        """Returns the responses of all filters, float32 [B, T, F], and the mask [B, T, 1]."""
+        log_probs = reading.log_probs
+        below = tf.minimum(log_probs - _SURPRISING, 0.0)
+        surprise = tf.stack([log_probs, tf.exp(log_probs), below], axis=-1)
+        mask = self._mask(reading.tokens)[:, :, None]
+
+        outputs = tf.cast(reading.outputs, tf.float32)
+        of_tokens = self.token_layer(self.reader.embedding.table())  # [V, D]
+        vectors = self.state_layer(self.dropout(outputs, training=training))
+        vectors += tf.gather(of_tokens, reading.tokens) + self.surprise_layer(surprise)
+        vectors = self.dropout(tf.nn.relu(vectors) * mask, training=training)
+        responses = [
+            tf.nn.relu(causal_responses(vectors, layer.kernel) + layer.bias)
+            for layer in self.convolutions
+        ]
+
+        return tf.concat(responses, axis=2) * mask, mask
+
+    def _logits(self, pooled, training=False):
+        """Computes logits from pooled responses: float32 [N, 2F] → [N]."""
+        hidden = self.hidden_layer(self.dropout(pooled, training=training))
+        hidden = self.dropout(hidden, training=training)
+
+        return tf.squeeze(self.output_layer(hidden), axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes the same model again, as plain values."""
+        return super().get_config() | {
+            "reader": keras.saving.serialize_keras_object(self.reader),
+            "hidden_dim": self.hidden_dim,
+            "filters": self.filters,
+            "kernel_sizes": list(self.kernel_sizes),
+            "dropout": self.dropout_rate,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "StateDiscriminator":
+        """Makes the model that a configuration describes."""
+        reader = keras.saving.deserialize_keras_object(config["reader"])
+
+        return cls(**config | {"reader": reader})

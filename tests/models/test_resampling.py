@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from enumeration import chi_square_p, list_sequences, random_generator
+from reference_models import randomize
 from tiny_models import CONTROLLED, make_discriminator, make_generator_with_controls
 
 import tfseqgan as sg
@@ -21,10 +22,8 @@ def models():
     discriminator = sg.Discriminator(
         V, embedding_dim=4, filters=3, kernel_sizes=(1, 2), end_token_id=None
     )
-    rng = np.random.default_rng(1)
-    for weight in discriminator.weights:
-        weight.assign(weight + 0.5 * rng.normal(size=weight.shape))
-    return generator, discriminator
+
+    return generator, randomize(discriminator, scale=0.5)
 
 
 def distribution_of_one_among(p, odds, count):

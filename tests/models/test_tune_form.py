@@ -312,12 +312,14 @@ def test_a_tune_whose_number_of_bars_is_unknown_may_end_at_any_bar():
 
 def test_a_tune_of_the_most_bars_ends_with_them():
     tokenizer = Tokenizer.fit([make_tune(64, (2, 4), "G")], interleave=True, controls=True)
-    asked = tokenizer.encode(make_tune(64, (2, 4), "G"))[:5]
-    notes = tokenizer.encode(make_tune(70, (2, 4), "G"))[5:]
+    asked = tokenizer.encode(make_tune(64, (2, 4), "G"))
+    of_more = tokenizer.encode(make_tune(70, (2, 4), "G"))
+    tokens = np.concatenate([asked[:5], of_more[5:]])  # 70 bars that say that they are 64
 
-    _, is_late = ends_of(make_layers(tokenizer), np.concatenate([asked, notes])[None])
+    _, is_late = ends_of(make_layers(tokenizer), tokens[None])
 
-    assert is_late.any()
+    assert not is_late[0, : len(asked)].any()
+    assert is_late[0, len(asked) : len(asked) + 20].any()
 
 
 def test_without_a_number_of_bars_a_tune_may_end_anywhere(tokenizer):

@@ -65,6 +65,15 @@ def test_what_is_not_asked_for_is_drawn_from_tunes_whose_bars_are_known():
     assert ControlVocabulary.fit([long]).tunes[:, 2].tolist() == [0]
 
 
+def test_a_rhythm_that_only_long_tunes_have_is_drawn_with_its_metre():
+    long = make_tune(MOST_BARS + 1, (3, 4), rhythm="waltz")
+    vocabulary = ControlVocabulary.fit([JIG, long])
+
+    drawn = vocabulary.draw(vocabulary.encode(Controls(rhythm="waltz")), [[0, 7]])
+
+    assert vocabulary.decode(drawn[0]) == Controls("3/4", "G", None, "waltz")._replace(key=None)
+
+
 def test_a_bar_that_the_grid_cannot_express_is_counted():
     assert count_bars(dataclasses.replace(make_tune(8), time_signature=(3, 7))) == 19
 

@@ -307,3 +307,21 @@ def test_models_with_numbers_that_are_not_finite_are_not_saved(tmp_path):
         sg.save_pretrained(tmp_path, generator, tokenizer, discriminator)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_a_discriminator_that_holds_a_generator_is_refused_before_anything_is_written(
+    models, tmp_path
+):
+    generator, _, tokenizer = models
+    discriminator = sg.StateDiscriminator(generator, hidden_dim=4, filters=2)
+
+    for write in (
+        lambda: sg.save_pretrained(tmp_path / "saved", generator, tokenizer, discriminator),
+        lambda: sg.export_saved_model(
+            generator, tokenizer, tmp_path / "exported", discriminator=discriminator, length=5
+        ),
+    ):
+        with pytest.raises(ValueError, match="Write it with its own save"):
+            write()
+
+    assert list(tmp_path.iterdir()) == []

@@ -76,7 +76,27 @@ def test_it_stops_when_it_learns_no_more_and_keeps_its_best_epoch(monkeypatch):
         np.testing.assert_array_equal(found, best)
 
 
-def test_a_stopped_run_resumes_to_the_bit(tmp_path):
+def give_entropies(monkeypatch, entropies):
+    """Sets the cross-entropy of each epoch."""
+    run = discriminator_training._DiscriminatorEpochs.run
+    validate = discriminator_training._DiscriminatorEpochs.validate
+    epochs = []
+
+    def run_and_note(self, epoch, earlier):
+        epochs.append(epoch)
+        return run(self, epoch, earlier)
+
+    monkeypatch.setattr(discriminator_training._DiscriminatorEpochs, "run", run_and_note)
+    monkeypatch.setattr(
+        discriminator_training._DiscriminatorEpochs,
+        "validate",
+        lambda self: validate(self) | {"val_cross_entropy": entropies[epochs[-1]]},
+    )
+
+
+def test_a_stopped_run_resumes_to_the_bit(tmp_path, monkeypatch):
+    # The first epoch is the best, so that the resumed run must have kept it.
+    give_entropies(monkeypatch, [0.1, 0.3, 0.2, 0.4])
     data, kept_back = draw(30, 0), draw(10, 1)
     options = {"batch_size": 8, "patience": 9, "seed": 5, "verbose": 0}
     whole = make_compiled("states")
@@ -104,6 +124,7 @@ def test_a_stopped_run_resumes_to_the_bit(tmp_path):
     )
 
     assert history.history == expected.history
+    assert history.history["val_cross_entropy"] == [0.1, 0.3, 0.2, 0.4]
     for found, weight in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(found, weight)
 
@@ -125,3 +146,25 @@ def test_sequences_of_one_kind_alone_are_refused():
 
     with pytest.raises(ValueError, match=r"kept_back\.generated .* with one sequence or more"):
         fit_discriminator(make_compiled("cnn"), data, empty, batch_size=8)
+
+
+def test_a_share_of_smoothing_out_of_range_is_refused():
+    data = draw(20, 0)
+
+    for share in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=f"label_smoothing is {share}; expected a number"):
+            fit_discriminator(make_compiled("cnn"), data, data, batch_size=8, label_smoothing=share)
+
+
+def test_kinds_of_different_lengths_are_read_alike_if_all_end_and_refused_otherwise():
+    data = draw(20, 0)
+    longer = data._replace(generated=np.pad(data.generated, [(0, 0), (0, 4)]))
+    options = {"max_epochs": 2, "batch_size": 8, "seed": 0, "verbose": 0}
+
+    of_longer = fit_discriminator(make_compiled("cnn"), longer, longer, **options)
+    expected = fit_discriminator(make_compiled("cnn"), data, data, **options)
+
+    assert of_longer.history["val_auc"] == pytest.approx(expected.history["val_auc"], abs=1e-6)
+    without_end = longer._replace(real=np.full((20, 3), 4))
+    with pytest.raises(ValueError, match="padding would tell them apart"):
+        fit_discriminator(make_compiled("cnn"), without_end, data, **options)

@@ -236,7 +236,7 @@ class LanguageModel(LikelihoodModel):
     def log_probs_and_outputs(
         self, tokens: Tokens, training: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes `token_log_probs`, and what the last layer reads at the same positions.
+        """Computes `token_log_probs`, and the outputs that the last layer projects.
 
         Args:
             tokens: int [B, T].

@@ -11,14 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.models.checks import check_count, check_guidance, check_prompt, check_same_vocabulary
-from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.ops.sampling import check_sampling, next_tokens, pad_rows, row_seeds, row_uniforms
 
 _SEED_STEP = -1640531527
 """2³² divided by the golden ratio, as int32: its multiples spread over all of int32."""
 
 _CANDIDATES_AT_ONCE = 512
+_ROWS_SCORED_AT_ONCE = 16
 
 
 class Resampled(NamedTuple):
@@ -74,9 +75,20 @@ def choose_candidates(logits: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
     return chosen[: tf.shape(logits)[0]]
 
 
+def _score(discriminator: SequenceClassifier, tokens: tf.Tensor) -> tf.Tensor:
+    """Computes logits, few rows at once since a discriminator may need much memory for each."""
+    blocks = [
+        tokens[start : start + _ROWS_SCORED_AT_ONCE]
+        for start in range(0, len(tokens), _ROWS_SCORED_AT_ONCE)
+    ]
+    logits = [discriminator(pad_rows(block), training=False)[: len(block)] for block in blocks]
+
+    return tf.concat(logits, axis=0)
+
+
 def resample(
     generator: LanguageModel,
-    discriminator: Discriminator,
+    discriminator: SequenceClassifier,
     num_sequences: int,
     length: int,
     *,
@@ -109,6 +121,7 @@ def resample(
         ValueError: if an argument is out of range, or the models have different vocabularies.
 
     Example:
+        >>> from tfseqgan.models.discriminator import Discriminator
         >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(7, embedding_dim=4, units=8)
         >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
@@ -135,7 +148,7 @@ def resample(
         tokens, _ = generator.sample(
             own, length, temperature, prompt=repeated, guidance=guidance
         )  # [rows · K, T]
-        scores = discriminator(pad_rows(tokens), training=False)[: tf.shape(tokens)[0]]
+        scores = _score(discriminator, tokens)
         candidates.append(tf.reshape(tokens, [-1, num_candidates, length]))
         logits.append(tf.reshape(scores, [-1, num_candidates]))
 

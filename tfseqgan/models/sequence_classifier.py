@@ -17,6 +17,8 @@ class SequenceClassifier(keras.Model):
     for generated. Labels between them smooth the classes. Its last layer is `output_layer`.
     """
 
+    vocabulary_size: int
+    end_token_id: int | None
     output_layer: keras.layers.Dense
     dropout: keras.layers.Dropout
     dropout_rate: float

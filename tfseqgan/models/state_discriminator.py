@@ -5,6 +5,7 @@ reads its states need not learn any of this, and sees at once what the generator
 and real tunes do not do.
 """
 
+import collections
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,10 +46,11 @@ class StateDiscriminator(SequenceClassifier):
         xₜ = relu(U hₜ + W e(yₜ) + A sₜ),   sₜ = [log pₜ, pₜ, min(log pₜ + 4, 0)]
         rₜ = relu(conv(x))ₜ,   logit = MLP([max_t rₜ, mean_t rₜ])
 
-    with hₜ what the generator's last layer reads before yₜ, e(yₜ) the token's vector and pₜ its
-    probability. What was asked for (the controls) and padding do not count, and the convolutions
-    are causal: the logit of a prefix depends on its tokens alone. The generator is copied, so that
-    it stays as it is while the original is trained on; its weights are not trained.
+    with hₜ the generator's output before yₜ, e(yₜ) the token's vector and pₜ its probability. The
+    maximum and the mean are over events: the tokens that say what was asked for are read by the
+    generator alone. The convolutions are causal: the logit of a prefix depends on its tokens alone.
+    The generator is copied, so that it stays as it is while the original is trained on; its weights
+    are not trained. All but the generator computes in float32, whatever the policy.
 
     Args:
         reader: the generator that reads.
@@ -78,19 +80,22 @@ class StateDiscriminator(SequenceClassifier):
         dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs | {"dtype": "float32"})
         self.hidden_dim = check_count("hidden_dim", hidden_dim)
         self.filters = check_count("filters", filters)
         self.kernel_sizes = tuple(check_count("kernel_sizes", size) for size in kernel_sizes)
+        check_count("the number of kernel_sizes", len(self.kernel_sizes))
         self.dropout_rate = dropout
 
         self.reader = frozen_copy(reader)
+        self.vocabulary_size = self.reader.vocabulary_size
+        self.end_token_id = self.reader.end_token_id
         self.state_layer = keras.layers.Dense(self.hidden_dim, use_bias=False, name="state")
         self.token_layer = keras.layers.Dense(self.hidden_dim, use_bias=False, name="token")
         self.surprise_layer = keras.layers.Dense(self.hidden_dim, name="surprise")
         self.convolutions = [
-            keras.layers.Conv1D(self.filters, width, padding="causal", name=f"width_{width}")
-            for width in self.kernel_sizes
+            keras.layers.Conv1D(self.filters * count, width, name=f"width_{width}")
+            for width, count in collections.Counter(self.kernel_sizes).items()
         ]
         for convolution in self.convolutions:
             # tf.train.Checkpoint follows attributes and does not look into a model's lists.
@@ -99,16 +104,6 @@ class StateDiscriminator(SequenceClassifier):
         self.hidden_layer = keras.layers.Dense(self.hidden_dim, activation="relu", name="hidden")
         self.output_layer = keras.layers.Dense(1, name="logit")
         self.build()
-
-    @property
-    def vocabulary_size(self) -> int:
-        """V, the number of token ids."""
-        return self.reader.vocabulary_size
-
-    @property
-    def end_token_id(self) -> int | None:
-        """The id that ends a sequence, or None where sequences have a fixed length."""
-        return self.reader.end_token_id
 
     def build(self, input_shape: Any = None) -> None:
         """Creates every weight, once; the constructor calls it, since it needs no input shape."""
@@ -189,7 +184,8 @@ class StateDiscriminator(SequenceClassifier):
         mask = self._mask(reading.tokens)[:, :, None]
 
         outputs = tf.cast(reading.outputs, tf.float32)
-        of_tokens = self.token_layer(self.reader.embedding.table())  # [V, D]
+        table = tf.stop_gradient(self.reader.embedding.table())
+        of_tokens = self.token_layer(tf.cast(table, tf.float32))  # [V, hidden_dim]
         vectors = self.state_layer(self.dropout(outputs, training=training))
         vectors += tf.gather(of_tokens, reading.tokens) + self.surprise_layer(surprise)
         vectors = self.dropout(tf.nn.relu(vectors) * mask, training=training)

@@ -181,8 +181,9 @@ class ControlVocabulary:
     def fit(cls, scores: Iterable[Score]) -> "ControlVocabulary":
         """Makes the vocabulary of some tunes.
 
-        What is not asked for is drawn from the tunes whose number of bars is known, if there are
-        any: a sample that does not know it may never end.
+        What is not asked for is drawn from the tunes whose number of bars is known, since a sample
+        that does not know it may never end; and from others of a metre and a rhythm that no such
+        tune has.
 
         Args:
             scores: the training tunes.
@@ -191,9 +192,14 @@ class ControlVocabulary:
         metres = sorted({each.metre for each in controls if each.metre})
         rhythms = sorted({each.rhythm for each in controls if each.rhythm})
         empty = cls(metres, rhythms, [])
-        with_bars = [each for each in controls if each.bars is not None]
+        have_bars = {(each.metre, each.rhythm) for each in controls if each.bars is not None}
+        drawn = [
+            empty.encode(each).tolist()
+            for each in controls
+            if each.bars is not None or (each.metre, each.rhythm) not in have_bars
+        ]
 
-        return cls(metres, rhythms, [empty.encode(each).tolist() for each in with_bars or controls])
+        return cls(metres, rhythms, drawn)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

@@ -20,6 +20,7 @@ from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
 from tfseqgan.serving.exported_models import write_configs
+from tfseqgan.serving.keras_files import check_kind_of_discriminator
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
 from tfseqgan.serving.signatures import Signature, make_signatures
 
@@ -293,6 +294,7 @@ samples a row one is kept, drawn by the discriminator's odds |
     version, length, num_candidates = _to_integers(version, length, num_candidates)
     target = Path(path) / str(version)
     prompt = tuple(whole_number("prompt", token) for token in prompt)
+    check_kind_of_discriminator(discriminator)
     check_same_vocabulary(generator, discriminator)
     _check_arguments(generator, tokenizer, target, version, length, prompt, num_candidates)
 

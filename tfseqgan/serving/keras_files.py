@@ -29,6 +29,7 @@ from tfseqgan.files import parse_json
 from tfseqgan.models.attention_generator import AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.generator import Generator
+from tfseqgan.models.state_discriminator import StateDiscriminator
 from tfseqgan.models.weight_counts import (
     count_attention_generator_weights,
     count_discriminator_weights,
@@ -87,6 +88,16 @@ def _find_class(config: Any, expected: Classes) -> type:
         raise ValueError(f"it holds {found!r} where {' or '.join(map(repr, by_name))} is expected")
 
     return by_name[found]
+
+
+def check_kind_of_discriminator(discriminator: Any) -> None:
+    """Raises ValueError if a discriminator cannot be loaded from a folder or an export."""
+    if isinstance(discriminator, StateDiscriminator):
+        raise ValueError(
+            "A StateDiscriminator holds a generator of its own, which folders of models and "
+            "exported samplers have no place for; expected a Discriminator or None. Write it with "
+            "its own save(path), and load it with keras.models.load_model(path)."
+        )
 
 
 def check_model_config(config: Mapping[str, Any], expected: Classes) -> type:

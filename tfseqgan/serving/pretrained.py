@@ -31,7 +31,12 @@ from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
 from tfseqgan.serving.exported_models import load_models
-from tfseqgan.serving.keras_files import GENERATORS, check_finite_model, load_keras_file
+from tfseqgan.serving.keras_files import (
+    GENERATORS,
+    check_finite_model,
+    check_kind_of_discriminator,
+    load_keras_file,
+)
 from tfseqgan.serving.manifest import (
     MANIFEST,
     hash_files,
@@ -162,8 +167,8 @@ def save_pretrained(
         discriminator: the discriminator, or None.
 
     Raises:
-        ValueError: if the models and the tokenizer do not have the same vocabulary, or a model
-            holds numbers that are not finite.
+        ValueError: if the models and the tokenizer do not have the same vocabulary, the
+            discriminator is a `StateDiscriminator`, or a model holds numbers that are not finite.
         OSError: if a file cannot be written.
 
     Example:
@@ -175,6 +180,7 @@ def save_pretrained(
         >>> from_pretrained(folder).generator.units
         8
     """
+    check_kind_of_discriminator(discriminator)
     check_same_vocabulary(generator, discriminator)
     check_same_tokens(tokenizer, generator)
 

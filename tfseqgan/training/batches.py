@@ -25,6 +25,16 @@ def row_lengths(tokens: np.ndarray, pad_token_id: int) -> np.ndarray:
     return np.where(is_token.any(axis=1), tokens.shape[1] - from_end, 0)
 
 
+def round_length(length: int) -> int:
+    """Rounds the length of a batch up, so that there are few shapes.
+
+    Example:
+        >>> round_length(1), round_length(64), round_length(65)
+        (32, 64, 96)
+    """
+    return -(-max(length, 1) // _LENGTH_STEP) * _LENGTH_STEP
+
+
 def cut_padding(batch: np.ndarray, pad_token_id: int) -> np.ndarray:
     """Cuts the columns of a batch that hold only padding, to a multiple of 32 that is left.
 
@@ -33,9 +43,8 @@ def cut_padding(batch: np.ndarray, pad_token_id: int) -> np.ndarray:
         (2, 32)
     """
     longest = int(row_lengths(batch, pad_token_id).max(initial=1))
-    length = -(-max(longest, 1) // _LENGTH_STEP) * _LENGTH_STEP
 
-    return batch[:, :length]
+    return batch[:, : round_length(longest)]
 
 
 def batches_of_similar_length(

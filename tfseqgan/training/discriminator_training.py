@@ -17,20 +17,19 @@ import tensorflow as tf
 from tfseqgan.evaluation.judgement import cross_entropy, fit_platt
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.ops.masking import sequence_mask
-from tfseqgan.training.batches import batches_of_similar_length
+from tfseqgan.training.batches import batches_of_similar_length, round_length
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
+from tfseqgan.training.distribute import local_rows
 from tfseqgan.training.loop import run_rounds
 from tfseqgan.training.pretraining import BestWeights
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 from tfseqgan.training.steps import gradient_step
 
 _BATCHES, _ORDER, _DROPOUT = range(3)  # purposes of random numbers
-
-_LENGTH_STEP = 32
-"""Batches are cut after a multiple of so many tokens, so that there are few shapes."""
 
 _ROWS_READ_AT_ONCE = 16
 _SHOWN = ["loss", "val_cross_entropy", "val_auc", "mean_odds", "effective_share"]
@@ -75,7 +74,7 @@ def _read_batches(
 
     batches = []
     for rows in batches_of_similar_length(lengths, batch_size, seed, _BATCHES):
-        length = -(-int(lengths[rows].max()) // _LENGTH_STEP) * _LENGTH_STEP
+        length = round_length(int(lengths[rows].max()))
         parts = [
             read(tf.constant(tokens[few, :length]))
             for few in np.split(rows, range(_ROWS_READ_AT_ONCE, len(rows), _ROWS_READ_AT_ONCE))
@@ -92,8 +91,12 @@ def _make_step(discriminator: Any) -> Callable[[Any, tf.Tensor], tf.Tensor]:
     @tf.function(reduce_retracing=True)
     def step(reading, labels):
         def local_loss():
-            logits = discriminator.logits_of(reading, training=True)
-            return discriminator.compute_loss(y=labels, y_pred=logits), tf.constant(1.0)
+            own = local_rows(labels)
+            local_reading = tf.nest.map_structure(local_rows, reading)
+            logits = discriminator.logits_of(local_reading, training=True)
+            share = tf.cast(tf.shape(own)[0] / tf.shape(labels)[0], tf.float32)
+
+            return discriminator.compute_loss(y=own, y_pred=logits), share
 
         loss, _ = gradient_step(discriminator, local_loss)
 
@@ -161,7 +164,7 @@ class _DiscriminatorEpochs:
 
         return {
             "val_cross_entropy": cross_entropy(line(of_real), line(of_generated)),
-            "val_auc": auc(of_real, of_generated),
+            "val_auc": auc(line(of_real), line(of_generated)),
             "mean_odds": float(odds.mean()),
             "effective_share": float(odds.sum() ** 2 / (odds**2).sum() / len(odds)),
         }
@@ -174,7 +177,7 @@ class _DiscriminatorEpochs:
 
 
 def fit_discriminator(
-    discriminator: Any,
+    discriminator: SequenceClassifier,
     train: RealAndGenerated,
     kept_back: RealAndGenerated,
     *,
@@ -201,7 +204,7 @@ def fit_discriminator(
     | `effective_share` | (Σ w)² / Σ w² of generated sequences, by their number | share |
 
     Args:
-        discriminator: a compiled discriminator.
+        discriminator: a compiled `Discriminator` or `StateDiscriminator`.
         train: it learns from these.
         kept_back: sequences that neither it nor the generator learned from.
         max_epochs: the most passes over the sequences.
@@ -218,7 +221,8 @@ def fit_discriminator(
 
     Raises:
         ValueError: if the discriminator is not compiled, sequences do not fit it, there are none of
-            a kind, or a number is out of range.
+            a kind, they are of different lengths while one has no end, a number is out of range, or
+            the checkpoint belongs to another run.
         FloatingPointError: if the training diverges.
 
     Example:
@@ -241,6 +245,7 @@ def fit_discriminator(
     check_batch(_joined(train), batch_size)
     max_epochs = check_count("max_epochs", max_epochs)
     patience = check_count("patience", patience)
+    label_smoothing = _check_smoothing(label_smoothing)
     seed = None if seed is None else check_count("seed", seed, least=0)
 
     settings = {
@@ -285,11 +290,35 @@ def fit_discriminator(
     return history
 
 
-def _check(name: str, discriminator: Any, sequences: RealAndGenerated) -> RealAndGenerated:
+def _check_smoothing(label_smoothing: float) -> float:
+    """Returns the share by which labels are smoothed, or raises ValueError."""
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"label_smoothing is {label_smoothing}; expected a number, 0 to below 1. 0 leaves the "
+            "labels at 0 and 1."
+        )
+
+    return float(label_smoothing)
+
+
+def _check(
+    name: str, discriminator: SequenceClassifier, sequences: RealAndGenerated
+) -> RealAndGenerated:
     """Returns sequences as int32, or raises ValueError."""
-    return RealAndGenerated(
+    checked = RealAndGenerated(
         *[
             check_tokens(rows, discriminator.vocabulary_size, f"{name}.{kind}")
             for kind, rows in sequences._asdict().items()
         ]
     )
+    widths = [rows.shape[1] for rows in checked]
+    end = discriminator.end_token_id
+    all_end = all((rows == end).any(axis=1).all() for rows in checked)
+    if widths[0] != widths[1] and not all_end:
+        raise ValueError(
+            f"{name} holds real sequences of length {widths[0]} and generated ones of length "
+            f"{widths[1]}, of which some have no end token: their padding would tell them apart. "
+            "Cut both to one length."
+        )
+
+    return checked

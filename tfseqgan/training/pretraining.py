@@ -32,7 +32,7 @@ _ORDER, _DROPOUT = range(2)  # purposes of random numbers
 
 
 class BestWeights(tf.Module):
-    """A copy of a model's weights at the epoch with the lowest validation NLL.
+    """A copy of a model's weights at its best epoch, by what validation says.
 
     Args:
         model: a built Keras model.

@@ -60,10 +60,18 @@ class Game:
     epochs: int = 5
     tunes_per_step: int = 24
     learning_rate: float = 1e-4
+    warmup_steps: int = 20
     weight_averaging: float = 0.99
     discriminator_rate: float = 5e-4
     discriminator_decay: float = 1e-3
     judged: int = 3072
+
+
+def of_one_length(rows: np.ndarray) -> np.ndarray:
+    """Returns rows of at most LONGEST_ROW tokens, padded or cut to it: int32 [N, LONGEST_ROW]."""
+    cut = rows[:, :LONGEST_ROW]
+
+    return np.pad(cut, [(0, 0), (0, LONGEST_ROW - cut.shape[1])])
 
 
 class Tunes:
@@ -89,7 +97,11 @@ class Tunes:
         is_short = (rows > 0).sum(axis=1) <= LONGEST_ROW
         is_whole = rows[:, 0] == self.tokenizer.start_token_id  # not the rest of a longer one
 
-        return rows[is_short & is_whole, :LONGEST_ROW]
+        return of_one_length(rows[is_short & is_whole])
+
+    def that_end(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the rows that hold an end token."""
+        return rows[(rows == self.tokenizer.end_token_id).any(axis=1)]
 
     def in_other_keys(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """Returns each row in a random key, int32 [N, T]."""
@@ -178,9 +190,8 @@ def sample(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context, initializer=use_one_thread) as pool:
         rows = np.concatenate(list(pool.map(write_block, blocks)))
-    has_end = (rows == tunes.tokenizer.end_token_id).any(axis=1)
 
-    return rows[has_end]
+    return tunes.that_end(rows)
 
 
 def train_discriminator(
@@ -215,7 +226,11 @@ def train_generator(
     real = tunes.train
     num_steps = game.epochs * -(-2 * len(real) // game.tunes_per_step)
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, num_steps - 20, alpha=0.05, warmup_target=game.learning_rate, warmup_steps=20
+        0.0,
+        num_steps - game.warmup_steps,
+        alpha=0.05,
+        warmup_target=game.learning_rate,
+        warmup_steps=game.warmup_steps,
     )
     generator.compile(
         sg.Adam(
@@ -251,7 +266,7 @@ def train_generator(
 
 def chosen(rows: np.ndarray, count: int, epoch: int) -> np.ndarray:
     """Returns `count` of the rows that are not too long, int32 [count, LONGEST_ROW]."""
-    short = rows[(rows > 0).sum(axis=1) <= LONGEST_ROW, :LONGEST_ROW]
+    short = of_one_length(rows[(rows > 0).sum(axis=1) <= LONGEST_ROW])
     rng = np.random.default_rng(epoch)
 
     return short[rng.permutation(np.arange(count) % len(short))]

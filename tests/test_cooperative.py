@@ -70,17 +70,19 @@ def test_a_round_of_the_game_learns_from_what_the_odds_kept(
         asked.append((count, discriminator is not None, candidates))
         prompts = TOKENIZER.prompts(count, seed=seed)
         block = cooperative.Block(generator, discriminator, prompts, candidates, seed)
-        return cooperative.write_block(block)
+        return tunes.that_end(cooperative.write_block(block))
 
     monkeypatch.setattr(cooperative, "sample", sample_here)
     start = tmp_path / "start.keras"
     make_generator_with_controls("lstm", tokenizer=TOKENIZER).save(start)
-    game = cooperative.Game(rounds=1, samples=80, kept=5, candidates=3, epochs=2)
+    game = cooperative.Game(
+        rounds=1, samples=400, kept=9, candidates=3, epochs=4, tunes_per_step=2, warmup_steps=2
+    )
 
     figures = cooperative.play_round("game", start, tunes, game, tmp_path / "round", 0, 1)
 
-    assert asked == [(80, False, 1), (5, True, 3)]
-    assert len(figures["generator"]["val_nll"]) == 2
+    assert asked == [(400, False, 1), (9, True, 3)]
+    assert len(figures["generator"]["val_nll"]) == 4
     assert figures["discriminator"]["val_auc"]
     before = keras.models.load_model(start, compile=False)
     after = keras.models.load_model(tmp_path / "round" / "generator.keras", compile=False)
@@ -94,7 +96,7 @@ def test_a_round_of_the_game_learns_from_what_the_odds_kept(
 def test_the_control_takes_as_many_steps_and_the_start_none(cooperative, tunes, tmp_path):
     start = tmp_path / "start.keras"
     make_generator_with_controls("lstm", tokenizer=TOKENIZER).save(start)
-    game = cooperative.Game(rounds=1, epochs=3, tunes_per_step=2)
+    game = cooperative.Game(rounds=1, epochs=3, tunes_per_step=2, warmup_steps=2)
     args = argparse.Namespace(arm="control", start=str(start), seed=0)
 
     last = cooperative.play(args, tunes, game, tmp_path / "control")

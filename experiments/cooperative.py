@@ -30,8 +30,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from memory import ROWS, make_tokenizer, nats_of
-from rows import Data, load_data
+from memory import ROWS, Training, make_optimizer, make_tokenizer, nats_of
+from rows import Data, load_data, parse_settings
 from versions import library_versions
 
 import tfseqgan as sg
@@ -67,6 +67,11 @@ class Game:
     judged: int = 3072
 
 
+def of_known_bars(tunes: tuple[sg.Score, ...]) -> list[sg.Score]:
+    """Returns the tunes that say how many bars they have, as samples do."""
+    return [tune for tune in tunes if count_bars(tune) is not None]
+
+
 def of_one_length(rows: np.ndarray) -> np.ndarray:
     """Returns rows of at most LONGEST_ROW tokens, padded or cut to it: int32 [N, LONGEST_ROW]."""
     cut = rows[:, :LONGEST_ROW]
@@ -92,8 +97,7 @@ class Tunes:
 
     def _rows(self, tunes: tuple[sg.Score, ...]) -> np.ndarray:
         """Returns the tunes that say how many bars they have, int32 [N, T]."""
-        known = [tune for tune in tunes if count_bars(tune) is not None]
-        rows = self.tokenizer.whole_tunes(known, LENGTH).tokens
+        rows = self.tokenizer.whole_tunes(of_known_bars(tunes), LENGTH).tokens
         is_short = (rows > 0).sum(axis=1) <= LONGEST_ROW
         is_whole = rows[:, 0] == self.tokenizer.start_token_id  # not the rest of a longer one
 
@@ -225,23 +229,12 @@ def train_generator(
     """Trains on real tunes and on as many kept ones, or on real ones alone; returns its curve."""
     real = tunes.train
     num_steps = game.epochs * -(-2 * len(real) // game.tunes_per_step)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        num_steps - game.warmup_steps,
-        alpha=0.05,
-        warmup_target=game.learning_rate,
+    training = Training(
+        learning_rate=game.learning_rate,
         warmup_steps=game.warmup_steps,
+        weight_averaging=game.weight_averaging,
     )
-    generator.compile(
-        sg.Adam(
-            rate,
-            beta_2=0.98,
-            weight_decay=0.01,
-            global_clipnorm=1.0,
-            use_ema=True,
-            ema_momentum=game.weight_averaging,
-        )
-    )
+    generator.compile(make_optimizer(num_steps, training))
 
     def rows_of_epoch(epoch: int) -> np.ndarray:
         others = real if kept is None else chosen(kept, len(real), epoch)
@@ -284,7 +277,7 @@ def play_round(
             folder / "samples.npy", lambda: sample(tunes, start, game.samples, (seed, 2 * index))
         )
         discriminator, figures["discriminator"] = train_discriminator(
-            generator, tunes, generated, game, folder / "discriminator", seed
+            generator, tunes, generated, game, folder / "discriminator", seed + index
         )
         weighs = folder / "discriminator.keras"
         discriminator.save(weighs)
@@ -312,12 +305,8 @@ def parse_arguments() -> tuple[argparse.Namespace, Game]:
     parser.add_argument("--arm", choices=ARMS, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, help="a folder, in which a stopped run resumes")
-    fields = dataclasses.fields(Game)
-    for field in fields:
-        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
-    args = parser.parse_args()
 
-    return args, Game(**{field.name: getattr(args, field.name) for field in fields})
+    return parse_settings(parser, Game)
 
 
 def play(args: argparse.Namespace, tunes: Tunes, game: Game, out: Path) -> Path:

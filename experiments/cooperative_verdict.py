@@ -18,31 +18,24 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from cooperative import of_known_bars
 from memory import ROWS, make_tokenizer
 from rows import Data, load_data
 from versions import library_versions
 
 import tfseqgan as sg
 from tfseqgan.evaluation.judges import Evidence, judge
-from tfseqgan.evaluation.metrics import mean_and_standard_error
-from tfseqgan.evaluation.music import SharedRuns, figures_of_tune
+from tfseqgan.evaluation.music import SharedRuns, musical_figures
 from tfseqgan.files import read_json, write_json
-from tfseqgan.music.controls import count_bars
 
 RESULTS = Path(__file__).resolve().parent / "results" / "cooperative"
 
 
 def real_evidence(data: Data) -> Evidence:
     """Returns the real tunes of at most 64 bars, as the samples are."""
+    parts = (data.tunes, data.kept_aside, data.corpus.validation)
 
-    def of_known_length(tunes: tuple[sg.Score, ...]) -> list[sg.Score]:
-        return [tune for tune in tunes if count_bars(tune) is not None]
-
-    return Evidence(
-        train=of_known_length(data.tunes),
-        kept_back=of_known_length(data.kept_aside),
-        test=of_known_length(data.corpus.validation),
-    )
+    return Evidence(*map(of_known_bars, parts))
 
 
 def split(tunes: list[sg.Score]) -> Evidence:
@@ -50,17 +43,6 @@ def split(tunes: list[sg.Score]) -> Evidence:
     eighth = len(tunes) // 8
 
     return Evidence(tunes[2 * eighth :], tunes[:eighth], tunes[eighth : 2 * eighth])
-
-
-def musical_figures(tunes: list[sg.Score]) -> dict[str, tuple[float, float]]:
-    """Computes the mean and the standard error of each figure."""
-    by_tune = [figures_of_tune(tune) for tune in tunes]
-    names = sorted({name for figures in by_tune for name in figures})
-
-    return {
-        name: mean_and_standard_error([each[name] for each in by_tune if name in each])
-        for name in names
-    }
 
 
 def verdict_of(tunes: list[sg.Score], real: Evidence, shared: SharedRuns) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from versions import library_versions
 
 import tfseqgan as sg
 from tfseqgan.evaluation.metrics import mean_and_standard_error
-from tfseqgan.evaluation.music import SharedRuns, figures_of, figures_of_tune
+from tfseqgan.evaluation.music import SharedRuns, figures_of, figures_of_tune, mean_figures
 from tfseqgan.files import write_json
 from tfseqgan.music.control_tokens import NUM_CONTROLS
 from tfseqgan.music.controls import count_bars
@@ -96,15 +96,14 @@ def figures_of_tunes(
         figures["ended"] = float(end)
         if asked is not None:
             figures["bars_as_asked"] = float(count_bars(tune) == asked)
-    values = {name: [each[name] for each in by_tune if name in each] for name in ROWS}
-    means = {name: mean_and_standard_error(each) for name, each in values.items() if each}
+    means = mean_figures(by_tune)
     copied = np.array([shared.longest(tune) for tune in tunes])
     beside = tunes[:SAMPLES_SHOWN_BESIDE]
 
     return {
         "tunes": len(tunes),
         "empty": sum(not tune.melody for tune in tunes),
-        "means": means,
+        "means": {name: means[name] for name in ROWS if name in means},
         "copied_median": float(np.median(copied)),
         "copied_95th_percentile": float(np.percentile(copied, 95)),
         "copied_most": int(copied.max()),

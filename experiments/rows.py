@@ -54,12 +54,20 @@ def parse_arguments(
     parser.add_argument("--row", choices=list(rows), required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoints", help="folder from which a stopped run can resume")
-    fields = dataclasses.fields(training_class)
+
+    return parse_settings(parser, training_class)
+
+
+def parse_settings(
+    parser: argparse.ArgumentParser, settings_class: type
+) -> tuple[argparse.Namespace, Any]:
+    """Reads the command line, on which every field of a dataclass of plain values is a flag."""
+    fields = dataclasses.fields(settings_class)
     for field in fields:
         parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
     args = parser.parse_args()
 
-    return args, training_class(**{field.name: getattr(args, field.name) for field in fields})
+    return args, settings_class(**{field.name: getattr(args, field.name) for field in fields})
 
 
 def write_result(

@@ -203,8 +203,8 @@ def test_means_leave_out_tunes_for_which_a_figure_has_no_meaning():
 
     figures = musical_figures(tunes, cut_off=[True, False])
 
-    assert figures["figures_heard_before"] == music.figures_heard_before(tunes[1])
-    assert figures["bar_lines_with_a_chord"] == 1
+    assert figures["figures_heard_before"][0] == music.figures_heard_before(tunes[1])
+    assert figures["bar_lines_with_a_chord"] == (1, 0)
     assert set(figures) >= {"slips", "in_key", "sound_with_form", "embarrassing"}
 
 
@@ -216,7 +216,7 @@ def test_the_held_out_nottingham_tunes_have_the_figures_of_their_definitions(not
     runs = SharedRuns(corpus.train)
     longest = [runs.longest(score) for score in corpus.validation]
 
-    rounded = {name: round(value, 3) for name, value in figures.items()}
+    rounded = {name: round(mean, 3) for name, (mean, _) in figures.items()}
     assert rounded == {
         "bar_lines_with_a_chord": 0.905,
         "slips": 0.029,

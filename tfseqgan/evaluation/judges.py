@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tfseqgan.evaluation.calibration import Errors, bootstrap_errors, cross_entropy, fit_platt
 from tfseqgan.evaluation.judge_networks import KINDS, make_judge
 from tfseqgan.evaluation.judge_windows import JudgedTunes, Windows, fit_judge_tokenizer
-from tfseqgan.evaluation.judgement import Errors, bootstrap_errors, cross_entropy, fit_platt
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer

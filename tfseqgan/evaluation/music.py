@@ -5,8 +5,9 @@ Each is a pure function of a score on the grid of 24 ticks a quarter.
 
 import collections
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from tfseqgan.evaluation.metrics import mean_and_standard_error
 from tfseqgan.music.key_estimation import estimate_key
 from tfseqgan.music.keys import parse_key
 from tfseqgan.music.score import Note, Score
@@ -364,27 +365,40 @@ def figures_of_tune(score: Score, is_cut_off: bool = False) -> dict[str, float]:
     return {name: value for name, value in figures.items() if value is not None}
 
 
+def mean_figures(by_tune: Iterable[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Computes the mean and the standard error of each figure over the tunes that have it.
+
+    Example:
+        >>> mean_figures([{"slips": 0.0}, {"slips": 1.0, "in_key": 0.5}])["slips"]
+        (0.5, 0.5)
+    """
+    values = collections.defaultdict(list)
+    for figures in by_tune:
+        for name, value in figures.items():
+            values[name].append(value)
+
+    return {name: mean_and_standard_error(each) for name, each in values.items()}
+
+
 def musical_figures(
     scores: Sequence[Score], cut_off: Sequence[bool] | None = None
-) -> dict[str, float]:
-    """Computes the means of every figure over tunes.
+) -> dict[str, tuple[float, float]]:
+    """Computes the mean and the standard error of every figure over tunes.
 
     Args:
         scores: the tunes.
         cut_off: which of them were cut off at the limit of their length; none by default.
 
     Returns:
-        The means by name.
+        Both by name.
 
     Example:
         >>> tune = Score(tuple(Note(24 * k, 24, 60) for k in range(32)))
-        >>> musical_figures([tune])["multiple_of_eight_bars"]
-        1.0
+        >>> musical_figures([tune, tune])["multiple_of_eight_bars"]
+        (1.0, 0.0)
     """
     flags = [False] * len(scores) if cut_off is None else cut_off
-    values = collections.defaultdict(list)
-    for score, flag in zip(scores, flags, strict=True):
-        for name, value in figures_of_tune(score, flag).items():
-            values[name].append(value)
 
-    return {name: sum(each) / len(each) for name, each in values.items()}
+    return mean_figures(
+        figures_of_tune(score, flag) for score, flag in zip(scores, flags, strict=True)
+    )

@@ -22,6 +22,28 @@ _CANDIDATES_AT_ONCE = 512
 _ROWS_SCORED_AT_ONCE = 16
 
 
+def effective_sample_sizes(logits: np.ndarray) -> np.ndarray:
+    """Computes how many of N weighted samples have a say: (Σ w)² / Σ w² with w = exp(logit).
+
+    Args:
+        logits: float [..., N].
+
+    Returns:
+        float64 [...], 1 where one sample has all odds, N where all have the same.
+
+    Example:
+        >>> effective_sample_sizes(np.array([[900.0, 0.0], [5.0, 5.0]])).tolist()
+        [1.0, 2.0]
+
+    Reference:
+        Kong 1992.
+    """
+    logits = logits.astype(np.float64)
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+
+    return odds.sum(axis=-1) ** 2 / (odds**2).sum(axis=-1)
+
+
 class Resampled(NamedTuple):
     """Samples that were drawn among candidates.
 
@@ -36,18 +58,8 @@ class Resampled(NamedTuple):
     chosen: np.ndarray
 
     def effective_sample_sizes(self) -> np.ndarray:
-        """Computes how many of the K candidates had a say: (Σ w)² / Σ w² with w = exp(logit).
-
-        Returns:
-            float64 [B], 1 where one candidate has all odds, K where all have the same.
-
-        Reference:
-            Kong 1992.
-        """
-        largest = self.logits.max(axis=1, keepdims=True)
-        odds = np.exp(self.logits.astype(np.float64) - largest)
-
-        return odds.sum(axis=1) ** 2 / (odds**2).sum(axis=1)
+        """Computes how many of the K candidates of each sample had a say, float64 [B]."""
+        return effective_sample_sizes(self.logits)
 
 
 def spread_seeds(seed: tf.Tensor, count: int) -> tf.Tensor:

@@ -11,6 +11,7 @@ callbacks      progress line, metrics.csv, TensorBoard
 loop           rounds, callbacks, resume
 weight_averaging  the average of the weights over the steps
 steps          compiled updates of each model
+best_epoch     the weights of the best epoch, and patience
 pretraining    pretrain: maximum likelihood
 discriminator_training  a discriminator trained to convergence and calibrated
 adversarial    fit_adversarial: one round on one screen

@@ -14,18 +14,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.evaluation.judgement import cross_entropy, fit_platt
+from tfseqgan.evaluation.calibration import cross_entropy, fit_platt
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.models.checks import check_count, check_tokens
+from tfseqgan.models.resampling import effective_sample_sizes
 from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.ops.masking import sequence_mask
 from tfseqgan.training.batches import batches_of_similar_length, round_length
+from tfseqgan.training.best_epoch import BestWeights, is_out_of_patience
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
 from tfseqgan.training.distribute import local_rows
 from tfseqgan.training.loop import run_rounds
-from tfseqgan.training.pretraining import BestWeights
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
 from tfseqgan.training.steps import gradient_step
 
@@ -160,13 +161,13 @@ class _DiscriminatorEpochs:
         """Returns the figures on what was kept back, of logits on the line that makes them true."""
         of_real, of_generated = self.kept_back_logits()
         line = fit_platt(of_real, of_generated)
-        odds = np.exp(line(of_generated))
+        real, generated = line(of_real), line(of_generated)
 
         return {
-            "val_cross_entropy": cross_entropy(line(of_real), line(of_generated)),
-            "val_auc": auc(line(of_real), line(of_generated)),
-            "mean_odds": float(odds.mean()),
-            "effective_share": float(odds.sum() ** 2 / (odds**2).sum() / len(odds)),
+            "val_cross_entropy": cross_entropy(real, generated),
+            "val_auc": auc(real, generated),
+            "mean_odds": float(np.exp(generated).mean()),
+            "effective_share": float(effective_sample_sizes(generated)) / len(generated),
         }
 
     def finish(self) -> None:
@@ -271,10 +272,6 @@ def fit_discriminator(
     def entropies() -> list[float]:
         return run_state.history.get("val_cross_entropy", [])
 
-    def is_finished() -> bool:
-        found = entropies()
-        return bool(found) and len(found) - 1 - int(np.argmin(found)) >= patience
-
     history = run_rounds(
         lambda epoch: run.run(epoch, entropies()),
         max_epochs,
@@ -283,7 +280,7 @@ def fit_discriminator(
         checkpoints=checkpoints,
         checkpoint_every=1,
         callbacks=[*progress(0, max_epochs, _SHOWN, verbose, title="epoch"), *callbacks],
-        is_finished=is_finished,
+        is_finished=lambda: is_out_of_patience(entropies(), patience),
     )
     run.finish()
 

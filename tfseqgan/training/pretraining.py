@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfseqgan.evaluation.evaluate import mean_nll
 from tfseqgan.models.checks import check_count, check_sequences
 from tfseqgan.training.batches import batches_of_similar_length, cut_padding, row_lengths
+from tfseqgan.training.best_epoch import BestWeights, is_out_of_patience
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
 from tfseqgan.training.checks import check_batch, check_compiled, check_finite
@@ -29,29 +30,6 @@ from tfseqgan.training.steps import make_likelihood_step
 from tfseqgan.training.weight_averaging import averaged_weights, keeps_average
 
 _ORDER, _DROPOUT = range(2)  # purposes of random numbers
-
-
-class BestWeights(tf.Module):
-    """A copy of a model's weights at its best epoch, by what validation says.
-
-    Args:
-        model: a built Keras model.
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        super().__init__()
-        self.model = model
-        self.copies = [tf.Variable(weight, trainable=False) for weight in model.trainable_variables]
-
-    def save(self) -> None:
-        """Copies the model's weights."""
-        for copy, weight in zip(self.copies, self.model.trainable_variables, strict=True):
-            copy.assign(weight)
-
-    def restore(self) -> None:
-        """Sets the model's weights to the copies."""
-        for copy, weight in zip(self.copies, self.model.trainable_variables, strict=True):
-            weight.assign(copy)
 
 
 class _LikelihoodEpochs:
@@ -122,14 +100,6 @@ class _LikelihoodEpochs:
         elif keeps_average(self.generator):
             weights = self.generator.trainable_variables
             self.generator.optimizer.finalize_variable_values(weights)
-
-    def are_out_of_patience(self, patience: int | None) -> bool:
-        """Returns whether `patience` epochs have passed since the lowest validation NLL."""
-        nlls = self.run_state.history.get("val_nll", [])
-        if patience is None or not nlls:
-            return False
-
-        return len(nlls) - 1 - int(np.argmin(nlls)) >= patience
 
 
 @under_strategy
@@ -255,7 +225,7 @@ def pretrain(
         checkpoints=checkpoints,
         checkpoint_every=checkpoint_every,
         callbacks=[*shown, *callbacks],
-        is_finished=lambda: run.are_out_of_patience(patience),
+        is_finished=lambda: is_out_of_patience(run_state.history.get("val_nll", []), patience),
     )
     if history.epoch:
         run.keep_best()

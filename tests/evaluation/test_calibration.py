@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfseqgan.evaluation import metrics
-from tfseqgan.evaluation.judgement import (
+from tfseqgan.evaluation.calibration import (
     _weighted_auc,
     bootstrap_errors,
     cross_entropy,

@@ -1,4 +1,4 @@
-"""What the logits of a judge say: calibrated odds, cross-entropy, and how sure both are."""
+"""What the logits of a discriminator say: calibrated odds, cross-entropy, how sure both are."""
 
 import dataclasses
 from typing import NamedTuple
@@ -12,7 +12,7 @@ _RIDGE = 1e-6
 
 
 class Errors(NamedTuple):
-    """How sure the figures of a judge are, by bootstrap over tunes.
+    """How sure both figures are, by bootstrap over tunes.
 
     Attributes:
         cross_entropy: standard error in nats.

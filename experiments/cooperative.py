@@ -107,6 +107,16 @@ class Tunes:
         """Returns the rows that hold an end token."""
         return rows[(rows == self.tokenizer.end_token_id).any(axis=1)]
 
+    def prompts(self, count: int, seed: tuple[int, int]) -> np.ndarray:
+        """Returns what tunes are asked to be, in random keys as the real tunes are, int32 [N, P].
+
+        Asked for in the keys of the corpus, and moved afterwards, tunes would be known by their
+        keys, or by a wider range of registers: the generator learned its tunes in all keys.
+        """
+        in_own_keys = self.tokenizer.prompts(count, seed=seed)
+
+        return self.in_other_keys(in_own_keys, seed[1])
+
     def in_other_keys(self, rows: np.ndarray, epoch: int) -> np.ndarray:
         """Returns each row in a random key, int32 [N, T]."""
         tunes = TokenRows(rows, np.arange(len(rows)))
@@ -188,7 +198,7 @@ def sample(
     blocks = []
     for start in range(0, count, ROWS_AT_ONCE):
         own_seed = (seed[0], 100_000 * seed[1] + start)
-        prompts = tunes.tokenizer.prompts(min(ROWS_AT_ONCE, count - start), seed=own_seed)
+        prompts = tunes.prompts(min(ROWS_AT_ONCE, count - start), own_seed)
         blocks.append(Block(generator, discriminator, prompts, candidates, own_seed))
 
     context = multiprocessing.get_context("spawn")

@@ -1,13 +1,16 @@
 """Tunes as windows that a judge reads: alike for real and generated ones, each time in new keys."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tfseqgan.models.token_clock import TokenClock
-from tfseqgan.music.score import ALL_TRANSPOSITIONS, Score
+from tfseqgan.music.score import ALL_TRANSPOSITIONS, Score, transpose
 from tfseqgan.music.tokenizer import Tokenizer
+
+_MEAN_PITCH = 71
 
 
 class Windows(NamedTuple):
@@ -23,6 +26,29 @@ class Windows(NamedTuple):
     tokens: np.ndarray
     places: np.ndarray
     tunes: np.ndarray
+
+
+def at_one_height(tune: Score) -> Score:
+    """Moves a tune so that its melody's mean pitch is 71, within half a semitone.
+
+    A generator that learned its tunes in all keys writes those of one key higher and lower than
+    they are in the corpus. Brought to one height, all transpositions of a tune are the same tune,
+    and a judge that reads it in random keys learns nothing from how high it lies.
+
+    Args:
+        tune: a tune with a melody.
+
+    Example:
+        >>> from tfseqgan.music.score import Note
+        >>> tune = Score((Note(0, 24, 60), Note(24, 24, 63)))
+        >>> [note.pitch for note in at_one_height(tune).melody]
+        [69, 72]
+        >>> at_one_height(transpose(tune, 5)) == at_one_height(tune)
+        True
+    """
+    mean = np.mean([note.pitch for note in tune.melody])
+
+    return transpose(tune, _MEAN_PITCH - math.ceil(mean - 0.5))
 
 
 def fit_judge_tokenizer(tunes: Sequence[Score]) -> Tokenizer:

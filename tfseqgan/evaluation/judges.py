@@ -16,7 +16,12 @@ import numpy as np
 
 from tfseqgan.evaluation.calibration import Errors, bootstrap_errors, cross_entropy, fit_platt
 from tfseqgan.evaluation.judge_networks import KINDS, make_judge
-from tfseqgan.evaluation.judge_windows import JudgedTunes, Windows, fit_judge_tokenizer
+from tfseqgan.evaluation.judge_windows import (
+    JudgedTunes,
+    Windows,
+    at_one_height,
+    fit_judge_tokenizer,
+)
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
@@ -94,12 +99,12 @@ def judge(
 ) -> list[Verdict]:
     """Trains fresh judges, and tests them.
 
-    They read windows of notes, both kinds in random keys, and nothing else: no controls, no names,
-    no tempo.
+    They read windows of notes, both kinds at one height and in random keys, and nothing else: no
+    controls, no names, no tempo. So a tune and its transpositions are one to them.
 
     Args:
-        real: tunes of the corpus; `test` are tunes that the generator did not see either.
-        generated: tunes of the generator.
+        real: tunes of the corpus, each with a melody; the generator did not see `test` either.
+        generated: tunes of the generator, each with a melody.
         kinds: networks, each with and without the place in time.
         seeds: of each judge.
         length: T, the tokens of a window.
@@ -117,6 +122,7 @@ def judge(
         Lopez-Paz & Oquab 2017, "Revisiting Classifier Two-Sample Tests".
     """
     _check_evidence(real, generated)
+    real, generated = [_at_one_height(evidence) for evidence in (real, generated)]
     tokenizer = fit_judge_tokenizer([*real.train, *generated.train])
     train, kept_back, test = [
         _Pair(*parts).map(lambda tunes: JudgedTunes(tokenizer, tunes, length))
@@ -148,6 +154,16 @@ def _check_evidence(real: Evidence, generated: Evidence) -> None:
                     f"There are no {name} tunes in {part!r}; expected some, since a judge learns, "
                     "is calibrated and is tested on different ones. Sample or split more tunes."
                 )
+            silent = [index for index, tune in enumerate(tunes) if not tune.melody]
+            if silent:
+                raise ValueError(
+                    f"The {name} tune {silent[0]} in {part!r} has no melody; expected tunes with "
+                    "one, which tells how high they lie. Leave it out."
+                )
+
+
+def _at_one_height(evidence: Evidence) -> Evidence:
+    return Evidence(*[[at_one_height(tune) for tune in tunes] for tunes in evidence])
 
 
 def _make(tokenizer: Tokenizer, kind: str, has_place: bool, length: int, seed: int) -> keras.Model:

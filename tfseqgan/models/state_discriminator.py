@@ -186,8 +186,13 @@ class StateDiscriminator(SequenceClassifier):
         largest = tf.scan(tf.maximum, reduce_blocks(tf.reduce_max, responses, every))  # [P, B, F]
         total = tf.cumsum(reduce_blocks(tf.reduce_sum, responses, every))
         count = tf.cumsum(reduce_blocks(tf.reduce_sum, mask, every))  # [P, B]
-        flat = [tf.reshape(part, [-1, *part.shape[2:]]) for part in (largest, total, count)]
-        logits = self._logits(*flat, training)
+        num_filters = largest.shape[2]
+        logits = self._logits(
+            tf.reshape(largest, [-1, num_filters]),
+            tf.reshape(total, [-1, num_filters]),
+            tf.reshape(count, [-1]),
+            training,
+        )
 
         return tf.transpose(tf.reshape(logits, tf.shape(count)))
 

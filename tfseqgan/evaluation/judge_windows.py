@@ -42,7 +42,7 @@ def at_one_height(tune: Score) -> Score:
         >>> from tfseqgan.music.score import Note
         >>> tune = Score((Note(0, 24, 60), Note(24, 24, 63)))
         >>> [note.pitch for note in at_one_height(tune).melody]
-        [69, 72]
+        [70, 73]
         >>> at_one_height(transpose(tune, 5)) == at_one_height(tune)
         True
     """

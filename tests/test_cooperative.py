@@ -126,3 +126,12 @@ def test_samples_are_split_into_an_eighth_twice_and_the_rest():
 
     assert [len(part) for part in evidence] == [13, 2, 2]
     assert sorted(sum(evidence, [])) == list(range(17))
+
+
+def test_tunes_are_asked_for_in_all_keys_as_the_real_ones_are_read(tunes):
+    prompts = tunes.prompts(400, (0, 3))
+    keys = np.unique(prompts[:, 2])
+
+    assert prompts.shape[1] == 5
+    assert len(keys) > 12
+    np.testing.assert_array_equal(prompts[:, 1], tunes.tokenizer.prompts(400, seed=(0, 3))[:, 1])

@@ -8,6 +8,7 @@ import pytest
 import tfseqgan as sg
 from tfseqgan.evaluation import judge_networks, judges
 from tfseqgan.evaluation.judges import Evidence, judge
+from tfseqgan.music.score import Score, transpose
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +127,26 @@ def test_missing_tunes_are_named(tunes, part):
 
     with pytest.raises(ValueError, match=f"no generated tunes in '{part}'"):
         judge(evidence, evidence._replace(**{part: []}))
+
+
+def test_a_tune_and_its_transpositions_are_one_to_judges(tunes):
+    real, generated = split(tunes[:9]), split(tunes[9:18])
+    options = {"kinds": ["cnn"], "max_epochs": 1, "length": 30}
+    moved = generated._replace(test=[transpose(tune, 9) for tune in generated.test])
+
+    for found, expected in zip(
+        judge(real, moved, **options), judge(real, generated, **options), strict=True
+    ):
+        assert found.cross_entropy == pytest.approx(expected.cross_entropy, abs=1e-6)
+        assert found.auc == pytest.approx(expected.auc, abs=1e-6)
+
+
+def test_a_tune_without_a_melody_is_named(tunes):
+    evidence = split(tunes[:9])
+    silent = Score((), evidence.test[0].chords)
+
+    with pytest.raises(ValueError, match="The real tune 1 in 'test' has no melody"):
+        judge(evidence._replace(test=[evidence.test[0], silent]), evidence)
 
 
 def test_an_unknown_kind_is_refused(tunes):

@@ -28,22 +28,25 @@ class Windows(NamedTuple):
     tunes: np.ndarray
 
 
-def at_one_height(tune: Score) -> Score:
+def in_one_register(tune: Score) -> Score:
     """Moves a tune so that its melody's mean pitch is 71, within half a semitone.
 
-    A generator that learned its tunes in all keys writes those of one key higher and lower than
-    they are in the corpus. Brought to one height, all transpositions of a tune are the same tune,
-    and a judge that reads it in random keys learns nothing from how high it lies.
+    A generator that learned its tunes in all keys writes those of one key in more registers than
+    the corpus has. Brought to one register, all transpositions of a tune are the same tune, and a
+    judge that reads it in random keys learns nothing from its register.
 
     Args:
         tune: a tune with a melody.
 
+    Returns:
+        The tune, and its key, moved by a whole number of semitones.
+
     Example:
         >>> from tfseqgan.music.score import Note
         >>> tune = Score((Note(0, 24, 60), Note(24, 24, 63)))
-        >>> [note.pitch for note in at_one_height(tune).melody]
+        >>> [note.pitch for note in in_one_register(tune).melody]
         [70, 73]
-        >>> at_one_height(transpose(tune, 5)) == at_one_height(tune)
+        >>> in_one_register(transpose(tune, 5)) == in_one_register(tune)
         True
     """
     mean = np.mean([note.pitch for note in tune.melody])

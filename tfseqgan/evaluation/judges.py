@@ -19,8 +19,8 @@ from tfseqgan.evaluation.judge_networks import KINDS, make_judge
 from tfseqgan.evaluation.judge_windows import (
     JudgedTunes,
     Windows,
-    at_one_height,
     fit_judge_tokenizer,
+    in_one_register,
 )
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.music.score import Score
@@ -99,8 +99,8 @@ def judge(
 ) -> list[Verdict]:
     """Trains fresh judges, and tests them.
 
-    They read windows of notes, both kinds at one height and in random keys, and nothing else: no
-    controls, no names, no tempo. So a tune and its transpositions are one to them.
+    They read windows of notes, both kinds in one register and in random keys, and nothing else:
+    no controls, no names, no tempo. So a tune and its transpositions are one to them.
 
     Args:
         real: tunes of the corpus, each with a melody; the generator did not see `test` either.
@@ -122,7 +122,7 @@ def judge(
         Lopez-Paz & Oquab 2017, "Revisiting Classifier Two-Sample Tests".
     """
     _check_evidence(real, generated)
-    real, generated = [_at_one_height(evidence) for evidence in (real, generated)]
+    real, generated = [_in_one_register(evidence) for evidence in (real, generated)]
     tokenizer = fit_judge_tokenizer([*real.train, *generated.train])
     train, kept_back, test = [
         _Pair(*parts).map(lambda tunes: JudgedTunes(tokenizer, tunes, length))
@@ -158,12 +158,12 @@ def _check_evidence(real: Evidence, generated: Evidence) -> None:
             if silent:
                 raise ValueError(
                     f"The {name} tune {silent[0]} in {part!r} has no melody; expected tunes with "
-                    "one, which tells how high they lie. Leave it out."
+                    "one, which tells their register. Leave it out."
                 )
 
 
-def _at_one_height(evidence: Evidence) -> Evidence:
-    return Evidence(*[[at_one_height(tune) for tune in tunes] for tunes in evidence])
+def _in_one_register(evidence: Evidence) -> Evidence:
+    return Evidence(*[[in_one_register(tune) for tune in tunes] for tunes in evidence])
 
 
 def _make(tokenizer: Tokenizer, kind: str, has_place: bool, length: int, seed: int) -> keras.Model:

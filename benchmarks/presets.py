@@ -40,6 +40,14 @@ PRESETS_OF_0_1_0: dict[str, Settings] = PRESETS | {
 
 ROUNDS = {"quick": 6, "default": 3, "paper": 2}  # the first one of each compiles
 
+RUN_COMMAND = """
+try:
+    from tfseqgan.cli.main import run
+except ImportError:  # 0.1.0, where the command is one module
+    from tfseqgan.cli import run
+run()
+"""
+
 
 def sizes_of(settings: Settings, rounds: int) -> dict:
     """Returns what `preset_round.py` needs to know of a preset, as plain values."""
@@ -93,7 +101,7 @@ def time_round(tree: Path, preset: str) -> dict[str, float]:
 def time_quick_run(tree: Path, data: str | None) -> dict[str, float]:
     """Returns the seconds of `tfseqgan train --preset quick`."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["-c", "from tfseqgan.cli import run; run()", "train", "--preset", "quick"]
+        command = ["-c", RUN_COMMAND, "train", "--preset", "quick"]
         flags = ["--out", f"{folder}/run"] + (["--data", data] if data else [])
         started = time.perf_counter()
         run(tree, *command, *flags)

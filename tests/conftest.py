@@ -10,6 +10,8 @@ import pytest
 from tfseqgan.music.midi import read_midi
 from tfseqgan.music.score import Chord, Note, Score
 
+pytest_plugins = ["command_fixtures"]
+
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 CORPUS_FIXTURES = {"nottingham_folder", "lee2017_file"}

@@ -1,6 +1,6 @@
 """Runs the command `tfseqgan` as `python -m tfseqgan`."""
 
-from tfseqgan.cli import run
+from tfseqgan.cli.main import run
 
 if __name__ == "__main__":
     run()

@@ -15,7 +15,7 @@ import pytest
 from conftest import make_score
 from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
 
-from tfseqgan import cli
+from tfseqgan.cli import main as cli
 from tfseqgan.datasets import nottingham
 from tfseqgan.datasets.duplicates import group_duplicates
 from tfseqgan.datasets.midi_folder import load_midi
@@ -385,9 +385,9 @@ def test_the_download_command_without_a_network_says_what_to_do(tmp_path, monkey
         return download_nottingham(folder, (tmp_path / "missing.zip").as_uri())
 
     monkeypatch.setattr(nottingham, "download_nottingham", download_missing_archive)
-    arguments = cli._parse(["tfseqgan", "download", "--out", str(tmp_path / "tunes")])
+    arguments = cli.parse(["tfseqgan", "download", "--out", str(tmp_path / "tunes")])
 
-    assert cli._main(arguments) == 2
+    assert cli.main(arguments) == 2
     error = capsys.readouterr().err
     assert "cannot be downloaded" in error
     assert "pass the folder of its tunes." in error

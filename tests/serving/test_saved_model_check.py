@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tiny_models import make_generator_with_grammar
 
 import tfseqgan as sg
-from tfseqgan import cli
+from tfseqgan.cli import main as cli
 from tfseqgan.serving import saved_model_check
 from tfseqgan.serving.export import export_saved_model
 from tfseqgan.serving.saved_model_check import (
@@ -178,7 +178,7 @@ def test_the_command_line_refuses_such_a_model_in_one_sentence(tmp_path, capsys)
         ["sample", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "tunes")],
         ["evaluate", "--model", str(tmp_path / "model")],
     ):
-        assert cli._main(cli._parse(["tfseqgan", *command])) == 2
+        assert cli.main(cli.parse(["tfseqgan", *command])) == 2
         error = capsys.readouterr().err
         assert error.startswith("tfseqgan: ")
         assert "the operation WriteFile" in error

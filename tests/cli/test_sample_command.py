@@ -1,0 +1,71 @@
+"""`tfseqgan sample`: the same tunes for the same seed, and what is refused."""
+
+import os
+
+import pytest
+from running_commands import assert_one_line_and_code_2
+
+from tfseqgan.music.midi import read_midi
+
+slow = pytest.mark.slow
+
+
+@slow
+def test_sample_prints_the_files_and_writes_the_same_tunes_for_the_same_seed(
+    tfseqgan, finished, tmp_path
+):
+    flags = ["--num_tunes", 3, "--seed", 4, "--length", 60, "--temperature", 0.9, "--top_p", 0.95]
+    names = ["tune_1.mid", "tune_2.mid", "tune_3.mid"]
+
+    code, out, _ = tfseqgan("sample", "--model", finished.out, *flags, "--out", tmp_path / "a")
+    again, *_ = tfseqgan("sample", "--model", finished.out, *flags, "--out", tmp_path / "b")
+
+    assert code == again == 0
+    assert out.split() == [str(tmp_path / "a" / name) for name in names]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert read_midi(tmp_path / "a" / name).melody
+
+
+@slow
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--temperature", 0], "temperature must be a positive number, received 0.0"),
+        (["--top_p", 2], "top_p must lie in (0, 1], received 2.0"),
+        (["--top_k", 0], "top_k must be 1 or more, received 0"),
+        (["--num_tunes", 0], "num_tunes is 0; expected 1 or more"),
+        (["--length", 0], "length must be 1 or more"),
+    ],
+)
+def test_sample_refuses_what_cannot_be_sampled(tfseqgan, finished, tmp_path, flags, words):
+    result = tfseqgan("sample", "--model", finished.out, "--out", tmp_path / "new", *flags)
+
+    assert_one_line_and_code_2(result, words)
+    assert not (tmp_path / "new").exists()
+
+
+def test_sample_refuses_a_folder_with_other_files_and_a_file(
+    tfseqgan, without_tensorflow, tmp_path
+):
+    (tmp_path / "mine").write_text("mine")
+
+    among_files = tfseqgan("sample", "--model", "any", "--out", tmp_path)
+    onto_a_file = tfseqgan("sample", "--model", "any", "--out", tmp_path / "mine")
+
+    assert_one_line_and_code_2(
+        among_files,
+        "is not empty; expected a new or empty folder, so that no tune is lost. Pass --overwrite",
+    )
+    assert_one_line_and_code_2(onto_a_file, "mine is a file; expected a folder")
+
+
+@slow
+def test_sample_writes_among_other_files_if_asked(tfseqgan, finished, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    flags = ["--overwrite", "--num", 1, "--length", 9]
+
+    code, *_ = tfseqgan("sample", "--model", finished.out, "--out", tmp_path, *flags)
+
+    assert code == 0
+    assert sorted(os.listdir(tmp_path)) == ["mine", "tune_1.mid"]

@@ -1,0 +1,16 @@
+"""The command `tfseqgan`: one module a command, and what the commands share.
+
+May import: datasets, evaluation, files, runs.
+
+late_imports    TensorFlow, imported when a command needs it
+interrupts      signals that ask the process to end
+output_paths    what will be written is checked before anything is computed
+error_messages  what an error means, and what to do about it
+settings_flags  a flag for every field of `Settings`
+train           a whole run in a folder
+sample          tunes of a trained generator
+evaluate        Table 1's columns of a run
+export          a run's sampler for TensorFlow Serving
+download        the Nottingham tunes as MIDI
+main            the parser, and what every command has in common
+"""

@@ -1,0 +1,81 @@
+"""What an error means, and what to do about it."""
+
+import argparse
+import errno
+import os
+import shlex
+from pathlib import Path
+
+from tfseqgan import files
+
+
+def _explain(error: OSError) -> str:
+    """Returns what an error of the system means and what to do about it.
+
+    An error without an errno was raised by tfseqgan or a library, and explains itself.
+    """
+    if error.errno is None:
+        return f"{str(error).removesuffix('.')}."
+
+    what = error.strerror or str(error)
+    if error.filename:
+        what = f"{what}: {error.filename}"
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"The disk is full ({what}); expected space for the next file. What was finished "
+            "before is kept. Free some space."
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return (
+            f"A file cannot be used ({what}); expected permission to read and write it. "
+            "Choose another folder, or change its permissions."
+        )
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
+        return f"A path is not as expected ({what}). Check the paths of the command."
+
+    return f"A file cannot be read or written ({what}). Check the disk and the paths."
+
+
+def how_to_resume(args: argparse.Namespace) -> str:
+    """Returns how to resume a run that was stopped; nothing if there is no checkpoint yet."""
+    if not args.is_training or not os.path.exists(os.path.join(args.out, "checkpoints")):
+        return ""
+
+    command = f"tfseqgan train --resume --out {shlex.quote(args.out)}"
+
+    return f" Resume from the last checkpoint: {command}"
+
+
+def _how_to_resume_more_slowly(args: argparse.Namespace) -> str:
+    """Returns how to resume a run that diverged, with a learning rate that is lower by half."""
+    command = how_to_resume(args)
+    if not command:
+        return ""
+
+    is_pretrained = os.path.exists(os.path.join(args.out, "pretrained.keras"))
+    name = "generator_learning_rate" if is_pretrained else "pretraining_learning_rate"
+    try:
+        rate = files.read_json(Path(args.out) / "config.json")["settings"][name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return command
+
+    return f"{command} --{name} {rate / 2:g}"
+
+
+def describe_error(error: Exception, args: argparse.Namespace) -> str:
+    """Returns what an error that the user can correct means, and what to do about it."""
+    if isinstance(error, BrokenPipeError):
+        return f"Nobody reads the output any more (broken pipe).{how_to_resume(args)}"
+    if isinstance(error, OSError):
+        return f"{_explain(error)}{how_to_resume(args)}"
+    if isinstance(error, FloatingPointError):
+        return f"{error}{_how_to_resume_more_slowly(args)}"
+    if isinstance(error, MemoryError):
+        detail = f" ({error})" if str(error) else ""
+        return (
+            f"There is not enough memory{detail}; expected room for the models, the data and a "
+            f"batch. Lower the sizes or the batch.{how_to_resume(args)}"
+        )
+
+    return str(error)

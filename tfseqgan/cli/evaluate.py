@@ -1,0 +1,57 @@
+"""`tfseqgan evaluate`: Table 1's columns of a run."""
+
+import argparse
+from typing import Any
+
+from tfseqgan import files
+from tfseqgan.cli import late_imports
+from tfseqgan.cli.output_paths import check_new_file
+from tfseqgan.evaluation import table
+
+SUMMARY = "print Table 1's columns of a run"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to those of the parser, and says which function runs it."""
+    parser = commands.add_parser(
+        "evaluate",
+        allow_abbrev=False,
+        help=SUMMARY,
+        description="Prints Table 1's columns of a run, on held-out tunes.",
+    )
+    parser.add_argument(
+        "--model", required=True, help="the folder of a run, or of an exported sampler"
+    )
+    parser.add_argument(
+        "--data",
+        help="other data than the run's own; an exported sampler needs the folder of its tunes, "
+        "except for the Nottingham tunes, which are downloaded, and the synthetic tunes",
+    )
+    parser.add_argument(
+        "--num_samples",
+        type=int,
+        help="sequences to sample; by default as many as there are held-out windows",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of the samples; by default the run's own, which gives the figures of its "
+        "evaluation.json again",
+    )
+    parser.add_argument("--out", help="a JSON file for the figures")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Prints the figures of a run, and writes them to a file if one is given."""
+    if args.out:
+        check_new_file(args.out, args.overwrite)
+
+    finished_run = late_imports.import_run_module("finished_run")
+    rows = finished_run.evaluate_run(
+        args.model, args.data, num_samples=args.num_samples, seed=args.seed
+    )
+    print(table.format_table(rows))
+    if args.out:
+        files.write_json(args.out, rows)

@@ -1,0 +1,147 @@
+"""`tfseqgan train`: a whole run in a folder."""
+
+import argparse
+import dataclasses
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from tfseqgan.cli import late_imports
+from tfseqgan.cli.settings_flags import add_settings_flags, given_settings
+from tfseqgan.evaluation import table
+from tfseqgan.runs.settings import CHANGED_ON_RESUME, PRESETS, Settings, settings_from_preset
+
+SUMMARY = "train a sequence GAN and write tunes"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command to those of the parser, and says which function runs it."""
+    parser = commands.add_parser(
+        "train",
+        allow_abbrev=False,
+        help=SUMMARY,
+        usage=(
+            "%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] "
+            "[--overwrite | --resume] [--strategy {mirrored,multi_worker}] [--SETTING VALUE ...]"
+        ),
+        description="Trains a sequence GAN, prints Table 1's columns, writes tunes.",
+    )
+    parser.add_argument(
+        "--data",
+        help="a folder of MIDI files, or the tokens.npz of Lee et al.; by default, the synthetic "
+        "tunes that tfseqgan composes itself",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        help="the run's folder: new or empty, except with --resume or --overwrite",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="quick: minutes on two cores; default: the best known; paper: Bjare & Meredith's",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier run in the folder --out"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="resume the stopped run in the folder --out, with its own settings; only --rounds may "
+        "be raised, and the learning rates and --global_clipnorm changed",
+    )
+    parser.add_argument(
+        "--strategy",
+        choices=["mirrored", "multi_worker"],
+        help="share the work among all GPUs of this machine (mirrored), or among several machines "
+        "(multi_worker, with TF_CONFIG)",
+    )
+    add_settings_flags(parser)
+    parser.set_defaults(run=_run, is_training=True)
+
+
+def _resumed_settings(
+    args: argparse.Namespace, saved: Settings, config: dict[str, Any]
+) -> Settings:
+    """Returns the settings of the run to resume, perhaps with more rounds or other rates.
+
+    Raises:
+        ValueError: if the flags ask for anything else than the run was started with.
+    """
+    given = given_settings(args)
+    changed = [
+        f"--{name} (saved {getattr(saved, name)}, given {value})"
+        for name, value in given.items()
+        if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
+    ]
+    if args.preset is not None:
+        changed.append("--preset")
+    if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
+        changed.append(f"--data (saved {config['data_path']})")
+    if changed:
+        raise ValueError(
+            "A run can only be resumed with the settings it was started with: leave out "
+            f"{', '.join(changed)}. Only --rounds may be raised, and the learning rates and "
+            "--global_clipnorm changed."
+        )
+
+    changed_settings = {name: given[name] for name in CHANGED_ON_RESUME if name in given}
+    rounds = given.get("rounds", saved.rounds)
+    if rounds < saved.rounds:
+        raise ValueError(
+            f"--rounds is {rounds} and the run was started with {saved.rounds}; expected "
+            f"{saved.rounds} or more. Leave out --rounds to finish the run as it was started."
+        )
+
+    return dataclasses.replace(saved, **changed_settings)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Trains, prints the figures, and says what can be done next."""
+    if args.resume and args.overwrite:
+        raise ValueError("--resume and --overwrite contradict each other; pass only one of them.")
+
+    # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
+    settings = settings_from_preset(args.preset or "default", **given_settings(args))
+
+    run_folder = late_imports.import_run_module("run_folder")
+    train_run = late_imports.import_run_module("train_run")
+    data_path = args.data
+    config = None
+    if args.resume:
+        opened = run_folder.open_run_to_resume(run_folder.check_folder(args.out, resume=True))
+        config = opened.config
+        settings = _resumed_settings(args, opened.settings, config)
+        data_path = config["data_path"]
+
+    rows = train_run.train_run_with_strategy(
+        args.strategy,
+        args.out,
+        settings,
+        data_path,
+        overwrite=args.overwrite,
+        resumed_config=config,
+    )
+    if rows is None:  # on every worker except the chief
+        return
+
+    print(table.format_table(rows))
+    print()
+    print(_next_steps(Path(args.out), settings))
+
+
+def _next_steps(out: Path, settings: Settings) -> str:
+    """Returns what can be done with a finished run, with the commands to do it."""
+    folder = shlex.quote(str(out))
+    more_rounds = max(settings.rounds, 10) * 2
+
+    return "\n".join(
+        [
+            f"Hear:      {out / 'samples'} holds {settings.num_tunes} tunes that any MIDI player "
+            f"plays; more: tfseqgan sample --model {folder} --out more_tunes",
+            f"See:       {out / 'metrics.csv'}, {out / 'evaluation.json'}; curves: "
+            f"tensorboard --logdir {folder}",
+            f"Continue:  tfseqgan train --resume --out {folder} --rounds {more_rounds}",
+        ]
+    )

@@ -56,11 +56,11 @@ def read(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def assert_one_line_and_code_2(result, words):
+def assert_one_line_and_code_1(result, words):
     """Asserts that a command failed with one line on stderr that holds some words."""
     code, out, err = result
 
-    assert code == 2
+    assert code == 1
     assert out == ""
     assert words in err
     assert err.count("\n") == 1

@@ -89,6 +89,21 @@ def write_atomically(path: Path | str, data: bytes) -> None:
         raise
 
 
+def to_json(content: Any) -> str:
+    """Returns plain values as JSON in lines, where NaN and the infinities are null.
+
+    Args:
+        content: dicts, lists, strings, numbers, booleans and None, nested as needed.
+
+    Example:
+        >>> to_json([2.5, float("nan")])
+        '[\\n 2.5,\\n null\\n]\\n'
+    """
+    with_null = json.loads(json.dumps(content), parse_constant=lambda name: None)
+
+    return f"{json.dumps(with_null, indent=1, ensure_ascii=False)}\n"
+
+
 def write_json(path: Path | str, content: Any) -> None:
     """Writes plain values as a JSON file, completely or not at all.
 
@@ -109,11 +124,8 @@ def write_json(path: Path | str, content: Any) -> None:
         >>> json.loads(path.read_text())
         {'precision': None}
     """
-    with_null = json.loads(json.dumps(content), parse_constant=lambda name: None)
-    text = json.dumps(with_null, indent=1, ensure_ascii=False)
-
     # What UTF-8 cannot express are lone surrogates, whose escape "\udce9" is JSON's too.
-    write_atomically(path, f"{text}\n".encode("utf-8", "backslashreplace"))
+    write_atomically(path, to_json(content).encode("utf-8", "backslashreplace"))
 
 
 def check_can_be_written(path: Path | str) -> None:

@@ -1,9 +1,11 @@
 """`tfseqgan evaluate`: the figures of a run again, and what is refused."""
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
-from running_commands import assert_one_line_and_code_2
+from running_commands import assert_one_line_and_code_1, read
 
 from tfseqgan.runs import finished_run
 
@@ -24,7 +26,7 @@ def test_ending_of_evaluate_is_checked_before_anything_is_computed(
     monkeypatch.chdir(tmp_path)
     Path("mine.json").write_text("mine")
 
-    assert_one_line_and_code_2(tfseqgan("evaluate", "--model", "any", "--out", out), words)
+    assert_one_line_and_code_1(tfseqgan("evaluate", "--model", "any", "--out", out), words)
 
 
 @pytest.mark.parametrize("command", ["sample", "export", "train"])
@@ -34,7 +36,7 @@ def test_ending_of_a_command_below_a_file_is_known_at_once(tfseqgan, tmp_path, c
 
     result = tfseqgan(command, *model, "--out", tmp_path / "file" / "new" / "folder")
 
-    assert_one_line_and_code_2(result, f"Not a directory: {tmp_path / 'file'}")
+    assert_one_line_and_code_1(result, f"Not a directory: {tmp_path / 'file'}")
 
 
 def test_ending_in_a_device_needs_no_leave_and_leaves_the_device(tfseqgan, monkeypatch):
@@ -62,5 +64,38 @@ def test_evaluate_does_not_replace_a_file_unless_asked(tfseqgan, without_tensorf
 
     result = tfseqgan("evaluate", "--model", "any", "--out", mine)
 
-    assert_one_line_and_code_2(result, "mine.json exists; expected a new file")
+    assert_one_line_and_code_1(result, "mine.json exists; expected a new file")
     assert mine.read_text() == "mine"
+
+
+FIGURES = {"merl": {"nll": 2.5, "precision": float("nan")}}
+
+
+def evaluate_with_a_note(*_, **__):
+    """Gives figures at once, after a line of the log."""
+    logging.getLogger("tfseqgan").info("a note")
+    logging.getLogger("tfseqgan").warning("a warning")
+
+    return FIGURES
+
+
+def test_evaluate_as_json_prints_the_figures_and_nothing_else(tfseqgan, monkeypatch):
+    monkeypatch.setattr(finished_run, "evaluate_run", evaluate_with_a_note)
+
+    code, out, _ = tfseqgan("evaluate", "--model", "any", "--json")
+
+    assert code == 0
+    assert json.loads(out) == {"merl": {"nll": 2.5, "precision": None}}
+
+
+def test_a_quiet_evaluation_says_warnings_alone_and_writes_the_figures(
+    tfseqgan, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setattr(finished_run, "evaluate_run", evaluate_with_a_note)
+    out = tmp_path / "figures.json"
+
+    result = tfseqgan("evaluate", "--model", "any", "--quiet", "--out", out)
+
+    assert result[:2] == (0, "")
+    assert caplog.messages == ["a warning"]
+    assert read(out) == {"merl": {"nll": 2.5, "precision": None}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running_commands import TINY_FLAGS, assert_one_line_and_code_2, read
+from running_commands import TINY_FLAGS, assert_one_line_and_code_1, read
 from tiny_runs import compose_folder, shared_tunes
 
 from tfseqgan import from_pretrained
@@ -68,7 +68,7 @@ def test_a_run_is_not_exported_into_its_own_folder(tfseqgan, finished):
 
     result = tfseqgan("export", "--model", finished.out, "--out", finished.out)
 
-    assert_one_line_and_code_2(result, "run's own folder")
+    assert_one_line_and_code_1(result, "run's own folder")
     assert sorted(finished.out.rglob("*")) == before
 
 
@@ -160,7 +160,7 @@ def test_sample_refuses_what_an_exported_sampler_cannot_do(
 ):
     result = tfseqgan("sample", "--model", exported, "--out", tmp_path / "new", *flags)
 
-    assert_one_line_and_code_2(result, words)
+    assert_one_line_and_code_1(result, words)
     assert not (tmp_path / "new").exists()
 
 
@@ -204,7 +204,7 @@ def test_an_exported_sampler_is_evaluated_on_other_tunes_with_a_warning(
 def test_an_exported_sampler_asks_for_tunes_that_are_not_part_of_it(tfseqgan, exported):
     result = tfseqgan("evaluate", "--model", exported)
 
-    assert_one_line_and_code_2(
+    assert_one_line_and_code_1(
         result,
         "was trained on tunes, which is not part of it; expected the folder of those tunes. "
         "Pass it by --data.",
@@ -225,7 +225,7 @@ def test_a_sampler_whose_card_lacks_the_settings_of_a_run_is_not_evaluated(
 
     result = tfseqgan("evaluate", "--model", model, "--data", shared_tunes())
 
-    assert_one_line_and_code_2(result, "was exported without the settings and data of a run")
+    assert_one_line_and_code_1(result, "was exported without the settings and data of a run")
 
 
 @slow
@@ -235,7 +235,7 @@ def test_tunes_with_a_start_token_are_refused_by_a_sampler_without_one(tfseqgan,
 
     code, _, err = tfseqgan("evaluate", "--model", model, "--data", shared_tunes())
 
-    assert code == 2
+    assert code == 1
     assert "which do not begin with a start token" in err
 
 
@@ -249,7 +249,7 @@ def test_an_unfinished_run_is_not_exported(tfseqgan, copied_run, tmp_path, file)
 
     result = tfseqgan("export", "--model", copied_run, "--out", tmp_path / "model")
 
-    assert_one_line_and_code_2(result, file)
+    assert_one_line_and_code_1(result, file)
     assert not (tmp_path / "model").exists()
 
 
@@ -273,7 +273,7 @@ def test_export_refuses_a_version_that_exists_and_numbers_out_of_range(
 
     result = tfseqgan("export", "--model", finished.out, "--out", exported, *flags)
 
-    assert_one_line_and_code_2(result, words)
+    assert_one_line_and_code_1(result, words)
     assert {path: path.stat().st_mtime_ns for path in exported.rglob("*")} == before
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import errno
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from running_commands import (
     COMMANDS,
     ROOT,
     TINY_FLAGS,
-    assert_one_line_and_code_2,
+    assert_one_line_and_code_1,
     read,
     start,
 )
@@ -21,6 +23,7 @@ from tiny_runs import shared_tunes
 
 from tfseqgan import __version__
 from tfseqgan.cli import main
+from tfseqgan.cli.error_messages import name_flags
 from tfseqgan.cli.settings_flags import given_settings
 from tfseqgan.runs import finished_run, train_run
 from tfseqgan.runs.settings import Settings
@@ -85,23 +88,44 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
     "arguments, words",
     [
         ([], "required: COMMAND"),
-        (["compose"], "invalid choice: 'compose'"),
+        (["compose"], "there is no command 'compose'; expected one of sample, train"),
+        (["smaple", "--out", "x"], "Did you mean 'sample'?"),
+        (["--debgu", "train"], "there is no flag --debgu before a command. Did you mean '--debug'"),
         (["train"], "required: --out"),
-        (["train", "--out", "x", "--colour", "red"], "unrecognized arguments: --colour red"),
-        (["train", "--out", "x", "--unit", "8"], "unrecognized arguments: --unit 8"),
+        (["train", "--out", "x", "--colour", "red"], "there is no flag --colour; expected"),
+        (
+            ["train", "--ou", "x"],
+            "there is no flag --ou; expected those of 'tfseqgan train --help'",
+        ),
+        (["train", "--out", "x", "--unit=8"], "there is no flag --unit; expected"),
+        (["train", "--out", "x", "--unit", "8"], "Did you mean '--units'?"),
+        (["train", "--debug", "--out", "x"], "It belongs before the command: tfseqgan --debug …"),
+        (["train", "--out", "x", "--logtostderr"], "there is no flag --logtostderr"),
+        (["sample", "--helpfull"], "there is no flag --helpfull"),
         (["train", "--out", "x", "--units", "many"], "invalid int value: 'many'"),
-        (["train", "--out", "x", "--preset", "best"], "invalid choice: 'best'"),
+        (
+            ["train", "--out", "x", "--preset", "best"],
+            "expected one of quick, default, paper, received 'best'",
+        ),
+        (["train", "--out", "x", "--preset", "quikc"], "received 'quikc'. Did you mean 'quick'?"),
+        (["train", "--out", "x", "--objective", "mer"], "received 'mer'. Did you mean 'merl'?"),
+        (["train", "--out", "x", "--reward", "d"], "expected one of probability, log, logit, none"),
+        (["train", "--out", "x", "--baseline", "mean"], "expected one of none, batch_mean"),
+        (["sample", "--out", "x", "--stage", "end"], "expected one of generator, pretrained"),
         (
             ["train", "--out", "x", "--kernel_sizes", "1,b"],
             "expected whole numbers such as 1,2,4, received '1,b'",
         ),
         (["sample"], "required: --out"),
-        (["sample", "--mod", "x", "--out", "x"], "unrecognized arguments: --mod x"),
+        (
+            ["sample", "--mod", "x", "--out", "x"],
+            "there is no flag --mod; expected those of 'tfseqgan sample --help'. Did you",
+        ),
         (["evaluate"], "required: --model"),
         (["export", "--model", "x"], "required: --out"),
         (
             ["export", "--model", "x", "--out", "y", "--vers", "2"],
-            "unrecognized arguments: --vers 2",
+            "there is no flag --vers; expected those of 'tfseqgan export --help'. Did you mean",
         ),
         (["export", "--model", "x", "--out", "y", "--version", "two"], "invalid int value: 'two'"),
     ],
@@ -120,32 +144,31 @@ def test_a_wrong_command_line_ends_with_usage_and_code_2(
 @pytest.mark.parametrize(
     "flags, words",
     [
-        ("--kernel_sizes 0", "kernel_sizes is (0,); expected widths of 1 or more"),
-        ("--dropout 1.5", "dropout is 1.5; expected a number, 0 to below 1"),
-        ("--length 0", "length is 0; expected a whole number, 1 or more"),
+        ("--kernel_sizes 0", "--kernel_sizes is (0,); expected widths of 1 or more"),
+        ("--dropout 1.5", "--dropout is 1.5; expected a number, 0 to below 1"),
+        ("--length 0", "--length is 0; expected a whole number, 1 or more"),
         (
             "--objective merl --entropy_weight -1",
-            "entropy_weight is -1.0; expected a number, 0 or more",
+            "--entropy_weight is -1.0; expected a number, 0 or more",
         ),
         (
-            "--objective seqgun",
-            "expected one of reinforce, reinforce_with_baseline, merl, kl_control",
+            "--transpose C",
+            "--transpose is 'C' and --random_transposition is True; expected one of them, since "
+            "tunes of one key are not moved to others. Set --random_transposition to False",
         ),
-        ("--reward d", "reward is 'd'; expected one of probability, log, logit, none"),
-        ("--baseline mean", "baseline is 'mean'; expected one of none, batch_mean"),
-        ("--seed -1", "seed is -1; expected a whole number, 0 to"),
+        ("--seed -1", "--seed is -1; expected a whole number, 0 to"),
         (
             "--resume --overwrite",
             "--resume and --overwrite contradict each other; pass only one of them",
         ),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_code_2_and_makes_no_folder(
+def test_a_wrong_setting_is_one_line_and_code_1_and_makes_no_folder(
     tfseqgan, without_tensorflow, tmp_path, flags, words
 ):
     result = tfseqgan("train", "--out", tmp_path / "run", *flags.split())
 
-    assert_one_line_and_code_2(result, words)
+    assert_one_line_and_code_1(result, words)
     assert result[2].startswith("tfseqgan: ")
     assert not any(tmp_path.iterdir())
 
@@ -212,7 +235,7 @@ def test_an_error_of_the_system_says_what_to_do(tfseqgan, copied_run, monkeypatc
 
     code, _, err = tfseqgan("train", "--resume", "--out", copied_run)
 
-    assert code == 2
+    assert code == 1
     assert words in err
     assert err.endswith(
         f" Resume from the last checkpoint: tfseqgan train --resume --out {copied_run}\n"
@@ -230,7 +253,7 @@ def test_an_error_without_a_number_is_printed_as_it_is_with_one_period(
 
     result = tfseqgan("train", "--out", tmp_path / "run")
 
-    assert result == (2, "", "tfseqgan: Another worker has ended.\n")
+    assert result == (1, "", "tfseqgan: Another worker has ended.\n")
 
 
 def test_ending_without_memory_says_what_to_do(tfseqgan, tmp_path, monkeypatch):
@@ -241,7 +264,7 @@ def test_ending_without_memory_says_what_to_do(tfseqgan, tmp_path, monkeypatch):
 
     result = tfseqgan("train", "--out", tmp_path / "run")
 
-    assert_one_line_and_code_2(result, "tfseqgan: There is not enough memory; expected room for")
+    assert_one_line_and_code_1(result, "tfseqgan: There is not enough memory; expected room for")
 
 
 @slow
@@ -261,7 +284,7 @@ def test_ending_with_closed_standard_files_is_no_traceback(tmp_path, closed):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
 
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert "Traceback" not in result.stderr
     if "2>" not in closed:
         assert result.stderr.startswith("tfseqgan: ")
@@ -333,14 +356,14 @@ def make_a_folder_without_a_good_file(path):
         (make_a_folder_without_a_good_file, "1 of the 1 MIDI files"),
     ],
 )
-def test_data_without_tunes_is_one_line_and_code_2_and_makes_no_folder(
+def test_data_without_tunes_is_one_line_and_code_1_and_makes_no_folder(
     tfseqgan, tmp_path, make, words
 ):
     make(tmp_path / "data")
 
     result = tfseqgan("train", "--data", tmp_path / "data", "--out", tmp_path / "run", *TINY_FLAGS)
 
-    assert_one_line_and_code_2(result, words)
+    assert_one_line_and_code_1(result, words)
     assert not (tmp_path / "run").exists()
 
 
@@ -352,6 +375,138 @@ def test_output_to_a_full_disk_is_an_error_without_a_traceback(finished):
         process = start("evaluate", "--model", finished.out, stdout=full)
         _, err = process.communicate()
 
-    assert process.returncode == 2
+    assert process.returncode == 1
     assert "tfseqgan: The disk is full (No space left on device)" in err
     assert "Traceback" not in err
+
+
+def test_help_lists_every_command_once_by_stage_with_an_example_that_can_be_parsed(tfseqgan):
+    _, out, _ = tfseqgan("--help")
+
+    shown = [line.strip() for line in out.splitlines()]
+    for stage, commands in main.STAGES.items():
+        assert f"{stage}:" in shown
+        for command in commands:
+            assert shown.count(command.EXAMPLE) == 1
+            name = command.__name__.rpartition(".")[2]
+            assert main.parse(shlex.split(command.EXAMPLE)).command.run.__module__.endswith(name)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_a_short_usage_an_example_and_no_flag_of_absl(tfseqgan, command):
+    code, out, _ = tfseqgan(command, "--help")
+
+    usage = out.split("\n\n")[0]
+    assert code == 0
+    assert usage.count("\n") == 0
+    assert len(usage) <= 100
+    assert f"\nexample:\n  tfseqgan {command} " in out
+    assert not any(word in out for word in ("logtostderr", "helpfull", "verbosity", "absl"))
+
+
+@processes
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--completion"]])
+def test_output_that_nobody_reads_ends_with_code_141_and_no_traceback(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    # As users have it: what is printed is written at the end.
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    try:
+        process = start(*arguments, stdout=writer, environment=buffered)
+    finally:
+        os.close(writer)
+
+    assert process.communicate() == (None, "")
+    assert process.returncode == 141
+
+
+def test_output_of_a_command_that_nobody_reads_is_no_error_message(tfseqgan, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(finished_run, "evaluate_run", fail)
+    monkeypatch.setattr(main, "_discard_output", lambda: None)
+
+    assert tfseqgan("evaluate", "--model", tmp_path) == (141, "", "")
+
+
+def sampling_arguments(*flags):
+    """Returns the parsed command line of `tfseqgan sample` with some flags."""
+    return main.parse(["tfseqgan", "sample", "--out", "x", *flags])
+
+
+@pytest.mark.parametrize(
+    "message, expected",
+    [
+        ("top_p must lie in (0, 1], received 2.0.", "--top_p must lie in (0, 1], received 2.0."),
+        ("key is 'H': expected A, B.", "--key is 'H': expected A, B."),
+        (
+            "num_sequences and length must be 1 or more, received 0 and 9.",
+            "--num_tunes and --length must be 1 or more, received 0 and 9.",
+        ),
+        (
+            "length is 9 and the model was exported with 5. Export it with a greater length.",
+            "--length is 9 and the model was exported with 5. Export it with a greater length.",
+        ),
+        ("temperature is 0. Pass top_k=1.", "--temperature is 0. Pass --top_k 1."),
+    ],
+)
+def test_an_error_of_the_library_names_the_flags(message, expected):
+    assert name_flags(message, sampling_arguments()) == expected
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "runs/key is 5 bytes long: my/top_p is none.",
+        "The key is unknown.",
+        "tokenizer.top_p and top_p(x) are code.",
+        "command is unknown.",
+    ],
+)
+def test_a_message_about_something_else_stays_as_it_is(message):
+    assert name_flags(message, sampling_arguments()) == message
+
+
+def test_a_message_that_begins_with_a_long_word_is_read_at_once():
+    message = "a" * 100_000 + "!"
+
+    assert name_flags(message, sampling_arguments()) == message
+
+
+def complete(*words):
+    """Returns what bash offers for the last of some words."""
+    script = f"""
+        source <({sys.executable} -m tfseqgan --completion)
+        COMP_WORDS=({shlex.join(words)})
+        COMP_CWORD={len(words) - 1}
+        _tfseqgan
+        echo "${{COMPREPLY[@]}}"
+    """
+    result = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+    return result.stdout.split()
+
+
+@processes
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_shell_completes_commands_and_the_flags_of_each():
+    assert complete("tfseqgan", "sa") == ["sample"]
+    assert complete("tfseqgan", "sample", "--top") == ["--top_k", "--top_p"]
+    assert complete("tfseqgan", "train", "--kern") == ["--kernel_sizes"]
+    assert complete("tfseqgan", "train", "--top") == complete("tfseqgan", "train", "x") == []
+
+
+def test_the_page_of_the_command_line_names_every_command_and_exit_code():
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\| `tfseqgan (\w+)` \|", page, re.MULTILINE)
+    codes = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+
+    assert commands == list(main.parsers()[1])
+    assert list(map(int, codes)) == [0, main.ERROR, 2, 130, main.BROKEN_PIPE, 143]

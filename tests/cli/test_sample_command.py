@@ -1,11 +1,14 @@
 """`tfseqgan sample`: the same tunes for the same seed, and what is refused."""
 
+import json
 import os
 
 import pytest
-from running_commands import assert_one_line_and_code_2
+from running_commands import assert_one_line_and_code_1
 
 from tfseqgan.music.midi import read_midi
+from tfseqgan.music.score import Note, Score
+from tfseqgan.runs import finished_run
 
 slow = pytest.mark.slow
 
@@ -41,7 +44,7 @@ def test_sample_prints_the_files_and_writes_the_same_tunes_for_the_same_seed(
 def test_sample_refuses_what_cannot_be_sampled(tfseqgan, finished, tmp_path, flags, words):
     result = tfseqgan("sample", "--model", finished.out, "--out", tmp_path / "new", *flags)
 
-    assert_one_line_and_code_2(result, words)
+    assert_one_line_and_code_1(result, words)
     assert not (tmp_path / "new").exists()
 
 
@@ -53,11 +56,11 @@ def test_sample_refuses_a_folder_with_other_files_and_a_file(
     among_files = tfseqgan("sample", "--model", "any", "--out", tmp_path)
     onto_a_file = tfseqgan("sample", "--model", "any", "--out", tmp_path / "mine")
 
-    assert_one_line_and_code_2(
+    assert_one_line_and_code_1(
         among_files,
         "is not empty; expected a new or empty folder, so that no tune is lost. Pass --overwrite",
     )
-    assert_one_line_and_code_2(onto_a_file, "mine is a file; expected a folder")
+    assert_one_line_and_code_1(onto_a_file, "mine is a file; expected a folder")
 
 
 @slow
@@ -69,3 +72,24 @@ def test_sample_writes_among_other_files_if_asked(tfseqgan, finished, tmp_path):
 
     assert code == 0
     assert sorted(os.listdir(tmp_path)) == ["mine", "tune_1.mid"]
+
+
+@pytest.fixture
+def two_tunes(monkeypatch):
+    """Makes sampling give two short tunes at once."""
+    tunes = [Score(melody=(Note(0, 24, 60),), name=name) for name in ("a", "b")]
+    monkeypatch.setattr(finished_run, "sample_tunes", lambda *_, **__: tunes)
+
+
+def test_sample_as_json_prints_the_files_and_nothing_else(tfseqgan, two_tunes, tmp_path):
+    code, out, err = tfseqgan("sample", "--out", tmp_path / "new", "--json")
+
+    assert (code, err) == (0, "")
+    files = json.loads(out)["files"]
+    assert files == [str(tmp_path / "new" / f"tune_{number}.mid") for number in (1, 2)]
+    assert all(os.path.isfile(file) for file in files)
+
+
+def test_a_quiet_sample_prints_nothing_and_writes_the_tunes(tfseqgan, two_tunes, tmp_path):
+    assert tfseqgan("sample", "--out", tmp_path / "new", "--quiet") == (0, "", "")
+    assert sorted(os.listdir(tmp_path / "new")) == ["tune_1.mid", "tune_2.mid"]

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from running_commands import ROUNDS, TINY_FLAGS, assert_one_line_and_code_2, free_port, read, start
+from running_commands import ROUNDS, TINY_FLAGS, assert_one_line_and_code_1, free_port, read, start
 from tiny_runs import TINY, assert_same_run, shared_tunes
 
 from tfseqgan.evaluation.table import format_table
@@ -63,7 +63,7 @@ def test_training_writes_nothing_to_stderr_except_its_own_notes(finished):
 def test_a_run_is_resumed_only_with_its_own_settings(tfseqgan, finished, flags, words):
     code, _, err = tfseqgan("train", "--resume", "--out", finished.out, *flags)
 
-    assert code == 2
+    assert code == 1
     assert words in err
     assert err.count("\n") == 1
 
@@ -106,7 +106,7 @@ def test_a_killed_run_resumes_to_the_same_end(tfseqgan, finished, tmp_path):
     assert not (out / "generator.keras").exists()
 
     code, _, err = tfseqgan("sample", "--model", out, "--out", tmp_path / "tunes")
-    assert code == 2
+    assert code == 1
     assert f"Resume the run: tfseqgan train --resume --out {out}" in err
 
     assert tfseqgan("train", "--resume", "--out", out)[0] == 0
@@ -132,7 +132,7 @@ def test_ending_by_sigterm_says_how_to_resume_and_leaves_no_lock(finished, tmp_p
         "\ntfseqgan: Stopped. Resume from the last checkpoint: "
         f"tfseqgan train --resume --out {out}\n"
     )
-    assert_one_line_and_code_2(one_more, f"another process (pid {process.pid}) is writing this run")
+    assert_one_line_and_code_1(one_more, f"another process (pid {process.pid}) is writing this run")
     assert tfseqgan("train", "--resume", "--out", out)[0] == 0
     assert_same_run(out, finished.out)
     assert sorted(os.listdir(out)) == sorted(os.listdir(finished.out))
@@ -167,7 +167,7 @@ def test_advice_of_a_run_that_diverged_is_a_command_that_is_accepted(
         result = tfseqgan("train", "--resume", "--out", copied_run)
 
     command = f"tfseqgan train --resume --out {copied_run} {flag}"
-    assert_one_line_and_code_2(result, f"Resume from the last checkpoint: {command}")
+    assert_one_line_and_code_1(result, f"Resume from the last checkpoint: {command}")
     assert tfseqgan(*command.split()[1:])[0] == 0
 
 
@@ -238,6 +238,6 @@ def test_several_workers_without_tf_config_are_refused(tfseqgan, tmp_path, monke
         "multi_worker",
     )
 
-    assert code == 2
+    assert code == 1
     assert "multi_worker needs the environment variable TF_CONFIG" in err
     assert not (tmp_path / "run").exists()

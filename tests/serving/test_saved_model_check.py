@@ -178,7 +178,7 @@ def test_the_command_line_refuses_such_a_model_in_one_sentence(tmp_path, capsys)
         ["sample", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "tunes")],
         ["evaluate", "--model", str(tmp_path / "model")],
     ):
-        assert cli.main(cli.parse(["tfseqgan", *command])) == 2
+        assert cli.main(cli.parse(["tfseqgan", *command])) == 1
         error = capsys.readouterr().err
         assert error.startswith("tfseqgan: ")
         assert "the operation WriteFile" in error

@@ -4,6 +4,10 @@ May import: datasets, evaluation, files, runs.
 
 late_imports    TensorFlow, imported when a command needs it
 interrupts      signals that ask the process to end
+spelling        what a word that nobody knows may have meant
+completion      a script by which the shell completes commands and flags
+command_parser  the parser of one command, in the form that all of them have
+printing        text to read, JSON for programs, or nothing
 output_paths    what will be written is checked before anything is computed
 error_messages  what an error means, and what to do about it
 settings_flags  a flag for every field of `Settings`

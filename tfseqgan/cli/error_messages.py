@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -37,9 +38,47 @@ def _explain(error: OSError) -> str:
     return f"A file cannot be read or written ({what}). Check the disk and the paths."
 
 
+_BEGINNING = re.compile(r"\w+(?:(?:, | and )\w+)*(?= is | must | = )")
+"""The arguments that a message begins with, as in "version, length and num_candidates must"."""
+
+_NAMED_LATER = re.compile(r"(?<![\w./'\"-])(?:(?<=[Ss]et )\w+|\w+_\w+)(?![\w./(])")
+"""A word that can only be an argument: after "set", or joined by underscores."""
+
+_GIVEN_LATER = re.compile(r"(?<=[Pp]ass )(\w+)=(?=\S)")
+"""An argument with its value, as in "pass top_k=1"."""
+
+
+def name_flags(message: str, args: argparse.Namespace) -> str:
+    """Returns a message of the library with flags in place of the arguments of Python.
+
+    Args:
+        message: such as "top_k must be 1 or more, received 0."
+        args: the parsed command line, whose names are those of the command's flags.
+
+    Example:
+        >>> args = argparse.Namespace(top_k=0, command=Command(print))
+        >>> name_flags("top_k must be 1 or more, received 0.", args)
+        '--top_k must be 1 or more, received 0.'
+    """
+    flags = {name: f"--{name}" for name in vars(args) if name != "command"}
+    flags |= {name: f"--{flag}" for name, flag in args.command.flags_by_argument.items()}
+
+    def to_flags(found: re.Match) -> str:
+        return re.sub(r"\w+", lambda word: flags.get(word[0], word[0]), found[0])
+
+    beginning = _BEGINNING.match(message)
+    if beginning:
+        message = to_flags(beginning) + message[beginning.end() :]
+    message = _GIVEN_LATER.sub(
+        lambda found: f"{flags[found[1]]} " if found[1] in flags else found[0], message
+    )
+
+    return _NAMED_LATER.sub(to_flags, message)
+
+
 def how_to_resume(args: argparse.Namespace) -> str:
     """Returns how to resume a run that was stopped; nothing if there is no checkpoint yet."""
-    if not args.is_training or not os.path.exists(os.path.join(args.out, "checkpoints")):
+    if not args.command.is_training or not os.path.exists(os.path.join(args.out, "checkpoints")):
         return ""
 
     command = f"tfseqgan train --resume --out {shlex.quote(args.out)}"
@@ -65,8 +104,6 @@ def _how_to_resume_more_slowly(args: argparse.Namespace) -> str:
 
 def describe_error(error: Exception, args: argparse.Namespace) -> str:
     """Returns what an error that the user can correct means, and what to do about it."""
-    if isinstance(error, BrokenPipeError):
-        return f"Nobody reads the output any more (broken pipe).{how_to_resume(args)}"
     if isinstance(error, OSError):
         return f"{_explain(error)}{how_to_resume(args)}"
     if isinstance(error, FloatingPointError):
@@ -78,4 +115,4 @@ def describe_error(error: Exception, args: argparse.Namespace) -> str:
             f"batch. Lower the sizes or the batch.{how_to_resume(args)}"
         )
 
-    return str(error)
+    return name_flags(str(error), args)

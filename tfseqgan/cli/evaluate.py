@@ -5,18 +5,24 @@ from typing import Any
 
 from tfseqgan import files
 from tfseqgan.cli import late_imports
+from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.output_paths import check_new_file
+from tfseqgan.cli.printing import add_printing_flags, show
 from tfseqgan.evaluation import table
 
 SUMMARY = "print Table 1's columns of a run"
 
+EXAMPLE = "tfseqgan evaluate --model runs/mine --json"
+
 
 def add_parser(commands: Any) -> None:
     """Adds the command to those of the parser, and says which function runs it."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "evaluate",
-        allow_abbrev=False,
-        help=SUMMARY,
+        SUMMARY,
+        usage="--model MODEL [--data FOLDER] [--out FILE] [--json]",
+        example=EXAMPLE,
         description="Prints Table 1's columns of a run, on held-out tunes.",
     )
     parser.add_argument(
@@ -40,7 +46,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--out", help="a JSON file for the figures")
     parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
-    parser.set_defaults(run=_run)
+    add_printing_flags(parser)
+    parser.set_defaults(command=Command(_run))
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -52,6 +59,6 @@ def _run(args: argparse.Namespace) -> None:
     rows = finished_run.evaluate_run(
         args.model, args.data, num_samples=args.num_samples, seed=args.seed
     )
-    print(table.format_table(rows))
+    show(args, table.format_table(rows), rows)
     if args.out:
         files.write_json(args.out, rows)

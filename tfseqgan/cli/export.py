@@ -6,16 +6,21 @@ from typing import Any
 
 from tfseqgan import files
 from tfseqgan.cli import late_imports
+from tfseqgan.cli.command_parser import Command, add_command
 
 SUMMARY = "write a run's sampler for TensorFlow Serving"
+
+EXAMPLE = "tfseqgan export --model runs/mine --out served/mine"
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command to those of the parser, and says which function runs it."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "export",
-        allow_abbrev=False,
-        help=SUMMARY,
+        SUMMARY,
+        usage="--model RUN --out FOLDER [--version N] [--FLAG VALUE ...]",
+        example=EXAMPLE,
         description="Writes a run's sampler as a SavedModel, in a numbered version.",
     )
     parser.add_argument("--model", required=True, help="the folder of a finished run")
@@ -35,7 +40,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--top_p", type=float, help="likewise [all tokens]")
     parser.add_argument("--guidance", type=float, help="likewise, for models with controls [0]")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(command=Command(_run))
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -4,17 +4,24 @@ import argparse
 from typing import Any
 
 from tfseqgan.cli import late_imports
+from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.output_paths import check_folder_for_tunes
+from tfseqgan.cli.printing import add_printing_flags, show
+from tfseqgan.cli.spelling import one_of
 
 SUMMARY = "write tunes of a trained generator as MIDI"
+
+EXAMPLE = "tfseqgan sample --out jigs --num_tunes 4 --key D --rhythm jig"
 
 
 def add_parser(commands: Any) -> None:
     """Adds the command to those of the parser, and says which function runs it."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "sample",
-        allow_abbrev=False,
-        help=SUMMARY,
+        SUMMARY,
+        usage="--out FOLDER [--model MODEL] [--num_tunes N] [--key D] [--FLAG VALUE ...]",
+        example=EXAMPLE,
         description="Samples tunes from a trained generator and writes them as MIDI files. The "
         "files of a run hold no code. An exported sampler is a program: it is loaded only if it "
         "holds nothing but what 'tfseqgan export' writes, and it may still take long.",
@@ -29,7 +36,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
     parser.add_argument(
         "--stage",
-        choices=["generator", "pretrained"],
+        type=one_of(["generator", "pretrained"]),
+        metavar="{generator,pretrained}",
         default="generator",
         help="the generator at the end of the run (generator), or before adversarial training "
         "(pretrained) [generator]",
@@ -66,11 +74,12 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="write into a folder that is not empty, and replace tunes of the same names",
     )
-    parser.set_defaults(run=_run)
+    add_printing_flags(parser)
+    parser.set_defaults(command=Command(_run, flags_by_argument={"num_sequences": "num_tunes"}))
 
 
 def _run(args: argparse.Namespace) -> None:
-    """Writes sampled tunes and prints their paths."""
+    """Writes sampled tunes and says where they are."""
     check_folder_for_tunes(args.out, args.overwrite)
 
     run_folder = late_imports.import_run_module("run_folder")
@@ -90,5 +99,5 @@ def _run(args: argparse.Namespace) -> None:
         rhythm=args.rhythm,
         seed=args.seed,
     )
-    for path in run_folder.write_tunes(tunes, args.out):
-        print(path)
+    paths = [str(path) for path in run_folder.write_tunes(tunes, args.out)]
+    show(args, "\n".join(paths), {"files": paths})

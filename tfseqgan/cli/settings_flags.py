@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from tfseqgan.cli.spelling import one_of
 from tfseqgan.runs.settings import Settings
 
 
@@ -54,6 +55,9 @@ def add_settings_flags(parser: argparse.ArgumentParser) -> None:
     )
     for field in dataclasses.fields(Settings):
         reader, metavar = _FLAG_TYPES[field.type]
+        names = field.metadata["expected"]
+        if isinstance(names, tuple):
+            reader = one_of(names)
         group.add_argument(
             f"--{field.name}",
             type=reader,

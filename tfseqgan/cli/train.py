@@ -8,23 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from tfseqgan.cli import late_imports
+from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.settings_flags import add_settings_flags, given_settings
+from tfseqgan.cli.spelling import one_of
 from tfseqgan.evaluation import table
 from tfseqgan.runs.settings import CHANGED_ON_RESUME, PRESETS, Settings, settings_from_preset
 
 SUMMARY = "train a sequence GAN and write tunes"
 
+EXAMPLE = "tfseqgan train --data my/midi/folder --preset quick --out runs/mine"
+
 
 def add_parser(commands: Any) -> None:
     """Adds the command to those of the parser, and says which function runs it."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "train",
-        allow_abbrev=False,
-        help=SUMMARY,
-        usage=(
-            "%(prog)s --out OUT [--data DATA] [--preset {quick,default,paper}] "
-            "[--overwrite | --resume] [--strategy {mirrored,multi_worker}] [--SETTING VALUE ...]"
-        ),
+        SUMMARY,
+        usage="--out FOLDER [--data FOLDER] [--preset NAME] [--resume] [--SETTING VALUE ...]",
+        example=EXAMPLE,
         description="Trains a sequence GAN, prints Table 1's columns, writes tunes.",
     )
     parser.add_argument(
@@ -39,7 +41,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--preset",
-        choices=list(PRESETS),
+        type=one_of(list(PRESETS)),
+        metavar=f"{{{','.join(PRESETS)}}}",
         help="quick: minutes on two cores; default: the best known; paper: Bjare & Meredith's",
     )
     parser.add_argument(
@@ -53,12 +56,13 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--strategy",
-        choices=["mirrored", "multi_worker"],
+        type=one_of(["mirrored", "multi_worker"]),
+        metavar="{mirrored,multi_worker}",
         help="share the work among all GPUs of this machine (mirrored), or among several machines "
         "(multi_worker, with TF_CONFIG)",
     )
     add_settings_flags(parser)
-    parser.set_defaults(run=_run, is_training=True)
+    parser.set_defaults(command=Command(_run, is_training=True))
 
 
 def _resumed_settings(

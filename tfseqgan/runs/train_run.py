@@ -174,7 +174,7 @@ def _check_memory(data: Windows, settings: Settings) -> None:
         raise ValueError(
             f"The settings ask for {num_weights:,} weights and {num_logits:,} logits a batch, at "
             f"least {needed / 2**30:,.1f} GiB; expected at most the {there / 2**30:,.1f} GiB of "
-            "this machine. Lower units, embedding_dim, filters, length or the batch sizes."
+            "this machine. Lower --units, --embedding_dim, --filters, --length or the batch sizes."
         )
 
 

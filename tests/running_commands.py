@@ -13,7 +13,7 @@ from tiny_runs import TINY
 import tfseqgan
 from tfseqgan.runs.settings import Settings
 
-COMMANDS = ("train", "sample", "evaluate", "export", "download")
+COMMANDS = ("sample", "train", "download", "evaluate", "compare", "export")
 ROUNDS = 12
 ROOT = Path(tfseqgan.__file__).parents[1]
 

@@ -553,7 +553,7 @@ def test_the_table_shows_errors_in_brackets_and_a_dash_for_what_is_not_known():
         "num_real": 12,
     }
 
-    table = format_table({"maximum likelihood": {"nll": None}, "merl": row})
+    table = format_table({"maximum likelihood": {"nll": None}, "merl": row}, width=200)
 
     heading, unknown, known = table.splitlines()
     cells = ["2.500", "(0.010)", "-", "-", "0.500", "(0.125)", "-", "-", "-", "-", "12", "-"]

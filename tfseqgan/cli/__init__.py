@@ -14,6 +14,7 @@ settings_flags  a flag for every field of `Settings`
 train           a whole run in a folder
 sample          tunes of a trained generator
 evaluate        Table 1's columns of a run
+compare         finished runs side by side
 export          a run's sampler for TensorFlow Serving
 download        the Nottingham tunes as MIDI
 main            the parser, and what every command has in common

@@ -56,6 +56,7 @@ def name_flags(message: str, args: argparse.Namespace) -> str:
         args: the parsed command line, whose names are those of the command's flags.
 
     Example:
+        >>> from tfseqgan.cli.command_parser import Command
         >>> args = argparse.Namespace(top_k=0, command=Command(print))
         >>> name_flags("top_k must be 1 or more, received 0.", args)
         '--top_k must be 1 or more, received 0.'

@@ -16,7 +16,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from tfseqgan import __version__
-from tfseqgan.cli import download, evaluate, export, sample, train
+from tfseqgan.cli import compare, download, evaluate, export, sample, train
 from tfseqgan.cli.completion import completion_script
 from tfseqgan.cli.error_messages import describe_error, how_to_resume
 from tfseqgan.cli.interrupts import Terminated, signals_as_interrupts
@@ -25,7 +25,7 @@ from tfseqgan.cli.spelling import check_spelling
 STAGES = {
     "compose": (sample,),
     "train": (train, download),
-    "judge": (evaluate,),
+    "judge": (evaluate, compare),
     "deploy": (export,),
 }
 """The modules of the commands by what they are for, in the order of --help. A module is named after

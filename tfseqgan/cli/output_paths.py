@@ -20,7 +20,7 @@ def check_folder_for_tunes(path: str, overwrite: bool) -> None:
     files.check_can_be_written(Path(path) / "tune_1.mid")
 
 
-def check_new_file(path: str, overwrite: bool) -> None:
+def check_new_file(path: str, overwrite: bool, flag: str = "--out") -> None:
     """Raises an error unless figures can be written to a file without replacing others.
 
     A device or a pipe, such as /dev/null, holds no figures that could be lost.
@@ -30,12 +30,12 @@ def check_new_file(path: str, overwrite: bool) -> None:
     if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         raise ValueError(
             f"{path} lies in a folder that does not exist; expected one that does. Make the folder "
-            "first, or choose another --out."
+            f"first, or choose another {flag}."
         )
     if os.path.isfile(path) and not overwrite:
         raise ValueError(
             f"{path} exists; expected a new file, so that no figures are lost. "
-            "Pass --overwrite, or choose another --out."
+            f"Pass --overwrite, or choose another {flag}."
         )
     if os.path.isfile(path) or not os.path.exists(path):
         files.check_can_be_written(path)

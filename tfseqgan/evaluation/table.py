@@ -1,8 +1,11 @@
 """Figures as a table to read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-_HEADINGS = {
+WIDTH = 80
+"""The columns of a terminal that every table fits into."""
+
+HEADINGS = {
     "nll": "H(data,gen)",
     "bleu": "BLEU",
     "entropy": "H(gen)",
@@ -14,6 +17,7 @@ _HEADINGS = {
     "num_real": "real",
     "num_generated": "generated",
 }
+"""The figures of a table in their order, and what each is called there."""
 
 
 def _format_cell(row, key):
@@ -29,31 +33,81 @@ def _format_cell(row, key):
     return text if error is None else f"{text} ({error:.3f})"
 
 
-def format_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+def _split_columns(widths, limit):
+    """Returns the indices of the columns of each block that is at most `limit` wide, if it can be.
+
+    The first column begins every block.
+    """
+    blocks = [[]]
+    left = limit - widths[0]
+    for index, width in enumerate(widths[1:], 1):
+        if width + 2 > left and blocks[-1]:
+            blocks.append([])
+            left = limit - widths[0]
+        blocks[-1].append(index)
+        left -= width + 2
+
+    return [[0, *block] for block in blocks]
+
+
+def _balanced_columns(widths, limit):
+    """Returns as few blocks of columns as fit, as equally wide as can be."""
+    blocks = _split_columns(widths, limit)
+    narrower = (_split_columns(widths, width) for width in range(max(widths), limit))
+
+    return next((split for split in narrower if len(split) == len(blocks)), blocks)
+
+
+def align(table: Sequence[Sequence[str]], width: int = WIDTH) -> str:
+    """Aligns the columns of a table, and stacks what is too wide in blocks.
+
+    Args:
+        table: a heading and rows, all of the same number of cells.
+        width: the most characters of a line. A table with more is split between two columns, as
+            often as need be, and its blocks stand below each other, with the first column in each.
+
+    Returns:
+        The lines, blocks apart by an empty line, without a line break at the end.
+
+    Example:
+        >>> print(align([["model", "nll", "bleu"], ["mine", "2.5", "0.3"]], width=12))
+        model  nll
+        mine   2.5
+        <BLANKLINE>
+        model  bleu
+        mine   0.3
+    """
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    blocks = []
+    for columns in _balanced_columns(widths, width):
+        lines = ["  ".join(row[index].ljust(widths[index]) for index in columns) for row in table]
+        blocks.append("\n".join(line.rstrip() for line in lines))
+
+    return "\n\n".join(blocks)
+
+
+def format_table(rows: Mapping[str, Mapping[str, float]], width: int = WIDTH) -> str:
     """Formats evaluation figures as the paper's Table 1, standard errors in brackets.
 
     Args:
         rows: for the name of each model its figures, as `evaluate` returns them.
+        width: the most characters of a line. What is wider stands in blocks below each other.
 
     Returns:
-        A heading and one line for each model, without a line break at the end. A figure that is
-        missing or NaN is shown as "-".
+        A heading and one line for each model, in every block, without a line break at the end. A
+        figure that is missing or NaN is shown as "-".
 
     Example:
         >>> figures = {"nll": 2.5, "nll_stderr": 0.01, "num_real": 4, "num_generated": 5}
         >>> print(format_table({"mine": figures}))
-        model  H(data,gen)    BLEU  H(gen)  reward  spread  precision  recall  AUC  real  generated
-        mine   2.500 (0.010)  -     -       -       -       -          -       -    4     5
+        model  H(data,gen)    BLEU  H(gen)  reward  spread
+        mine   2.500 (0.010)  -     -       -       -
+        <BLANKLINE>
+        model  precision  recall  AUC  real  generated
+        mine   -          -       -    4     5
     """
-    table = [["model", *_HEADINGS.values()]]
+    table = [["model", *HEADINGS.values()]]
     for name, row in rows.items():
-        table.append([name, *(_format_cell(row, key) for key in _HEADINGS)])
+        table.append([name, *(_format_cell(row, key) for key in HEADINGS)])
 
-    columns = zip(*table, strict=True)
-    widths = [max(len(text) for text in column) for column in columns]
-    lines = []
-    for cells in table:
-        padded = [text.ljust(width) for text, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join(padded).rstrip())
-
-    return "\n".join(lines)
+    return align(table, width)

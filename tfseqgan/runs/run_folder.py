@@ -21,28 +21,31 @@ list are loaded without that check.
 """
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import logging
 import os
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfseqgan import __version__, files
+from tfseqgan import files
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
-from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, TOKENS_OF_THE_PAPER, Settings
+from tfseqgan.runs.run_records import (
+    RunRecords,
+    check_records,
+    config_sha256,
+    read_json,
+    read_records,
+    read_settings,
+    resume_command,
+)
+from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.keras_files import GENERATORS, Classes, load_keras_file
 from tfseqgan.serving.manifest import (
-    MANIFEST,
     hash_files,
-    is_as_listed,
     read_manifest,
     write_manifest,
 )
@@ -79,18 +82,7 @@ _MODELS: dict[str, Classes] = {
     "discriminator": Discriminator,
 }
 
-_IN_EVERY_MANIFEST = ("tokenizer.json", "generator.keras", "discriminator.keras")
-
-_HASHED_KEYS = ("settings", "data", "split", "starts_with_start_token")
-"""What the manifest's entry for config.json covers: all but where the data lies, the versions and
-the history, so that the folder of the data may be moved and its new path written there."""
-
 _log = logging.getLogger("tfseqgan")
-
-
-def _resume_command(run: Path | str) -> str:
-    """Returns the command that resumes a run."""
-    return f"tfseqgan train --resume --out {shlex.quote(str(run))}"
 
 
 def check_separate_folders(out: Path | str, data_path: Path | str | None) -> None:
@@ -312,61 +304,6 @@ def _remove_empty_folders(out: Path) -> None:
                 os.rmdir(parent)
 
 
-def read_json(path: Path | str) -> Any:
-    """Reads a JSON file of a run.
-
-    Raises:
-        ValueError: naming the file, if it is missing, damaged, no regular file, or too large.
-    """
-    try:
-        return files.read_json(path)
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{path} does not exist; expected a run folder made by 'tfseqgan train'. Check the "
-            "path, or finish the run."
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"{error} Train again into a new folder.") from error
-
-
-def read_settings(content: Any) -> Settings:
-    """Returns the settings in a config.json or on the card of an exported sampler.
-
-    Those of 0.1.0 do not say which tokens they mean: the paper's.
-
-    Args:
-        content: the content of the JSON file.
-
-    Raises:
-        KeyError, TypeError or ValueError: if the settings are not as this version writes them.
-    """
-    saved = content["settings"]
-    kernel_sizes = tuple(saved["kernel_sizes"])  # a list in JSON
-
-    of_0_1_0 = TOKENS_OF_THE_PAPER | MODELS_OF_THE_PAPER
-
-    return Settings(**of_0_1_0 | saved | {"kernel_sizes": kernel_sizes})
-
-
-def _check_types(config: dict[str, Any]) -> None:
-    """Raises KeyError or ValueError unless the values of a config.json have their types."""
-    data_path = config["data_path"]
-    data = config["data"]
-    found = {
-        "data_path": (data_path, str | None),
-        "data": (data, dict),
-        "data.name": (data["name"], str),
-        "data.sha256": (data["sha256"], str),
-        "starts_with_start_token": (config["starts_with_start_token"], bool),
-        "versions": (config["versions"], dict),
-        "split": (config.get("split", {}), dict),
-        "history": (config.get("history", []), list),
-    }
-    for name, (value, expected) in found.items():
-        if not isinstance(value, expected):
-            raise ValueError(f"{name} is {value!r}")
-
-
 def read_config(run: Path | str) -> tuple[Settings, dict[str, Any]]:
     """Returns the settings of a run, and the whole content of its config.json.
 
@@ -379,71 +316,9 @@ def read_config(run: Path | str) -> tuple[Settings, dict[str, Any]]:
     return opened.settings, opened.config
 
 
-def config_sha256(config: dict[str, Any]) -> str:
-    """Returns the hash of the settings, the data and the split in a config.json."""
-    hashed = {key: config[key] for key in _HASHED_KEYS if key in config}
-    text = json.dumps(hashed, sort_keys=True)
-
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @dataclasses.dataclass(frozen=True)
-class OpenedRun:
-    """A run that is read: each file is compared with the manifest when it is loaded.
-
-    Attributes:
-        folder: the run's folder.
-        settings: its settings.
-        config: the content of its config.json.
-        hashes: those of its manifest, by the name of the file.
-    """
-
-    folder: Path
-    settings: Settings
-    config: dict[str, Any]
-    hashes: dict[str, str]
-
-    def check(self, name: str) -> Path:
-        """Returns the path of a file that is what the run wrote.
-
-        Raises:
-            ValueError: naming the file, with the way to make it again, if it is missing or changed.
-        """
-        path = self.folder / name
-        again = _resume_command(self.folder)
-        if not path.is_file():
-            has_pretrained = (self.folder / "pretrained.keras").is_file()
-            before = (
-                ", or take the generator before adversarial training: --stage pretrained"
-                if name == "generator.keras" and has_pretrained
-                else ""
-            )
-            raise ValueError(
-                f"{path} does not exist; expected a run that has reached this stage. Resume the "
-                f"run: {again}{before}"
-            )
-
-        is_expected_in_manifest = bool(self.hashes) and name in _IN_EVERY_MANIFEST
-        if is_expected_in_manifest and name not in self.hashes:
-            raise ValueError(
-                f"{path} is not listed in {MANIFEST}: the run was stopped while it wrote its "
-                f"models, or the file is another's. Make it again: {again}"
-            )
-        if not is_as_listed(self.folder, name, self.hashes):
-            raise ValueError(
-                f"{path} is not what the run wrote: expected sha256 {self.hashes[name]}. Restore "
-                f"it, or make it again: {again}"
-            )
-
-        return path
-
-    def load_tokenizer(self) -> Tokenizer:
-        """Loads the vocabulary."""
-        return Tokenizer.load(self.check("tokenizer.json"))
-
-    def load_evaluation(self) -> dict[str, Any]:
-        """Loads Table 1's columns."""
-        return read_json(self.check("evaluation.json"))
+class OpenedRun(RunRecords):
+    """A run that is read, its models too: each file is compared with the manifest."""
 
     def load_model(self, name: str) -> Any:
         """Loads a model without its optimizer; `load_model` says more."""
@@ -451,44 +326,8 @@ class OpenedRun:
         try:
             return load_keras_file(path, _MODELS[name])
         except ValueError as error:
-            again = _resume_command(self.folder)
+            again = resume_command(self.folder)
             raise ValueError(f"{error} Restore the file, or make it again: {again}") from error
-
-
-def _read_hashes(folder: Path) -> dict[str, str]:
-    """Returns the hashes of a run's manifest; none for a run of 0.1.0 that is not finished."""
-    try:
-        return read_manifest(folder)
-    except FileNotFoundError as error:
-        if not (folder / "generator.keras").exists():
-            return {}
-        reason = f"{folder / MANIFEST} does not exist; expected it beside generator.keras."
-        raise ValueError(f"{reason} Make it again: {_resume_command(folder)}") from error
-    except ValueError as error:
-        raise ValueError(f"{error} Make it again: {_resume_command(folder)}") from error
-
-
-def _open(folder: Path, hashes: dict[str, str]) -> OpenedRun:
-    """Opens a run whose manifest has been read."""
-    path = folder / "config.json"
-    config = read_json(path)
-    try:
-        settings = read_settings(config)
-        _check_types(config)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is not what tfseqgan {__version__} writes ({error}); expected the "
-            "config.json of a run. Restore the file, or start a new run."
-        ) from error
-
-    if hashes.get("config.json", config_sha256(config)) != config_sha256(config):
-        raise ValueError(
-            f"{path} is not what the run wrote: its settings, its data or its split were changed, "
-            "and its models were not trained with these. Restore the file, or start a new run "
-            "with the settings that you want."
-        )
-
-    return OpenedRun(folder, settings, config, hashes)
 
 
 def open_run(run: Path | str) -> OpenedRun:
@@ -504,9 +343,7 @@ def open_run(run: Path | str) -> OpenedRun:
     Raises:
         ValueError: naming the file, if config.json or the manifest is missing, damaged or changed.
     """
-    folder = Path(run)
-
-    return _open(folder, _read_hashes(folder))
+    return OpenedRun(**vars(read_records(run)))
 
 
 def open_run_to_resume(run: Path | str) -> OpenedRun:
@@ -527,7 +364,7 @@ def open_run_to_resume(run: Path | str) -> OpenedRun:
         _log.warning("%s It is made again.", error)
         hashes = {}
 
-    return _open(folder, hashes)
+    return OpenedRun(**vars(check_records(folder, hashes)))
 
 
 def record(folder: Path, hashes: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ A progress line, a CSV file that no stop can damage, and scalars that TensorBoar
 
 import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -73,11 +74,69 @@ def test_the_time_left_is_estimated_from_the_rounds_of_this_process(capsys, monk
     assert shown == ["10s + 190s", "20s + 180s"]
 
 
+def test_the_time_left_is_estimated_from_the_last_ten_rounds(capsys, monkeypatch):
+    # The first round compiles: it takes 1000 seconds, and each after it 2.
+    clock = iter([0.0, *(1000.0 + 2 * index for index in range(11))])
+    monkeypatch.setattr("tfseqgan.training.callbacks.time.monotonic", lambda: next(clock))
+
+    run([Progress(0, 100, [], live=False)], rounds=11)
+
+    *_, before, last = capsys.readouterr().out.splitlines()
+    assert before.endswith(f"1018s + {round((1018 / 10) * 90)}s")
+    assert last.endswith("1020s + 178s")
+
+
+def test_rounds_are_counted_from_1_and_those_of_the_discriminator_by_themselves(capsys):
+    run([Progress(-3, 2, [], live=False)], first=-3, rounds=2)
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [(name, count) for name, count, *_ in lines] == [
+        ("discriminator", "1/3"),
+        ("discriminator", "2/3"),
+        ("discriminator", "3/3"),
+        ("round", "1/2"),
+        ("round", "2/2"),
+    ]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 100, 200])
+def test_the_live_line_fits_the_terminal(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    keys = ["reward_mean", "val_nll", "entropy_of_the_generator"]
+    figures = {key: 1234.5678 for key in keys}
+
+    line = Progress(0, 1000, keys, live=True)
+    line.on_train_begin()
+    line.on_epoch_end(998, figures)
+
+    shown = capsys.readouterr().out.removeprefix("\r").removesuffix("\033[K")
+    assert len(shown) < columns
+    assert shown.startswith("round  999/1000 ")
+    assert "0s + 0s" in shown
+    assert ("reward_mean 1235" in shown) == (columns >= 60)
+    assert ("entropy_of_the_generator 1235" in shown) == (columns >= 100)
+    assert (shown.count("━") == 20) == (columns == 200)
+
+
+def test_where_nobody_watches_a_line_is_written_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    clock = iter([0.0, *(10.0 * index for index in range(1, 9))])
+    monkeypatch.setattr("tfseqgan.training.callbacks.time.monotonic", lambda: next(clock))
+
+    run(progress(0, 8, [], "auto"), rounds=8)
+
+    shown = re.findall(r"round +(\d)/8", sys.stdout.getvalue())
+    assert shown == ["1", "4", "7", "8"]
+
+
 @pytest.mark.parametrize("verbose, live", [(1, True), (2, False), ("auto", False)])
 def test_verbose_is_as_in_keras(verbose, live, monkeypatch):
     monkeypatch.setattr("sys.stdout", io.StringIO())
 
-    assert [callback.live for callback in progress(0, 3, ["nll"], verbose)] == [live]
+    (line,) = progress(0, 3, ["nll"], verbose)
+
+    assert line.live == live
+    assert (line.seconds_between > 0) == (verbose == "auto")
 
 
 def test_verbose_0_shows_nothing():

@@ -11,6 +11,7 @@ printing        text to read, JSON for programs, or nothing
 output_paths    what will be written is checked before anything is computed
 error_messages  what an error means, and what to do about it
 settings_flags  a flag for every field of `Settings`
+config_file     settings from a JSON file
 train           a whole run in a folder
 sample          tunes of a trained generator
 evaluate        Table 1's columns of a run

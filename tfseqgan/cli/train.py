@@ -9,6 +9,7 @@ from typing import Any
 
 from tfseqgan.cli import late_imports
 from tfseqgan.cli.command_parser import Command, add_command
+from tfseqgan.cli.config_file import read_config_file
 from tfseqgan.cli.settings_flags import add_settings_flags, given_settings
 from tfseqgan.cli.spelling import one_of
 from tfseqgan.evaluation import table
@@ -46,6 +47,12 @@ def add_parser(commands: Any) -> None:
         help="quick: minutes on two cores; default: the best known; paper: Bjare & Meredith's",
     )
     parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a JSON file with settings by name, such as the config.json of a run; they replace "
+        "the preset's, and flags replace them",
+    )
+    parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier run in the folder --out"
     )
     parser.add_argument(
@@ -79,8 +86,7 @@ def _resumed_settings(
         for name, value in given.items()
         if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
     ]
-    if args.preset is not None:
-        changed.append("--preset")
+    changed += [f"--{name}" for name in ("preset", "config") if getattr(args, name) is not None]
     if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
         changed.append(f"--data (saved {config['data_path']})")
     if changed:
@@ -107,7 +113,8 @@ def _run(args: argparse.Namespace) -> None:
         raise ValueError("--resume and --overwrite contradict each other; pass only one of them.")
 
     # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
-    settings = settings_from_preset(args.preset or "default", **given_settings(args))
+    in_file = read_config_file(args.config) if args.config else {}
+    settings = settings_from_preset(args.preset or "default", **in_file | given_settings(args))
 
     run_folder = late_imports.import_run_module("run_folder")
     train_run = late_imports.import_run_module("train_run")

@@ -300,7 +300,8 @@ def fit_adversarial(
         callbacks: Keras callbacks; epochs are rounds, and the model they see is the generator.
         seed: an integer for the same run again, or None, with which a resumed run draws another
             seed.
-        verbose: 0 silent, 1 one live line, 2 a line a round, "auto" to choose.
+        verbose: 0 silent, 1 one live line, 2 a line a round, "auto" for 1 in a terminal
+            and a line now and then elsewhere.
 
     Returns:
         keras.callbacks.History.

@@ -8,8 +8,10 @@ import csv
 import io
 import logging
 import os
+import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,19 +27,39 @@ from tfseqgan.training.distribute import is_chief
 _log = logging.getLogger("tfseqgan")
 
 
+_LAST_ROUNDS = 10
+"""The time left is estimated from so many rounds, since the first ones compile."""
+
+_SECONDS_BETWEEN_LINES = 30.0
+"""How often a run writes a line where nobody watches."""
+
+_BAR = 20
+
+
 class Progress(keras.callbacks.Callback):
     """Shows the round, the time left and the figures that matter.
+
+    Rounds are counted from 1. Those below 0, which train the discriminator alone, are counted by
+    themselves.
 
     Args:
         first: the first round of the run.
         last: the round before which the run ends.
         keys: which figures to show, in this order.
-        live: overwrite one line (a terminal), or write a line a round (a file).
+        live: overwrite one line, which fits the terminal, or write lines.
         title: what a round is called.
+        seconds_between: the least time from one line to the next, where it is not live. The first
+            round and the last one of a process have a line in any case.
     """
 
     def __init__(
-        self, first: int, last: int, keys: Sequence[str], live: bool, title: str = "round"
+        self,
+        first: int,
+        last: int,
+        keys: Sequence[str],
+        live: bool,
+        title: str = "round",
+        seconds_between: float = 0.0,
     ) -> None:
         super().__init__()
         self.first = first
@@ -45,42 +67,82 @@ class Progress(keras.callbacks.Callback):
         self.keys = keys
         self.live = live
         self.title = title
-        self.resumed_at: int | None = None
+        self.seconds_between = seconds_between
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
         self.started = time.monotonic()
-        self.resumed_at = None
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the first round that this process trains, since a resumed run begins late."""
-        if self.resumed_at is None:
-            self.resumed_at = epoch
+        self.ends: deque[float] = deque([self.started], maxlen=_LAST_ROUNDS + 1)
+        self.written: float | None = None
+        self.unwritten = ""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the line."""
-        logs = logs or {}
-        seconds = time.monotonic() - self.started
-        first_here = epoch if self.resumed_at is None else self.resumed_at
-        seconds_a_round = seconds / (epoch + 1 - first_here)
-        left = seconds_a_round * (self.last - epoch - 1)
-
-        share_done = (epoch + 1 - self.first) / (self.last - self.first)
-        bar = "━" * round(20 * share_done)
-        known = [key for key in self.keys if np.isfinite(logs.get(key, np.nan))]
-        figures = "  ".join(f"{key} {logs[key]:.4g}" for key in known)
-        counter = f"{self.title} {epoch + 1:>4}/{self.last}"
-        line = f"{counter} {bar:<20} {seconds:5.0f}s + {left:.0f}s  {figures}"
+        """Writes the line, unless the one before was written just now."""
+        now = time.monotonic()
+        self.ends.append(now)
+        line = self._line(epoch, logs or {})
 
         if self.live:
             print(f"\r{line}\033[K", end="", flush=True)
-        else:
+            return
+
+        is_due = self.written is None or now - self.written >= self.seconds_between
+        self.unwritten = "" if is_due else line
+        if is_due:
             print(line, flush=True)
+            self.written = now
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Ends the live line."""
+        """Ends the live line, or writes that of the last round."""
         if self.live:
             print(flush=True)
+        elif self.unwritten:
+            print(self.unwritten, flush=True)
+
+    def _line(self, epoch, logs):
+        """Returns the line of a round."""
+        seconds_a_round = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
+        seconds = self.ends[-1] - self.started
+        times = f"{seconds:5.0f}s + {seconds_a_round * (self.last - epoch - 1):.0f}s"
+
+        known = [key for key in self.keys if np.isfinite(logs.get(key, np.nan))]
+        figures = [f"{key} {logs[key]:.4g}" for key in known]
+        share_done = (epoch + 1 - self.first) / (self.last - self.first)
+        width = shutil.get_terminal_size().columns - 1 if self.live else None
+
+        return _fit(self._count(epoch), share_done, times, figures, width)
+
+    def _count(self, epoch):
+        """Returns which round it is, of how many."""
+        if epoch < 0:
+            return f"discriminator {epoch + 1 - self.first:>4}/{-self.first}"
+
+        return f"{self.title} {epoch + 1:>4}/{self.last}"
+
+
+def _fit(
+    counter: str, share_done: float, times: str, figures: Sequence[str], width: int | None
+) -> str:
+    """Returns the line of a round: first the bar gets shorter, then the last figures are left out.
+
+    Args:
+        counter: which round it is.
+        share_done: the part of the bar that is filled, 0 to 1.
+        times: that has passed, and that is left.
+        figures: with their names.
+        width: the most characters; None for a line of any length.
+    """
+    shown = list(figures)
+    if width is not None:
+        while shown and len("  ".join([f"{counter} {times}", *shown])) > width:
+            shown.pop()
+
+    room = _BAR if width is None else width - len("  ".join([f"{counter}  {times}", *shown]))
+    bar_width = max(0, min(_BAR, room))
+    bar = ("━" * round(bar_width * share_done)).ljust(bar_width)
+    before = f"{counter} {bar} {times}" if bar_width else f"{counter} {times}"
+
+    return "  ".join([before, *shown])[:width]
 
 
 def progress(
@@ -97,7 +159,7 @@ def progress(
         last: the round before which the run ends.
         keys: which figures to show.
         verbose: 0 for silence, 1 for one live line, 2 for a line a round, "auto" for 1 in a
-            terminal and 2 elsewhere.
+            terminal and a line now and then elsewhere.
         title: what a round is called.
 
     Returns:
@@ -107,13 +169,14 @@ def progress(
         >>> progress(0, 3, ["nll"], verbose=0)
         []
     """
-    if verbose == "auto":
-        is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        verbose = 1 if is_terminal else 2
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
     if not verbose or not is_chief():
         return []
 
-    return [Progress(first, last, keys, live=verbose == 1, title=title)]
+    live = verbose == 1 or (verbose == "auto" and is_terminal)
+    seconds_between = _SECONDS_BETWEEN_LINES if verbose == "auto" else 0.0
+
+    return [Progress(first, last, keys, live, title, seconds_between)]
 
 
 class MetricsCSV(keras.callbacks.Callback):

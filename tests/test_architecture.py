@@ -37,6 +37,7 @@ WITHOUT_TENSORFLOW = (
     "evaluation.music",
     "evaluation.table",
     "runs.comparison",
+    "runs.installation",
     "runs.run_records",
     "runs.settings",
     "training.schedule",

@@ -16,7 +16,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from tfseqgan import __version__
-from tfseqgan.cli import compare, download, evaluate, export, sample, train
+from tfseqgan.cli import compare, doctor, download, evaluate, export, sample, train
 from tfseqgan.cli.completion import completion_script
 from tfseqgan.cli.error_messages import describe_error, how_to_resume
 from tfseqgan.cli.interrupts import Terminated, signals_as_interrupts
@@ -27,6 +27,7 @@ STAGES = {
     "train": (train, download),
     "judge": (evaluate, compare),
     "deploy": (export,),
+    "check": (doctor,),
 }
 """The modules of the commands by what they are for, in the order of --help. A module is named after
 its command; it has a SUMMARY, an EXAMPLE, and `add_parser`."""

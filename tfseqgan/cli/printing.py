@@ -6,11 +6,16 @@ from typing import Any
 from tfseqgan.files import to_json
 
 
-def add_printing_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how a command prints its result."""
+def add_json_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag by which a command prints JSON."""
     parser.add_argument(
         "--json", action="store_true", help="print the result as JSON, and nothing else on stdout"
     )
+
+
+def add_printing_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how a command prints its result."""
+    add_json_flag(parser)
     parser.add_argument(
         "--quiet", action="store_true", help="print warnings and errors alone, and JSON if asked"
     )

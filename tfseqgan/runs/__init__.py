@@ -3,9 +3,11 @@
 May import: datasets, evaluation, files, models, music, objectives, ops, serving, training.
 
 settings      every setting of a run by name; presets
+installation  versions, the machine, the models that come with tfseqgan; no TensorFlow
 run_records   what a run says of itself in small files; no TensorFlow
 comparison    finished runs side by side; no TensorFlow
 run_folder    what a run's folder holds
 finished_run  sampling, evaluation and export of a finished run
 train_run     a whole run
+speed         how fast a preset trains on this machine
 """

@@ -9,16 +9,13 @@ import datetime
 import logging
 import math
 import os
-import platform
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfseqgan import __version__
 from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.datasets.windows import Windows, load_windows
 from tfseqgan.files import lock_folder, write_json
@@ -44,6 +41,7 @@ from tfseqgan.runs.finished_run import (
     hash_split,
     sample_tunes,
 )
+from tfseqgan.runs.installation import installed_versions
 from tfseqgan.runs.run_folder import (
     check_folder,
     check_separate_folders,
@@ -69,9 +67,6 @@ from tfseqgan.training.distribute import (
 from tfseqgan.training.pretraining import pretrain
 
 _log = logging.getLogger("tfseqgan")
-
-_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
-
 
 _GENERATORS: dict[str, Any] = {"attention": AttentionGenerator, "lstm": Generator}
 
@@ -224,17 +219,13 @@ def _make_config(
     resumed_config: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Returns the content of config.json; its history says what was changed at each resume."""
-    versions = {"tfseqgan": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        versions[package] = version(package)
-
     content: dict[str, Any] = {
         "settings": dataclasses.asdict(settings) | {"kernel_sizes": list(settings.kernel_sizes)},
         "data_path": None if data_path is None else os.path.abspath(data_path),
         "data": data.summary(),
         "split": hash_split(data),
         "starts_with_start_token": data.starts_with_start_token(),
-        "versions": versions,
+        "versions": installed_versions(),
     }
     if resumed_config is None:
         return content
@@ -284,7 +275,7 @@ def _augmentation(data: Windows, settings: Settings) -> RandomTransposition | No
     return data.in_other_keys(settings.seed)
 
 
-def _likelihood_optimizer(num_rows: int, settings: Settings) -> Adam:
+def likelihood_optimizer(num_rows: int, settings: Settings) -> Adam:
     """Returns the optimizer of maximum likelihood on so many rows."""
     learning_rate: Any = settings.pretraining_learning_rate
     if settings.schedule == "cosine":
@@ -322,7 +313,7 @@ def _pretrain(
     verbose: int | str,
 ) -> None:
     """Trains the generator by maximum likelihood, and saves it."""
-    generator.compile(_likelihood_optimizer(len(data.train), settings))
+    generator.compile(likelihood_optimizer(len(data.train), settings))
 
     pretrain(
         generator,

@@ -31,7 +31,7 @@ def test_doctor_prints_versions_machine_devices_models_and_speed_in_80_columns(
     assert titles == ["versions", "extras", "machine", "models", "devices", "quick", "default"]
     assert f"tfseqgan {__version__}" in out
     assert "0.25 s a likelihood step of 12 rows" in out
-    assert "24 epochs of synthetic tunes: at most 3 minutes, plus 5 adversarial rounds" in out
+    assert "24 epochs of synthetic tunes: at most 3 minutes, plus 5 rounds" in out
     assert all(len(line) <= 80 or line.startswith("models") for line in out.splitlines())
 
 

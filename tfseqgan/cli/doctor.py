@@ -106,7 +106,7 @@ def _describe(report: Mapping[str, Any]) -> str:
 def _describe_speed(preset: str, speed: Any) -> str:
     """Returns how fast a preset is here, to be read."""
     minutes = speed.likelihood_seconds / 60
-    rounds = f", plus {speed.rounds} adversarial rounds" if speed.rounds else ""
+    rounds = f", plus {speed.rounds} rounds" if speed.rounds else ""
 
     return (
         f"{preset:10}{speed.step_seconds:.3g} s a likelihood step of {speed.rows_per_step} rows\n"

@@ -58,8 +58,8 @@ def test_runs_on_other_data_are_no_seeds_of_each_other(tmp_path):
     groups = compare_runs([ours, theirs])
 
     assert [group.settings for group in groups] == [
-        {"data": "session 00000000"},
-        {"data": "session ffffffff"},
+        {"data": "00000000"},
+        {"data": "ffffffff"},
     ]
 
 

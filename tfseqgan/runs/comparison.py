@@ -7,14 +7,13 @@ import csv
 import dataclasses
 import io
 import statistics
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfseqgan.evaluation.table import HEADINGS, align
 from tfseqgan.runs.run_records import RunRecords, read_records, resume_command
-
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +40,8 @@ class Group:
         name: a letter.
         runs: their folders.
         seeds: their seeds, in the same order.
-        settings: what distinguishes the group from the others: settings by name, and "data".
+        settings: what distinguishes the group from the others: settings by name, and "data", the
+            beginning of its hash.
         figures: by the name of the stage, the figures by name; None where a run has none.
     """
 
@@ -82,12 +82,11 @@ def _read_run(run: Path | str) -> tuple[RunRecords, dict[str, dict[str, float | 
 
 
 def _what_decides(records: RunRecords) -> dict[str, Any]:
-    """Returns all that decides a run's figures, except its seed."""
+    """Returns all that decides a run's figures, except its seed: settings, and the data's hash."""
     settings = dataclasses.asdict(records.settings)
     del settings["seed"]
-    data = records.config["data"]
 
-    return settings | {"data": f"{data['name']} {data['sha256'][:8]}"}
+    return settings | {"data": records.config["data"]["sha256"][:8]}  # wherever it lies
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:
@@ -127,17 +126,9 @@ def compare_runs(runs: Sequence[Path | str]) -> list[Group]:
     Raises:
         ValueError: naming the folder, if it holds no finished run or is given twice.
     """
-    folders = [Path(run).resolve() for run in runs]
-    repeated = [
-        str(run) for run, folder in zip(runs, folders, strict=True) if folders.count(folder) > 1
-    ]
-    if repeated:
-        raise ValueError(
-            f"{repeated[0]} is given {len(repeated)} times; expected different runs, since a run "
-            "that counts twice makes the others look alike. Name it once."
-        )
-
+    _check_distinct(runs)
     read = [_read_run(run) for run in runs]
+
     deciding = [_what_decides(records) for records, _ in read]
     kinds = [kind for index, kind in enumerate(deciding) if kind not in deciding[:index]]
     differing = [name for name in kinds[0] if any(kind[name] != kinds[0][name] for kind in kinds)]
@@ -147,7 +138,7 @@ def compare_runs(runs: Sequence[Path | str]) -> list[Group]:
         members = [index for index, decided in enumerate(deciding) if decided == kind]
         groups.append(
             Group(
-                name=_LETTERS[number] if number < len(_LETTERS) else str(number + 1),
+                name=string.ascii_uppercase[number] if number < 26 else str(number + 1),
                 runs=tuple(str(runs[index]) for index in members),
                 seeds=tuple(read[index][0].settings.seed for index in members),
                 settings={name: kind[name] for name in differing},
@@ -156,6 +147,17 @@ def compare_runs(runs: Sequence[Path | str]) -> list[Group]:
         )
 
     return groups
+
+
+def _check_distinct(runs: Sequence[Path | str]) -> None:
+    """Raises ValueError if a run is given twice, perhaps by two paths."""
+    folders = [Path(run).resolve() for run in runs]
+    for run, folder in zip(runs, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise ValueError(
+                f"{run} is given {folders.count(folder)} times; expected different runs, since a "
+                "run that counts twice makes the others look alike. Name it once."
+            )
 
 
 def _format_cell(key: str, spread: Spread | None) -> str:

@@ -21,6 +21,7 @@ from tfseqgan.music.abc_notation import to_abc as to_abc
 from tfseqgan.music.controls import Controls as Controls
 from tfseqgan.music.encoded import TokenizationError as TokenizationError
 from tfseqgan.music.key_estimation import estimate_key as estimate_key
+from tfseqgan.music.metre_estimation import estimate_metre as estimate_metre
 from tfseqgan.music.midi import read_midi as read_midi
 from tfseqgan.music.midi import read_midi_with_voices as read_midi_with_voices
 from tfseqgan.music.midi import write_midi as write_midi
@@ -29,6 +30,7 @@ from tfseqgan.music.score import Chord as Chord
 from tfseqgan.music.score import Note as Note
 from tfseqgan.music.score import Score as Score
 from tfseqgan.music.score import transpose as transpose
+from tfseqgan.music.score_labels import with_metre_and_key as with_metre_and_key
 from tfseqgan.music.tokenizer import Tokenizer as Tokenizer
 from tfseqgan.objectives import baselines as baselines
 from tfseqgan.objectives import credit as credit

@@ -6,7 +6,9 @@ from conftest import make_score
 
 from tfseqgan.music.midi import write_midi
 
-SCORES = tuple(make_score(seed, name=f"tune {seed}", key="G", rhythm="jig") for seed in range(10))
+LABELS = {"key": "G", "time_signature": (6, 8), "rhythm": "jig"}
+
+SCORES = tuple(make_score(seed, name=f"tune {seed}", **LABELS) for seed in range(10))
 
 
 def fill_folder(folder, scores=SCORES, num_bad=0) -> Path:

@@ -13,10 +13,10 @@ from fractions import Fraction
 import mido
 import numpy as np
 import pytest
-from key_examples import FEWEST_ACCIDENTALS
 
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.music.abc_notation import to_abc
+from tfseqgan.music.key_estimation import estimate_key
 from tfseqgan.music.score import Chord, Note, Score
 
 MAJOR = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
@@ -196,7 +196,7 @@ def sing(*durations, pitches=(71,), **fields):
     notes = zip(starts, durations, itertools.cycle(pitches), strict=False)
     melody = [Note(start, ticks, pitch) for start, ticks, pitch in notes if ticks > 0]
 
-    return Score(melody, **{"key": "C", **fields})
+    return Score(melody, **{"key": "C", "time_signature": (4, 4), **fields})
 
 
 def strum(*chords, ticks=48):
@@ -334,7 +334,7 @@ def test_notes_that_start_together_are_in_brackets_each_with_its_length():
 
 def test_every_other_chord_of_a_tied_sequence_is_written_downwards():
     melody = (Note(0, 240, 60), Note(0, 240, 64), Note(240, 24, 60), Note(240, 24, 64))
-    score = Score(melody, key="C")
+    score = Score(melody, key="C", time_signature=(4, 4))
 
     assert bars_of(score) == ["[C8E8]-", "[E8C8]-", "[C4E4] [C2E2]"]
     assert_reads_back(score)
@@ -499,12 +499,27 @@ def test_an_empty_score_is_one_bar_of_rest():
 # The header
 
 
-@pytest.mark.parametrize("pitches, key", FEWEST_ACCIDENTALS)
-def test_a_tune_without_a_key_gets_the_one_with_fewest_accidentals(pitches, key):
+@pytest.mark.parametrize("pitches", [(67, 71, 74, 78, 72, 69, 67), (69, 72, 76, 71, 68, 69)])
+def test_a_tune_without_a_key_is_written_in_the_estimated_one(pitches):
     score = sing(*[24] * len(pitches), pitches=pitches, key=None)
 
-    assert read_abc(to_abc(score)).fields["K"] == key
+    assert read_abc(to_abc(score)).fields["K"] == estimate_key(score)
     assert_reads_back(score)
+
+
+def test_a_tune_whose_notes_tell_no_key_is_written_without_signs():
+    score = sing(*[24] * 12, pitches=range(60, 72), key=None)
+
+    assert estimate_key(score) is None
+    assert read_abc(to_abc(score)).fields["K"] == "C"
+    assert_reads_back(score)
+
+
+def test_a_tune_without_a_metre_is_written_in_bars_of_the_estimated_one():
+    score = sing(*[24] * 15, chords=strum(*[(43, 47, 50)] * 5, ticks=72), time_signature=None)
+
+    assert read_abc(to_abc(score)).fields["M"] == "3/4"
+    assert read_abc(to_abc(score)).bars == [72] * 5
 
 
 def test_chords_help_to_find_the_key():

@@ -44,8 +44,15 @@ def draw(num_tunes, seed=0, **asked):
 
 def test_a_tune_says_what_it_is():
     assert controls_of(JIG) == Controls("6/8", "G", 32, "jig")
-    assert controls_of(PLAIN) == Controls("4/4", None, 8, None)
+    assert controls_of(PLAIN) == Controls("4/4", "G", 8, None)
     assert controls_of(Score(())).bars is None
+
+
+def test_what_a_tune_does_not_say_its_notes_tell():
+    unsaid = dataclasses.replace(WALTZ, time_signature=None, key=None)
+
+    assert controls_of(unsaid) == Controls("3/4", "G", 24, "waltz")
+    assert count_bars(unsaid) == 24
 
 
 @pytest.mark.parametrize("pick_up", [0, 24, 48])
@@ -71,7 +78,7 @@ def test_a_rhythm_that_only_long_tunes_have_is_drawn_with_its_metre():
 
     drawn = vocabulary.draw(vocabulary.encode(Controls(rhythm="waltz")), [[0, 7]])
 
-    assert vocabulary.decode(drawn[0]) == Controls("3/4", "G", None, "waltz")._replace(key=None)
+    assert vocabulary.decode(drawn[0]) == Controls("3/4", "G", None, "waltz")
 
 
 def test_a_bar_that_the_grid_cannot_express_is_counted():

@@ -27,6 +27,11 @@ def test_a_bar_and_its_beams_follow_from_the_time_signature(time_signature, bar,
     assert beam_ticks(score) == beam
 
 
+def test_bars_are_refused_where_the_metre_is_unknown():
+    with pytest.raises(ValueError, match="received None.*with_metre_and_key"):
+        bar_ticks(Score((Note(0, 24, 60),), name="a tune"))
+
+
 def test_bar_lines_are_counted_from_the_first_chord_after_a_pick_up():
     score = Score((Note(0, 240, 67),), (Chord(24, 72, (43,)),), time_signature=(3, 4))
 

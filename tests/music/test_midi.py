@@ -67,6 +67,13 @@ def one_note(**fields):
     return Score((Note(0, 24, 60),), **fields)
 
 
+def make_waltz():
+    """Returns a score of eight bars of 3/4 in G that says neither."""
+    melody = [Note(24 * beat, 24, pitch) for beat, pitch in enumerate([67, 71, 74] * 8)]
+
+    return Score(melody, [Chord(72 * bar, 72, (43, 47, 50)) for bar in range(8)])
+
+
 # Reading
 
 
@@ -99,7 +106,7 @@ def test_a_written_score_is_read_back_equal_even_with_the_melody_below_the_chord
         note.start_ticks: Chord(note.start_ticks, note.duration_ticks, (note.pitch,))
         for note in score.melody
     }
-    upside_down = Score(low_melody, high_chords.values(), name="x")
+    upside_down = Score(low_melody, high_chords.values(), "D", (3, 4), name="x")
 
     write_midi(upside_down, path)
 
@@ -124,7 +131,34 @@ def test_a_name_in_any_script_is_read_back(tmp_path, name):
     assert read_midi(path).name == name
 
 
-@pytest.mark.parametrize("key", [None, "C", "Gb", "C#", "Am", "Ebm", "A#m"])
+def test_what_a_score_does_not_say_is_written_as_its_notes_tell(tmp_path):
+    waltz = make_waltz()
+
+    write_midi(waltz, tmp_path / "a.mid")
+
+    read = read_midi(tmp_path / "a.mid")
+    assert (read.time_signature, read.key) == ((3, 4), "G")
+    assert (read.melody, read.chords) == (waltz.melody, waltz.chords)
+
+
+def test_what_a_score_says_is_written_whatever_its_notes_tell(tmp_path):
+    score = dataclasses.replace(make_waltz(), key="Em", time_signature=(6, 8))
+
+    write_midi(score, tmp_path / "a.mid")
+
+    read = read_midi(tmp_path / "a.mid")
+    assert (read.time_signature, read.key) == ((6, 8), "Em")
+
+
+def test_a_score_whose_notes_tell_no_key_is_written_without_one(tmp_path):
+    chromatic = Score(tuple(Note(24 * step, 24, 60 + step) for step in range(12)))
+
+    write_midi(chromatic, tmp_path / "a.mid")
+
+    assert read_midi(tmp_path / "a.mid").key is None
+
+
+@pytest.mark.parametrize("key", ["C", "Gb", "C#", "Am", "Ebm", "A#m"])
 def test_a_key_is_read_back(tmp_path, key):
     path = tmp_path / "a.mid"
 
@@ -214,7 +248,7 @@ def test_labels_have_defaults(tmp_path):
     score = read_tracks(tmp_path, make_scale(60))
 
     assert score.key is None
-    assert score.time_signature == (4, 4)
+    assert score.time_signature is None
     assert score.tempo_bpm == 120.0
     assert score.name == "tune"
     assert score.rhythm is None
@@ -231,7 +265,7 @@ def test_impossible_labels_are_ignored(tmp_path):
 
     score = read_tracks(tmp_path, labels, make_scale(60))
 
-    assert score.time_signature == (4, 4)
+    assert score.time_signature is None
     assert score.tempo_bpm == 120.0
 
 

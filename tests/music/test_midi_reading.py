@@ -318,7 +318,7 @@ def test_a_defect_that_touches_no_note_costs_no_tune(read, message):
     assert [(note.start_ticks, note.pitch) for note in score.melody] == [
         (start, pitch) for start, _, pitch in SCALE
     ]
-    assert (score.key, score.time_signature) == (None, (4, 4))
+    assert (score.key, score.time_signature) == (None, None)
 
 
 def test_a_defect_of_velocity_leaves_the_note_on(read):

@@ -188,7 +188,7 @@ def test_kind_r_a_tempo_of_any_numeric_type_is_kept_as_a_python_number(tempo):
 
 @pytest.mark.parametrize(
     "signature",
-    [(3, 4, 4), (4,), (), 4, None, "3/4", "34", (3.0, 4), (True, 4), (NAN, 4), (0, 4), (4, -4)],
+    [(3, 4, 4), (4,), (), 4, "3/4", "34", (3.0, 4), (True, 4), (NAN, 4), (0, 4), (4, -4)],
     ids=repr,
 )
 def test_kind_r_a_time_signature_of_other_than_two_positive_numbers_is_refused(signature):

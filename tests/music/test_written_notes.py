@@ -13,15 +13,19 @@ def durations(score, cuts=()):
 
 
 def test_a_note_is_cut_at_bar_lines_and_tied():
-    [first, second] = written_bars(Score((Note(0, 120, 60),)), ())
+    score = Score((Note(0, 120, 60),), time_signature=(4, 4))
+
+    [first, second] = written_bars(score, ())
 
     assert first[0].segments[0].tied
     assert not second[0].segments[0].tied
-    assert durations(Score((Note(0, 120, 60),))) == [[[96]], [[24]]]
+    assert durations(score) == [[[96]], [[24]]]
 
 
 def test_a_note_is_cut_where_a_chord_symbol_must_stand():
-    assert durations(Score((Note(0, 96, 60),)), cuts=[48]) == [[[48], [48]]]
+    score = Score((Note(0, 96, 60),), time_signature=(4, 4))
+
+    assert durations(score, cuts=[48]) == [[[48], [48]]]
 
 
 def test_notes_within_a_beam_are_one_word():
@@ -31,7 +35,8 @@ def test_notes_within_a_beam_are_one_word():
 
 
 def test_thirds_of_a_quarter_are_a_triplet():
-    triplet = Score((Note(0, 8, 60), Note(8, 8, 62), Note(16, 8, 64), Note(24, 72, 65)))
+    melody = (Note(0, 8, 60), Note(8, 8, 62), Note(16, 8, 64), Note(24, 72, 65))
+    triplet = Score(melody, time_signature=(4, 4))
 
     [bar] = written_bars(triplet, ())
 

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfseqgan.evaluation.metrics import mean_and_standard_error
-from tfseqgan.music.key_estimation import estimate_key
+from tfseqgan.music.key_estimation import KRUMHANSL_KESSLER, estimate_key
 from tfseqgan.music.keys import parse_key
 from tfseqgan.music.score import Note, Score
 
@@ -210,8 +210,11 @@ def is_a_multiple_of_eight_bars(score: Score) -> bool:
 
 
 def _tonic(score: Score) -> int | None:
-    """Returns the pitch class of the tonic of the estimated key, or None."""
-    key = estimate_key(score)
+    """Returns the pitch class of the tonic of the estimated key, or None.
+
+    The profiles are those by which the published figures are defined.
+    """
+    key = estimate_key(score, KRUMHANSL_KESSLER)
 
     return None if key is None else 7 * parse_key(key).tonic_fifths % 12
 

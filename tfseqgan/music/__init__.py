@@ -1,9 +1,12 @@
 """A tune as plain values, in and out. May import: arguments, files.
 
 pitch_spelling    names of pitches, on the line of fifths
-keys              names of keys; the key that fits
+keys              names of keys, their sharps and their scale
 score             Note, Chord, Score; transposition
 metre             bars, beams, and where the bar lines are
+metre_estimation  the metre of a tune by its notes and chords
+key_estimation    the key of a tune by its notes
+score_labels      the metre and the key that a tune does not say
 text              titles and file names of unknown encoding → text
 track_names       the name of a track → evidence of its voice
 stream_splitting  one stream of notes → melody and accompaniment
@@ -16,7 +19,6 @@ midi              MIDI files ↔ Score
 chord_symbols     pitches → "Am7"
 written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
-key_estimation    the key of a tune by its notes
 controls          metre, key, number of bars, rhythm: asked for or drawn
 chord_voicing     chords without octaves
 events            Score ↔ events of both voices

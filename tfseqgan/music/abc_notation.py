@@ -14,8 +14,8 @@ from fractions import Fraction
 
 from tfseqgan.arguments import whole_number
 from tfseqgan.music.chord_symbols import chord_symbols
-from tfseqgan.music.keys import Key, best_key, parse_key
-from tfseqgan.music.metre import bar_ticks, first_bar_line
+from tfseqgan.music.keys import Key, parse_key
+from tfseqgan.music.metre import bar_ticks, first_bar_line, time_signature_of
 from tfseqgan.music.pitch_spelling import (
     FLATTEST_IN_MELODY,
     accidental_in_key,
@@ -23,6 +23,7 @@ from tfseqgan.music.pitch_spelling import (
     to_fifths,
 )
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
+from tfseqgan.music.score_labels import with_metre_and_key
 from tfseqgan.music.written_notes import Segment, Word, written_bars
 
 ACCIDENTAL_SIGNS = {-1: "_", 0: "=", 1: "^"}
@@ -35,6 +36,9 @@ _EIGHTH = TICKS_PER_QUARTER // 2
 _TRIPLET_EIGHTH = TICKS_PER_QUARTER // 3
 
 _BARS_PER_LINE = 4
+
+_KEY_WITHOUT_SIGNS = "C"
+"""What is written where all keys fit a tune equally well."""
 
 
 class _BarWriter:
@@ -132,14 +136,6 @@ def _write_lines(score: Score, key: Key) -> str:
     return "|\n".join(lines) + "|]"
 
 
-def _pitches(score: Score) -> list[int]:
-    """Returns all pitches of a score, as often as they are played."""
-    melody = [note.pitch for note in score.melody]
-    accompaniment = [pitch for chord in score.chords for pitch in chord.pitches]
-
-    return melody + accompaniment
-
-
 def _escape(text: str) -> str:
     """Returns a text as one line, in which nothing starts a comment or an escape."""
     escaped = text.replace("\\", "\\\\").replace("%", r"\%")
@@ -166,7 +162,8 @@ def to_abc(score: Score, number: int = 1) -> str:
     with a pick-up, they are counted from the first chord.
 
     Args:
-        score: the tune. If it has no key, the major key that fits its pitches best is used.
+        score: the tune. A metre or key that it does not say is estimated
+            (`score_labels.with_metre_and_key`).
         number: the number of the tune in a book (the field X of ABC), 1 or more.
 
     Returns:
@@ -202,8 +199,9 @@ def to_abc(score: Score, number: int = 1) -> str:
             f"ABC numbers tunes from 1: expected number to be 1 or more, received number={number}."
         )
 
-    key = score.key or best_key(_pitches(score))
-    beats, unit = score.time_signature
+    score = with_metre_and_key(score)
+    key = score.key or _KEY_WITHOUT_SIGNS
+    beats, unit = time_signature_of(score)
     tempo_bpm = max(1, round(score.tempo_bpm))
 
     lines = [_VERSION_LINE, f"X:{number}", f"T:{_escape(score.name) or 'Untitled'}"]

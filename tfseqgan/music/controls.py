@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfseqgan.music.keys import parse_key
+from tfseqgan.music.metre import time_signature_of
+from tfseqgan.music.metre_estimation import estimate_metre
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score, transpose_key
+from tfseqgan.music.score_labels import with_metre_and_key
 
 MOST_BARS = 64
 """Of longer tunes the number of bars is unknown."""
@@ -76,7 +79,7 @@ def count_bars(score: Score) -> int | None:
 
     first = score.chords[0].start_ticks if score.chords else score.melody[0].start_ticks
     end = max(note.end_ticks for note in score.melody)
-    beats, unit = score.time_signature
+    beats, unit = score.time_signature or estimate_metre(score)
     bar_ticks = 4 * TICKS_PER_QUARTER * beats / unit
     bars = max(math.floor((end - first) / bar_ticks + _PART_OF_A_BAR), 1)
 
@@ -84,7 +87,7 @@ def count_bars(score: Score) -> int | None:
 
 
 def controls_of(score: Score) -> Controls:
-    """Returns what a tune is, as far as it says so.
+    """Returns what a tune is: what it says, or else the metre and key that its notes tell.
 
     Example:
         >>> from tfseqgan.music.score import Note
@@ -92,7 +95,8 @@ def controls_of(score: Score) -> Controls:
         >>> controls_of(tune)
         Controls(metre='6/8', key='G', bars=1, rhythm='jig')
     """
-    beats, unit = score.time_signature
+    score = with_metre_and_key(score)
+    beats, unit = time_signature_of(score)
 
     return Controls(
         metre=f"{beats}/{unit}",

@@ -1,11 +1,10 @@
-"""Keys by name, such as "G", "Bb" or "F#m": their sharps, their scale, and the key that fits."""
+"""Keys by name, such as "G", "Bb" or "F#m": their sharps and their scale."""
 
 import functools
 import re
-from collections.abc import Collection
 from typing import NamedTuple
 
-from tfseqgan.music.pitch_spelling import LETTERS, name_of
+from tfseqgan.music.pitch_spelling import LETTERS
 
 _FORM = re.compile(r"([A-G])([#b]?)(m?)")
 
@@ -87,20 +86,3 @@ def scale_of(key: Key) -> frozenset[int]:
         scale.add(leading_note)
 
     return frozenset(scale)
-
-
-def best_key(pitches: Collection[int]) -> str:
-    """Returns the major key that contains most pitches; of equals, the one with fewest signs.
-
-    Example:
-        >>> best_key([66, 67, 71])
-        'G'
-    """
-
-    def num_outside(sharps: int) -> int:
-        scale = scale_of(Key(sharps, is_minor=False))
-        return sum(pitch % 12 not in scale for pitch in pitches)
-
-    fewest_signs_first = sorted(range(-5, 7), key=abs)
-
-    return name_of(min(fewest_signs_first, key=num_outside))

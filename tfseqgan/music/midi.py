@@ -9,12 +9,13 @@ from typing import Any
 import mido
 
 from tfseqgan.files import read_regular_file, write_atomically
-from tfseqgan.music.metre import starts_bar
+from tfseqgan.music.metre import starts_bar, time_signature_of
 from tfseqgan.music.midi_labels import MICROSECONDS_PER_MINUTE, SHORTEST_BEAT, find_labels
 from tfseqgan.music.midi_parsing import PROGRAM_CHANGE, RawFile, RawTrack, parse_midi
 from tfseqgan.music.midi_streams import find_name, find_streams
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
 from tfseqgan.music.score_building import build_voices
+from tfseqgan.music.score_labels import with_metre_and_key
 from tfseqgan.music.stream_splitting import TimedPitch
 from tfseqgan.music.text import decode_text, printable_path
 from tfseqgan.music.voice_separation import (
@@ -206,7 +207,8 @@ def read_midi(path: Path | str) -> Score:
     **Labels.** Of several messages of one kind at one tick, the last one rules. A pick-up or
     count-in bar gives the tune neither its metre nor its tempo: the time signature is the first
     that is in force for more than one of its bars and a quarter of the time from the first note to
-    the last, the tempo the one in force longest. Before the first message they are 4/4 and 120.
+    the last, the tempo the one in force longest. Before the first message they are 4/4 and 120; a
+    file without any time signature gives None.
     The key is the one in force at the first note, or else the first that comes later, or else None.
     The rhythm is that of the first text that begins with "R:". The name is the title in the file
     (the name of a first track without notes, or of the only track of a type 0 file), or else the
@@ -244,7 +246,7 @@ def read_midi(path: Path | str) -> Score:
 
 def _title_track(score: Score) -> mido.MidiTrack:
     """Returns the track of the title, tempo, time signature, key and rhythm."""
-    numerator, denominator = score.time_signature
+    numerator, denominator = time_signature_of(score)
     tempo = round(MICROSECONDS_PER_MINUTE / score.tempo_bpm)
 
     track = mido.MidiTrack()
@@ -298,7 +300,7 @@ def _check_labels(score: Score) -> None:
             f"6e7, received {score.tempo_bpm}. Give it another tempo."
         )
 
-    numerator, denominator = score.time_signature
+    numerator, denominator = time_signature_of(score)
     is_power_of_two = denominator.bit_count() == 1
     if numerator > 255 or denominator > SHORTEST_BEAT or not is_power_of_two:
         raise ValueError(
@@ -313,11 +315,13 @@ def write_midi(score: Score, path: Path | str) -> None:
 
     The file has type 1 and three tracks: the title, tempo, time signature, key and rhythm;
     "Melody", a flute; and "Chords", a softer steel-string guitar. Notes at the start of a bar are
-    a little louder; bars start where `to_abc` writes them, after a pick-up if there is one. The
-    file is written completely or not at all.
+    a little louder; bars start where `to_abc` writes them, after a pick-up if there is one. What
+    the score does not say of its metre and key is estimated (`score_labels.with_metre_and_key`).
+    The file is written completely or not at all.
 
     `read_midi` gives the same score back, every note equal and the tempo to a microsecond per
-    quarter note. There are these exceptions. A score without a name gets the name of the file, and
+    quarter note. There are these exceptions. An estimated metre or key is read as what the file
+    says. A score without a name gets the name of the file, and
     a name is read on one line, without control characters or spaces at its ends. A silence longer
     than `score.LONGEST_TICKS` is shortened before the first note, and refused between notes.
     `read_midi` refuses a file without notes.
@@ -330,6 +334,7 @@ def write_midi(score: Score, path: Path | str) -> None:
         ValueError: if MIDI cannot store the tempo or time signature of the score.
         OSError: if the file cannot be written. A file that was there before is unchanged.
     """
+    score = with_metre_and_key(score)
     _check_labels(score)
     melody_notes = [(note.start_ticks, note.end_ticks, note.pitch) for note in score.melody]
     chord_notes = [

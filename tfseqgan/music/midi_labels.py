@@ -19,7 +19,7 @@ class Labels(NamedTuple):
     """What the meta messages of a file say about the tune; the fields are those of `Score`."""
 
     key: str | None
-    time_signature: tuple[int, int]
+    time_signature: tuple[int, int] | None
     tempo_bpm: float
 
 
@@ -48,8 +48,14 @@ def _find_longest(ticks_in_force: dict[_Value, int]) -> _Value:
     return max(ticks_in_force, key=lambda value: ticks_in_force[value])
 
 
-def _find_metre(ticks_in_force: dict[tuple[int, int], int], ticks_per_beat: int) -> tuple[int, int]:
+def _find_metre(
+    changes: dict[int, tuple[int, int]], start: int, end: int, ticks_per_beat: int
+) -> tuple[int, int] | None:
     """Returns the first time signature that is not one of a pick-up or count-in bar."""
+    if not changes:
+        return None
+
+    ticks_in_force = _ticks_in_force(changes, (4, 4), start, end)
     total = sum(ticks_in_force.values())
     for (numerator, denominator), ticks in ticks_in_force.items():
         is_longer_than_a_bar = ticks * denominator > 4 * ticks_per_beat * numerator
@@ -90,8 +96,8 @@ def find_labels(
         ticks_per_beat: ticks in a quarter note.
 
     Returns:
-        The labels; without messages the key is None, the metre 4/4 and the tempo 120. These also
-        hold before the first message, as MIDI has it.
+        The labels; without messages the key and the time signature are None and the tempo is 120.
+        Before the first message the tempo is 120 and the metre 4/4, as MIDI has it.
 
     Example:
         >>> from types import SimpleNamespace as Message
@@ -115,9 +121,7 @@ def find_labels(
 
     return Labels(
         key=_find_first(keys, start),
-        time_signature=_find_metre(
-            _ticks_in_force(time_signatures, (4, 4), start, end), ticks_per_beat
-        ),
+        time_signature=_find_metre(time_signatures, start, end, ticks_per_beat),
         tempo_bpm=_find_longest(_ticks_in_force(tempos, 120.0, start, end)),
     )
 

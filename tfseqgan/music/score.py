@@ -214,7 +214,7 @@ def _to_time_signature(value: Any) -> tuple[int, int]:
     raise ValueError(
         "The time signature is impossible: expected two positive numbers, the beats in a bar and "
         f"the note that is one beat, received time_signature={value!r}. Give the score another, "
-        "such as (6, 8)."
+        "such as (6, 8), or None if it is unknown."
     )
 
 
@@ -257,7 +257,8 @@ class Score:
         chords: the chords in order of time. Kept as a tuple.
         key: the key as MIDI and ABC write it, such as `"G"`, `"Em"` or `"F#m"`, of at most seven
             sharps or flats; None if unknown.
-        time_signature: beats in a bar and the note that is one beat, such as (6, 8).
+        time_signature: beats in a bar and the note that is one beat, such as (6, 8); None if
+            unknown. What is written then has an estimate (`score_labels.with_metre_and_key`).
         tempo_bpm: quarter notes per minute.
         name: the title, one line. Line breaks, NUL and other control characters become spaces, and
             what is not Unicode, such as a byte of a file name in another encoding, an escape like
@@ -275,9 +276,10 @@ class Score:
         ...     melody=(Note(0, 24, 67), Note(24, 24, 69)),
         ...     chords=(Chord(0, 48, (43, 47, 50)),),
         ...     key="G",
+        ...     time_signature=(2, 4),
         ... )
         >>> tune.end_ticks, tune.time_signature, tune.tempo_bpm
-        (48, (4, 4), 120.0)
+        (48, (2, 4), 120.0)
 
     Reference:
         Lee et al. 2017, "A SeqGAN for Polyphonic Music Generation", section 3.
@@ -286,7 +288,7 @@ class Score:
     melody: tuple[Note, ...]
     chords: tuple[Chord, ...] = ()
     key: str | None = None
-    time_signature: tuple[int, int] = (4, 4)
+    time_signature: tuple[int, int] | None = None
     tempo_bpm: float = 120.0
     name: str = ""
     rhythm: str | None = None
@@ -295,10 +297,11 @@ class Score:
         fields: dict[str, Any] = {
             "melody": _to_events("melody", self.melody, Note),
             "chords": _to_events("chord", self.chords, Chord),
-            "time_signature": _to_time_signature(self.time_signature),
             "tempo_bpm": _to_tempo(self.tempo_bpm),
             "name": _to_line("name", self.name),
         }
+        if self.time_signature is not None:
+            fields["time_signature"] = _to_time_signature(self.time_signature)
         if self.key is not None:
             parse_key(self.key)
             fields["key"] = str(self.key)

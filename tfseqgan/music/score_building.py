@@ -35,12 +35,14 @@ def _check_silences(name: str, streams: Iterable[Stream]) -> None:
         end = max(end, note_end)
 
 
-def _move_to_front(streams: Sequence[Stream], time_signature: tuple[int, int]) -> list[Stream]:
-    """Moves a clip from the middle of a piece to the front by whole bars.
+def _move_to_front(
+    streams: Sequence[Stream], time_signature: tuple[int, int] | None
+) -> list[Stream]:
+    """Moves a clip from the middle of a piece to the front by whole bars, of 4/4 if unknown.
 
     A silence before the first note that is not too long for a score is kept.
     """
-    numerator, denominator = time_signature
+    numerator, denominator = time_signature or (4, 4)
     bar_ticks = max(1, 4 * TICKS_PER_QUARTER * numerator // denominator)
     first = min(start for stream in streams for start, _, _ in stream.notes)
     shift = first // bar_ticks * bar_ticks if first > LONGEST_TICKS else 0
@@ -80,7 +82,7 @@ def _make_chords(name: str, groups: Iterable[NoteGroup]) -> tuple[Chord, ...]:
 
 
 def build_voices(
-    streams: Sequence[Stream], time_signature: tuple[int, int], name: str
+    streams: Sequence[Stream], time_signature: tuple[int, int] | None, name: str
 ) -> tuple[tuple[Note, ...], tuple[Chord, ...], list[StreamVoice]]:
     """Separates the voices of a file and makes the notes and chords of a score of them.
 
@@ -89,7 +91,7 @@ def build_voices(
 
     Args:
         streams: the streams of the file, in grid ticks; at least one has notes.
-        time_signature: the time signature of the tune.
+        time_signature: the time signature of the tune, or None.
         name: what the errors call the file.
 
     Returns:

@@ -1,4 +1,6 @@
 from tfseqgan.datasets.corpus import Corpus as Corpus
+from tfseqgan.datasets.folder_report import FolderReport as FolderReport
+from tfseqgan.datasets.folder_report import inspect_folder as inspect_folder
 from tfseqgan.datasets.lee2017 import TokenCorpus as TokenCorpus
 from tfseqgan.datasets.lee2017 import load_lee2017 as load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi as load_midi

@@ -3,6 +3,7 @@
 duplicates         which tunes are versions of one tune
 corpus             Corpus; the split by groups of duplicates
 midi_folder        load_midi
+folder_report      what became of each file of a folder
 nottingham         load_nottingham, download_nottingham
 lee2017            the published tokens
 synthetic_harmony  the chords of a synthetic tune, and the anchors of its melody

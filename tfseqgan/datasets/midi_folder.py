@@ -77,6 +77,23 @@ def _log_left_out(name: str, streams: Sequence[StreamVoice]) -> None:
         )
 
 
+def read_or_refuse(path: Path) -> tuple[Score, list[StreamVoice]] | str:
+    """Reads a MIDI file as `read_midi_with_voices` does, or returns why it cannot be read."""
+    try:
+        return read_midi_with_voices(path)
+    except (ValueError, OSError) as error:
+        return str(error)
+
+
+def check_any(files: Sequence[Path], folder: Path) -> None:
+    """Raises ValueError if there are no MIDI files in a folder."""
+    if not files:
+        raise ValueError(
+            f"{printable_path(folder)} holds no MIDI files: expected files that end in .mid or "
+            ".midi. Check the path."
+        )
+
+
 def read_files(files: Sequence[Path], folder: Path) -> tuple[list[Score], list[tuple[str, str]]]:
     """Reads MIDI files and skips those that cannot be read, with one logged warning.
 
@@ -93,24 +110,20 @@ def read_files(files: Sequence[Path], folder: Path) -> tuple[list[Score], list[t
     Raises:
         ValueError: if there are no files, or if more than half of them cannot be read.
     """
+    check_any(files, folder)
     shown_folder = printable_path(folder)
-    if not files:
-        raise ValueError(
-            f"{shown_folder} holds no MIDI files: expected files that end in .mid or .midi. Check "
-            "the path."
-        )
 
     scores = []
     skipped = []
     for path in files:
         name = printable_path(path.relative_to(folder).as_posix())
-        try:
-            score, streams = read_midi_with_voices(path)
-        except (ValueError, OSError) as error:
-            skipped.append((name, str(error)))
-        else:
-            scores.append(score)
-            _log_left_out(name, streams)
+        read = read_or_refuse(path)
+        if isinstance(read, str):
+            skipped.append((name, read))
+            continue
+        score, streams = read
+        scores.append(score)
+        _log_left_out(name, streams)
 
     if 2 * len(skipped) > len(files):
         raise ValueError(

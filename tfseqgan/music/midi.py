@@ -132,7 +132,7 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
 
     Returns:
         (score, streams): the score, and for each track and channel with notes whether it is the
-        melody, chords, both, percussion, or left out, and how many notes it has.
+        melody, chords, both, percussion, or left out, why, and how many notes it has.
 
     Raises:
         ValueError: as `read_midi`.
@@ -144,8 +144,8 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_midi(Score((Note(0, 24, 60),)), f"{folder}/one.mid")
         ...     score, streams = read_midi_with_voices(f"{folder}/one.mid")
-        >>> streams
-        [StreamVoice(track=1, channels=(0,), name='Melody', voice='melody', num_notes=1)]
+        >>> [(stream.name, stream.voice, stream.reason) for stream in streams]
+        [('Melody', 'melody', 'named as tfseqgan names it')]
     """
     path = Path(path)
     name = printable_path(path)
@@ -170,7 +170,10 @@ def read_midi_with_voices(path: Path | str) -> tuple[Score, list[StreamVoice]]:
         for stream in found.pitched
     ]
     melody, chords, stream_voices = build_voices(streams, labels.time_signature, name)
-    percussion = [describe_stream(stream, PERCUSSION) for stream in found.percussion]
+    percussion = [
+        describe_stream(stream, PERCUSSION, "on the percussion channel")
+        for stream in found.percussion
+    ]
 
     score = Score(
         melody,

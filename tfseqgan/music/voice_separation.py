@@ -43,6 +43,15 @@ MELODY_AND_CHORDS = "melody and chords"
 LEFT_OUT = "left out"
 PERCUSSION = "percussion"
 
+_SAID_BY_NAMES = {
+    NameEvidence.MELODY: "the melody",
+    NameEvidence.VOICE: "a voice",
+    NameEvidence.SOPRANO: "the highest voice",
+    NameEvidence.LEAD: "a lead",
+    NameEvidence.RIGHT_HAND: "the right hand",
+}
+"""What the name of a melody says."""
+
 _BASS_PROGRAMS = range(32, 40)
 _EFFECT_PROGRAMS = frozenset({113, *range(115, 128)})
 """Unpitched percussion and sound effects of General MIDI, counted from 0."""
@@ -90,6 +99,7 @@ class StreamVoice(NamedTuple):
         name: the name of the track; empty if there is none.
         voice: "melody", "chords", "melody and chords", "percussion" or "left out".
         num_notes: the number of notes in the stream.
+        reason: why it became this, as a part of a sentence.
     """
 
     track: int
@@ -97,19 +107,28 @@ class StreamVoice(NamedTuple):
     name: str
     voice: str
     num_notes: int
+    reason: str
 
 
-def describe_stream(stream: Stream, voice: str) -> StreamVoice:
+def describe_stream(stream: Stream, voice: str, reason: str) -> StreamVoice:
     """Returns the record of what a stream became.
 
     Args:
         stream: the stream.
         voice: one of the values of `StreamVoice.voice`.
+        reason: why it became this.
 
     Returns:
         The record.
     """
-    return StreamVoice(stream.track, stream.channels, stream.name, voice, len(stream.notes))
+    return StreamVoice(
+        track=stream.track,
+        channels=stream.channels,
+        name=stream.name,
+        voice=voice,
+        num_notes=len(stream.notes),
+        reason=reason,
+    )
 
 
 class VoiceSeparation(NamedTuple):
@@ -332,7 +351,10 @@ def _separate_written(streams: Sequence[Stream]) -> VoiceSeparation | None:
     return VoiceSeparation(
         notes.get(MELODY_TRACK, []),
         notes.get(CHORD_TRACK, []),
-        [describe_stream(stream, voices[stream.name]) for stream in streams],
+        [
+            describe_stream(stream, voices[stream.name], "named as tfseqgan names it")
+            for stream in streams
+        ],
     )
 
 
@@ -373,6 +395,31 @@ def _holds_both_voices(streams: Sequence[Stream], melody: Stream) -> bool:
         return holds_accompaniment(melody.notes)
 
     return count_held_onsets(melody.notes) > _HELD_SHARE * _count_onsets(melody.notes)
+
+
+def _explain_melody(streams: Sequence[Stream], melody: Stream, is_split: bool) -> str:
+    """Returns why a stream is the melody."""
+    evidence = read_track_name(melody.name)
+    rivals = [stream for stream in streams if read_track_name(stream.name) == evidence]
+    by_name = f"its name says {_SAID_BY_NAMES[evidence]}" if evidence in _SAID_BY_NAMES else ""
+    by_notes = "its notes are the most like a melody" if len(rivals) > 1 or not by_name else ""
+    alone = "the only one with pitched notes" if len(streams) == 1 else ""
+    split = "split, since it holds an accompaniment too" if is_split else ""
+
+    return "; ".join(filter(None, [alone or by_name, by_notes if not alone else "", split]))
+
+
+def _explain_other(stream: Stream, voice: str) -> str:
+    """Returns why a stream is not the melody."""
+    evidence = read_track_name(stream.name)
+    if voice == LEFT_OUT and evidence is NameEvidence.PERCUSSION:
+        return "its name says percussion or effects"
+    if voice == LEFT_OUT:
+        return "its program is percussion or an effect"
+    if evidence is NameEvidence.ACCOMPANIMENT:
+        return "its name says an accompaniment"
+
+    return "another track is more like a melody"
 
 
 def separate_voices(streams: Iterable[Stream]) -> VoiceSeparation:
@@ -420,10 +467,12 @@ def separate_voices(streams: Iterable[Stream]) -> VoiceSeparation:
     for stream in streams:
         if stream is melody_stream:
             voice = melody_voice
+            reason = _explain_melody(pitched, stream, is_split=voice == MELODY_AND_CHORDS)
         else:
             voice = CHORDS if stream in pitched else LEFT_OUT
+            reason = _explain_other(stream, voice)
         if voice == CHORDS:
             chords = chords + stream.notes
-        voices.append(describe_stream(stream, voice))
+        voices.append(describe_stream(stream, voice, reason))
 
     return VoiceSeparation(melody, chords, voices)

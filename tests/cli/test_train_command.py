@@ -24,6 +24,7 @@ def test_training_prints_progress_the_table_and_what_to_do_next(finished):
     lines = finished.stdout.splitlines()
     progress = lines[:4]  # of each stage the first line and the last, since all take seconds
     hear, see, more = lines[-3:]
+    outcome = run_folder.read_json(out / "outcome.json")
 
     assert [line.split()[:2] for line in progress] == [
         ["epoch", f"1/{TINY.epochs}"],
@@ -32,6 +33,8 @@ def test_training_prints_progress_the_table_and_what_to_do_next(finished):
         ["round", f"{ROUNDS}/{ROUNDS}"],
     ]
     assert format_table(run_folder.read_json(out / "evaluation.json")) in finished.stdout
+    for sentence in outcome["sentences"]:
+        assert sentence in " ".join(finished.stdout.split())
     assert hear.startswith("Hear: ")
     assert f"{out / 'samples'} holds 2 tunes" in hear
     assert f"tfseqgan sample --model {out} --out" in hear
@@ -44,8 +47,11 @@ def test_training_prints_progress_the_table_and_what_to_do_next(finished):
 @slow
 @processes
 def test_training_writes_nothing_to_stderr_except_its_own_notes(finished):
-    *lines, data_notes = finished.stderr.splitlines()
+    of_start, *lines, data_notes = finished.stderr.splitlines()
 
+    assert (
+        "the run starts from random weights, since the model 'nottingham' has no such" in of_start
+    )
     of_tokens = [line for line in lines if "dropped for rare events" in line]
     assert len(of_tokens) == 2
     assert all("tunes, " in line for line in of_tokens)
@@ -61,6 +67,7 @@ def test_training_writes_nothing_to_stderr_except_its_own_notes(finished):
     [
         (["--units", 9], "leave out --units (saved 8, given 9). Only --rounds may be raised"),
         (["--preset", "quick"], "leave out --preset"),
+        (["--init", "nottingham"], "leave out --init"),
         (["--data", "elsewhere"], "leave out --data (saved "),
         (["--rounds", 2], "--rounds is 2 and the run was started with 12; expected 12 or more"),
     ],

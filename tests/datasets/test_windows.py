@@ -165,3 +165,26 @@ def test_training_tunes_are_moved_to_other_keys_in_every_epoch(whole_tunes):
 def test_windows_whose_tunes_are_not_known_have_no_other_keys():
     with pytest.raises(ValueError, match="mine holds windows whose tunes are not known"):
         make_windows([[3, END]]).in_other_keys(seed=0)
+
+
+def test_tunes_kept_aside_are_neither_learned_from_nor_held_out():
+    whole = load_windows(None, **WHOLE)
+    apart = load_windows(None, **WHOLE, tokenizer=whole.tokenizer, kept_aside_fraction=0.2)
+
+    rows = {bytes(row.tobytes()) for row in np.concatenate([apart.train, apart.kept_aside])}
+    assert whole.kept_aside is None
+    assert rows == {bytes(row.tobytes()) for row in whole.train}
+    assert 0.15 < len(apart.kept_aside) / len(whole.train) < 0.25
+    assert len(apart.train) + len(apart.kept_aside) == len(whole.train)
+    np.testing.assert_array_equal(apart.validation, whole.validation)
+
+
+def test_tokens_that_were_replaced_are_counted_over_all_rows(monkeypatch):
+    corpus = Corpus((SCALE, FOREIGN), (FOREIGN,), "mine", "0f")
+    monkeypatch.setattr(windows, "_load_corpus", lambda *_: corpus)
+    of_scale = Tokenizer.fit([SCALE])
+
+    found = load_windows("folder", **OPTIONS, tokenizer=of_scale)
+
+    assert found.num_replaced == 2 * of_scale.encode_all([FOREIGN]).num_replaced > 0
+    assert load_windows("folder", **OPTIONS | {"minimum_count": 1}).num_replaced == 0

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import shlex
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ def add_parser(commands: Any) -> None:
         commands,
         "train",
         SUMMARY,
-        usage="--out FOLDER [--data FOLDER] [--preset NAME] [--resume] [--SETTING VALUE ...]",
+        usage="--out FOLDER [--data FOLDER] [--preset NAME] [--init MODEL] [--resume] "
+        "[--SETTING VALUE ...]",
         example=EXAMPLE,
         description="Trains a sequence GAN, prints Table 1's columns, writes tunes.",
     )
@@ -45,6 +47,13 @@ def add_parser(commands: Any) -> None:
         type=one_of(list(PRESETS)),
         metavar=f"{{{','.join(PRESETS)}}}",
         help="quick: minutes on two cores; default: the best known; paper: Bjare & Meredith's",
+    )
+    parser.add_argument(
+        "--init",
+        metavar="MODEL",
+        help="fine-tune a trained model: the folder of a finished run or of an exported sampler, "
+        "or 'nottingham'; 'none' for random weights [none; 'nottingham' for a folder of fewer than "
+        "300 MIDI files, with --preset quick or default]",
     )
     parser.add_argument(
         "--config",
@@ -86,7 +95,8 @@ def _resumed_settings(
         for name, value in given.items()
         if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
     ]
-    changed += [f"--{name}" for name in ("preset", "config") if getattr(args, name) is not None]
+    new_runs_only = ("preset", "init", "config")
+    changed += [f"--{name}" for name in new_runs_only if getattr(args, name) is not None]
     if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
         changed.append(f"--data (saved {config['data_path']})")
     if changed:
@@ -114,23 +124,29 @@ def _run(args: argparse.Namespace) -> None:
 
     # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
     in_file = read_config_file(args.config) if args.config else {}
-    settings = settings_from_preset(args.preset or "default", **in_file | given_settings(args))
+    given = in_file | given_settings(args)
+    settings = settings_from_preset(args.preset or "default", **given)
 
     run_folder = late_imports.import_run_module("run_folder")
     train_run = late_imports.import_run_module("train_run")
     data_path = args.data
     config = None
+    init = None
     if args.resume:
         opened = run_folder.open_run_to_resume(run_folder.check_folder(args.out, resume=True))
         config = opened.config
         settings = _resumed_settings(args, opened.settings, config)
         data_path = config["data_path"]
+    else:
+        start = late_imports.import_run_module("start")
+        init, settings = start.choose_start(args.init, args.preset, data_path, given)
 
     rows = train_run.train_run_with_strategy(
         args.strategy,
         args.out,
         settings,
         data_path,
+        init=init,
         overwrite=args.overwrite,
         resumed_config=config,
     )
@@ -138,6 +154,9 @@ def _run(args: argparse.Namespace) -> None:
         return
 
     print(table.format_table(rows))
+    print()
+    for sentence in run_folder.read_json(Path(args.out) / "outcome.json")["sentences"]:
+        print(textwrap.fill(sentence, table.WIDTH))
     print()
     print(_next_steps(Path(args.out), settings))
 

@@ -2,19 +2,20 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfseqgan.datasets.corpus import Corpus
+from tfseqgan.datasets.corpus import Corpus, split_by_group
 from tfseqgan.datasets.lee2017 import load_lee2017
 from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes
 from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.music.encoded import Encoded
-from tfseqgan.music.score import ALL_TRANSPOSITIONS
+from tfseqgan.music.score import ALL_TRANSPOSITIONS, Score
 from tfseqgan.music.token_rows import TokenRows, cut_windows
 from tfseqgan.music.tokenizer import Tokenizer
 
@@ -41,6 +42,9 @@ class Windows:
         train_tunes: the tune that each training row is from, int32 [N]; None where it is not known.
         has_grammar: whether every row is as `Tokenizer.encode` writes it, so that a generator may
             know the tokens' durations.
+        kept_aside: the rows that choose the epoch of maximum likelihood, int32 [K, T]; None where
+            the held-out rows choose it.
+        num_replaced: tokens of all these rows that replace events which the vocabulary lacks.
     """
 
     tokenizer: Tokenizer
@@ -51,6 +55,8 @@ class Windows:
     skipped: tuple[tuple[str, str], ...] = ()
     train_tunes: np.ndarray | None = None
     has_grammar: bool = True
+    kept_aside: np.ndarray | None = None
+    num_replaced: int = 0
 
     def in_other_keys(self, seed: int) -> RandomTransposition:
         """Returns what moves the training tunes to other keys in every epoch.
@@ -163,22 +169,50 @@ def _warn_of_poor_windows(tokenizer: Tokenizer, held_out: Encoded, length: int) 
 
 
 def _make_rows(
-    tokenizer: Tokenizer, corpus: Corpus, length: int, whole_tunes: bool
-) -> tuple[TokenRows, TokenRows]:
-    """Returns the training and the held-out tunes as rows of one length."""
-    train = tokenizer.encode_all(corpus.train)
-    held_out = tokenizer.encode_all(corpus.validation)
-    train.log_counts()
-    held_out.log_counts()
-    if whole_tunes:
-        sequences = train.sequences + held_out.sequences
-        length = min(length, max((len(tokens) for tokens in sequences), default=length))
-    _warn_of_poor_windows(tokenizer, held_out, length)
+    tokenizer: Tokenizer, parts: Sequence[Sequence[Score]], length: int, whole_tunes: bool
+) -> tuple[list[TokenRows], int]:
+    """Returns the tunes of each part as rows of one length, and how many tokens were replaced.
 
-    return (
-        cut_windows(train.sequences, length, pad_token_id=tokenizer.pad_token_id),
-        cut_windows(held_out.sequences, length, pad_token_id=tokenizer.pad_token_id),
-    )
+    Args:
+        tokenizer: the vocabulary.
+        parts: the training tunes, the held-out ones, and those that are kept aside, if any.
+        length: the most tokens of a row.
+        whole_tunes: whether rows are no longer than the longest tune.
+    """
+    encoded = [tokenizer.encode_all(part) for part in parts]
+    for each in encoded:
+        each.log_counts()
+    if whole_tunes:
+        lengths = [len(tokens) for each in encoded for tokens in each.sequences]
+        length = min(length, max(lengths, default=length))
+    _warn_of_poor_windows(tokenizer, encoded[1], length)
+
+    rows = [
+        cut_windows(each.sequences, length, pad_token_id=tokenizer.pad_token_id) for each in encoded
+    ]
+
+    return rows, sum(each.num_replaced for each in encoded)
+
+
+def _check_rows(name: str, train: TokenRows, held_out: TokenRows) -> None:
+    """Raises ValueError unless there is a row to train on and one to hold out."""
+    if not len(train.tokens) or not len(held_out.tokens):
+        raise ValueError(
+            f"{name} gives {len(train.tokens)} training and {len(held_out.tokens)} "
+            "validation windows; "
+            "expected at least one of each. Use more tunes, raise validation_fraction, lower "
+            "minimum_count, or set rare to 'nearest'."
+        )
+
+
+def _keep_aside(
+    corpus: Corpus, fraction: float, seed: int
+) -> tuple[tuple[Score, ...], tuple[Score, ...]]:
+    """Returns the training tunes to learn from, and those that choose the epoch."""
+    if not fraction:
+        return corpus.train, ()  # finding duplicates takes time
+
+    return split_by_group(corpus.train, fraction, seed)
 
 
 def load_windows(
@@ -186,6 +220,7 @@ def load_windows(
     *,
     length: int,
     validation_fraction: float,
+    kept_aside_fraction: float = 0.0,
     seed: int,
     minimum_count: int,
     rare: str,
@@ -211,6 +246,8 @@ def load_windows(
             `load_nottingham`.
         length: the number of tokens in a row. The rest of a longer tune is a row of its own.
         validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
+        kept_aside_fraction: the share of the other tunes to keep aside, to choose the epoch of
+            maximum likelihood; 0 for none.
         seed: the seed of the split. The synthetic tunes themselves are always the same.
         minimum_count: as in `Tokenizer.fit`: events that occur less often are rare.
         rare: as in `Tokenizer.fit`: "nearest" replaces a rare event by the nearest known one,
@@ -245,9 +282,10 @@ def load_windows(
         return _load_published_windows(path, length, tokenizer)
 
     corpus = _load_corpus(path, validation_fraction, seed)
+    tunes, kept_aside = _keep_aside(corpus, kept_aside_fraction, seed)
     if tokenizer is None:
         tokenizer = Tokenizer.fit(
-            corpus.train,
+            tunes,
             minimum_count=minimum_count,
             rare=rare,
             interleave=interleave,
@@ -256,15 +294,9 @@ def load_windows(
             controls=controls,
             transpositions=ALL_TRANSPOSITIONS if random_transposition else (0,),
         )
-    train, validation = _make_rows(tokenizer, corpus, length, whole_tunes)
-
-    if not len(train.tokens) or not len(validation.tokens):
-        raise ValueError(
-            f"{corpus.name} gives {len(train.tokens)} training and {len(validation.tokens)} "
-            "validation windows; "
-            "expected at least one of each. Use more tunes, raise validation_fraction, lower "
-            "minimum_count, or set rare to 'nearest'."
-        )
+    parts = [tunes, corpus.validation, *[kept_aside] * bool(kept_aside)]
+    (train, validation, *others), num_replaced = _make_rows(tokenizer, parts, length, whole_tunes)
+    _check_rows(corpus.name, train, validation)
 
     return Windows(
         tokenizer=tokenizer,
@@ -274,4 +306,6 @@ def load_windows(
         sha256=corpus.sha256,
         skipped=corpus.skipped,
         train_tunes=train.tunes,
+        kept_aside=others[0].tokens if others else None,
+        num_replaced=num_replaced,
     )

@@ -1,7 +1,8 @@
 """A run's folder: what it holds, when it may be used, and how its files are read.
 
-config.json            every setting, the versions, the hash of the data, the skipped files, and
-                       what was changed when the run was resumed
+config.json            every setting, the versions, the hash of the data, the skipped files, the
+                       model that the run started from, if any, and what was changed when the run
+                       was resumed
 tokenizer.json         the vocabulary
 pretraining.csv        figures of maximum likelihood, one row an epoch
 metrics.csv            figures of adversarial training, one row a round
@@ -11,6 +12,7 @@ generator.keras        the generator at the end
 discriminator.keras    the discriminator at the end
 manifest.json          hashes of the files above and below that a command loads
 evaluation.json        Table 1's columns, before and after adversarial training
+outcome.json           how good the run is and what would help, in figures and sentences
 samples/*.mid          tunes
 logs/                  scalars for TensorBoard
 
@@ -60,6 +62,7 @@ _CONTENTS = (
     "generator.keras",
     "discriminator.keras",
     "evaluation.json",
+    "outcome.json",
     "manifest.json",
     "tokenizer.json",
     "config.json",

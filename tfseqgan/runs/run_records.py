@@ -76,7 +76,11 @@ def _check_types(config: dict[str, Any]) -> None:
         "versions": (config["versions"], dict),
         "split": (config.get("split", {}), dict),
         "history": (config.get("history", []), list),
+        "start": (config.get("start"), dict | None),
     }
+    if config.get("start") is not None:
+        found["start.model"] = (config["start"]["model"], str)
+        found["start.sha256"] = (config["start"]["sha256"], str)
     for name, (value, expected) in found.items():
         if not isinstance(value, expected):
             raise ValueError(f"{name} is {value!r}")

@@ -203,6 +203,12 @@ class Settings:
     patience: int = _setting(
         6, "epochs without a lower validation NLL before maximum likelihood stops", "1 or more"
     )
+    kept_aside_fraction: float = _setting(
+        0.0,
+        "share of the training tunes that is kept aside to choose the epoch of maximum likelihood; "
+        "0 lets the held-out tunes choose it",
+        "0 to below 1",
+    )
     pretraining_batch_size: int = _setting(12, "rows in a maximum-likelihood step", "1 or more")
     pretraining_learning_rate: float = _setting(
         1e-3, "learning rate of maximum likelihood (Adam)", "above 0"
@@ -325,6 +331,7 @@ class Settings:
         return {
             "length": self.length,
             "validation_fraction": self.validation_fraction,
+            "kept_aside_fraction": self.kept_aside_fraction,
             "seed": self.seed,
             "minimum_count": self.minimum_count,
             "rare": self.rare,

@@ -42,6 +42,7 @@ from tfseqgan.runs.finished_run import (
     sample_tunes,
 )
 from tfseqgan.runs.installation import installed_versions
+from tfseqgan.runs.outcome import measure, to_json
 from tfseqgan.runs.run_folder import (
     check_folder,
     check_separate_folders,
@@ -53,6 +54,7 @@ from tfseqgan.runs.run_folder import (
     write_tunes,
 )
 from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.start import Start, start_of_run
 from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
@@ -216,6 +218,7 @@ def _make_config(
     settings: Settings,
     data_path: Path | str | None,
     data: Windows,
+    start: Start | None,
     resumed_config: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Returns the content of config.json; its history says what was changed at each resume."""
@@ -227,6 +230,8 @@ def _make_config(
         "starts_with_start_token": data.starts_with_start_token(),
         "versions": installed_versions(),
     }
+    if start is not None:
+        content["start"] = start.record()
     if resumed_config is None:
         return content
 
@@ -242,10 +247,14 @@ def _make_config(
 
 
 def _load_data(
-    settings: Settings, data_path: Path | str | None, resumed_config: dict[str, Any] | None
+    settings: Settings,
+    data_path: Path | str | None,
+    start: Start | None,
+    resumed_config: dict[str, Any] | None,
 ) -> Windows:
     """Loads the data of a run, and checks that the run can use it."""
-    data = load_windows(data_path, **settings.window_options())
+    tokenizer = None if start is None else start.tokenizer
+    data = load_windows(data_path, tokenizer=tokenizer, **settings.window_options())
     if resumed_config is not None:
         check_same_data(data, data_path, resumed_config)
 
@@ -311,16 +320,16 @@ def _pretrain(
     data: Windows,
     settings: Settings,
     verbose: int | str,
-) -> None:
-    """Trains the generator by maximum likelihood, and saves it."""
+) -> list[float]:
+    """Trains the generator by maximum likelihood, saves it, and returns each epoch's val_nll."""
     generator.compile(likelihood_optimizer(len(data.train), settings))
 
-    pretrain(
+    history = pretrain(
         generator,
         data.train,
         epochs=settings.epochs,
         batch_size=settings.pretraining_batch_size,
-        validation_data=data.validation,
+        validation_data=data.validation if data.kept_aside is None else data.kept_aside,
         bucket_by_length=settings.whole_tunes,
         augment=_augmentation(data, settings),
         patience=settings.patience,
@@ -334,6 +343,8 @@ def _pretrain(
     )
     save_model(generator, folder / "pretrained.keras")
     record_files(folder, "pretrained.keras")
+
+    return history.history.get("val_nll", [])
 
 
 def _train_adversarially(
@@ -413,6 +424,7 @@ def train_run(
     settings: Settings,
     data_path: Path | str | None = None,
     *,
+    init: Path | str | None = None,
     strategy: tf.distribute.Strategy | None = None,
     overwrite: bool = False,
     resumed_config: dict[str, Any] | None = None,
@@ -422,8 +434,12 @@ def train_run(
 
     Args:
         out: the run's folder.
-        settings: the settings of the run.
+        settings: the settings of the run. With `init` those of the network and the vocabulary must
+            be the start's (`fine_tuning.settings_from_start`).
         data_path: as in `load_windows`.
+        init: the trained model whose generator and vocabulary the run starts from: the folder of a
+            finished run or of an exported sampler, or a name in `serving.shipped.SHIPPED`; None for
+            random weights. A resumed run starts from what its config.json says.
         strategy: a tf.distribute.Strategy, or None for the one in scope. If there are several
             workers, all must see the same folder, and the chief alone writes to it.
         overwrite: whether to replace an earlier run in the folder. It is removed only after the
@@ -452,9 +468,12 @@ def train_run(
         barrier()  # the chief writes to the folder only after all workers have checked it
 
         folder = Path(held.enter_context(_writable_folder(run_folder)))
-        data = _load_data(settings, data_path, resumed_config)
+        start = start_of_run(init, settings, resumed_config)
+        data = _load_data(settings, data_path, start, resumed_config)
         _check_memory(data, settings)
         generator, discriminator = make_models(data, settings)
+        if start is not None:
+            start.give_weights(generator)
 
         # Everything is checked; from here on the folder is changed.
         if is_chief() and is_new:
@@ -462,12 +481,12 @@ def train_run(
             held.enter_context(lock_folder(run_folder))
             check_folder(run_folder, overwrite)  # another run may have begun there meanwhile
         checkpoints = run_folder / "checkpoints"
-        config = _make_config(settings, data_path, data, resumed_config)
+        config = _make_config(settings, data_path, data, start, resumed_config)
         _begin(folder, checkpoints, config, data.tokenizer, is_resumed)
         barrier()  # workers look for checkpoints only after those of an earlier run are removed
 
         return _train_and_evaluate(
-            folder, checkpoints, generator, discriminator, data, settings, verbose
+            folder, checkpoints, generator, discriminator, data, start, settings, verbose
         )
 
 
@@ -477,11 +496,12 @@ def _train_and_evaluate(
     generator: LanguageModel,
     discriminator: Discriminator,
     data: Windows,
+    start: Start | None,
     settings: Settings,
     verbose: int | str,
 ) -> dict[str, dict[str, float]]:
     """Does what is left to do of a run whose folder is ready; returns its figures."""
-    _pretrain(folder, checkpoints, generator, data, settings, verbose)
+    val_nll = _pretrain(folder, checkpoints, generator, data, settings, verbose)
     if settings.rounds:
         _train_adversarially(folder, checkpoints, generator, discriminator, data, settings, verbose)
     record(folder, save_parts(folder, generator, data.tokenizer, discriminator))
@@ -489,6 +509,7 @@ def _train_and_evaluate(
     rows = evaluate_stages(folder, data.validation, settings, seed=settings.seed)
     write_json(folder / "evaluation.json", rows)
     record_files(folder, "evaluation.json")
+    write_json(folder / "outcome.json", to_json(measure(generator, data, start, val_nll)))
     tunes = sample_tunes(folder, settings.num_tunes, seed=settings.seed)
     write_tunes(tunes, folder / "samples")
 

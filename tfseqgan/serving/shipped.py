@@ -25,6 +25,11 @@ def find_model(name_or_folder: Path | str) -> Path:
     if folder.exists() or str(name_or_folder) not in SHIPPED:
         return folder
 
-    places = [place / "saved_models" / folder for place in (_PACKAGE, _PACKAGE.parent)]
+    return shipped_folder(str(name_or_folder))
 
-    return next((place for place in places if place.is_dir()), folder)
+
+def shipped_folder(name: str) -> Path:
+    """Returns the folder of a model in `SHIPPED`, whatever the current folder holds."""
+    places = [place / "saved_models" / name for place in (_PACKAGE, _PACKAGE.parent)]
+
+    return next((place for place in places if place.is_dir()), Path(name))

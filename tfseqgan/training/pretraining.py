@@ -55,13 +55,13 @@ class _LikelihoodEpochs:
         self.seed = seed
         self.run_state = run_state
         self.best = BestWeights(generator)
-        self.step = make_likelihood_step(generator)
+        self.step = make_likelihood_step(generator, has_many_widths=bucket_by_length)
 
     def run(self, epoch: int) -> dict[str, float]:
         """Trains one epoch and returns its figures."""
         self.generator.seed_dropout(derive_seed(self.seed, _DROPOUT, epoch))
         data = self.data if self.augment is None else self.augment(epoch)
-        losses = [self.step(tf.constant(batch)) for batch in self._batches(data, epoch)]
+        losses = [self.step(tf.constant(batch, tf.int32)) for batch in self._batches(data, epoch)]
 
         figures = {"nll": float(np.mean(losses))}
         check_finite(f"epoch {epoch}", figures, self.generator)

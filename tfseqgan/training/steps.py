@@ -70,10 +70,18 @@ def _share_of_rows(tokens: tf.Tensor) -> tf.Tensor:
     return tf.cast(own / tf.shape(tokens)[0], tf.float32)
 
 
-def make_likelihood_step(generator: Any) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float32 []."""
+def make_likelihood_step(
+    generator: Any, has_many_widths: bool = False
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the compiled maximum-likelihood step: int32 [B, T] → mean NLL float32 [].
 
-    @tf.function(reduce_retracing=True)
+    Args:
+        generator: a compiled `Generator`.
+        has_many_widths: whether T differs from step to step. There is one graph for all of them
+            then: a graph of its own for the first width would give that width other bits in a run
+            that is resumed, whose first step has another one.
+    """
+
     def step(tokens):
         mask = sequence_mask(tokens, generator.end_token_id)  # [B, T]
 
@@ -85,7 +93,10 @@ def make_likelihood_step(generator: Any) -> Callable[[tf.Tensor], tf.Tensor]:
 
         return loss
 
-    return step
+    if has_many_widths:
+        return tf.function(step, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+
+    return tf.function(step, reduce_retracing=True)
 
 
 class AdversarialSteps:

@@ -13,7 +13,16 @@ from tiny_runs import TINY
 import tfseqgan
 from tfseqgan.runs.settings import Settings
 
-COMMANDS = ("sample", "train", "download", "evaluate", "compare", "export", "doctor")
+COMMANDS = (
+    "sample",
+    "train",
+    "inspect",
+    "download",
+    "evaluate",
+    "compare",
+    "export",
+    "doctor",
+)
 ROUNDS = 12
 ROOT = Path(tfseqgan.__file__).parents[1]
 

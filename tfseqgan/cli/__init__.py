@@ -16,6 +16,7 @@ train           a whole run in a folder
 sample          tunes of a trained generator
 evaluate        Table 1's columns of a run
 compare         finished runs side by side
+inspect         what becomes of the files of a folder
 doctor          what is installed here, and how fast it is
 export          a run's sampler for TensorFlow Serving
 download        the Nottingham tunes as MIDI

@@ -2,11 +2,23 @@
 
 import argparse
 import dataclasses
+import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
 _WIDTH = 78
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help ends as other output does where nobody reads it.
+
+    argparse takes no notice if its help cannot be written, and the program would end with code 0.
+    """
+
+    def print_help(self, file: Any = None) -> None:
+        """Prints the help; raises BrokenPipeError if nobody reads it."""
+        print(self.format_help(), end="", file=file or sys.stdout)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from tfseqgan import __version__
-from tfseqgan.cli import compare, doctor, download, evaluate, export, sample, train
+from tfseqgan.cli import compare, doctor, download, evaluate, export, inspect, sample, train
+from tfseqgan.cli.command_parser import Parser
 from tfseqgan.cli.completion import completion_script
 from tfseqgan.cli.error_messages import describe_error, how_to_resume
 from tfseqgan.cli.interrupts import Terminated, signals_as_interrupts
@@ -24,7 +25,7 @@ from tfseqgan.cli.spelling import check_spelling
 
 STAGES = {
     "compose": (sample,),
-    "train": (train, download),
+    "train": (train, inspect, download),
     "judge": (evaluate, compare),
     "deploy": (export,),
     "check": (doctor,),
@@ -52,9 +53,9 @@ def _list_commands() -> str:
     return "\n".join([*lines, "The flags of a command: tfseqgan COMMAND --help"])
 
 
-def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+def parsers() -> tuple[Parser, dict[str, Parser]]:
     """Returns the parser of the whole command line, and that of each command by its name."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tfseqgan",
         usage="tfseqgan COMMAND [--FLAG VALUE ...]",
         description="Sequence GANs trained by reinforcement learning, for symbolic music.",

@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -65,7 +65,7 @@ def _first_unknown(words: Sequence[str], flags: Sequence[str]) -> str | None:
 
 def check_spelling(
     parser: argparse.ArgumentParser,
-    commands: dict[str, argparse.ArgumentParser],
+    commands: Mapping[str, argparse.ArgumentParser],
     words: Sequence[str],
 ) -> None:
     """Ends the program with exit code 2 if a command or a long flag is not known.

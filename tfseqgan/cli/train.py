@@ -6,8 +6,9 @@ import os
 import shlex
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from tfseqgan import files
 from tfseqgan.cli import late_imports
 from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.config_file import read_config_file
@@ -27,8 +28,7 @@ def add_parser(commands: Any) -> None:
         commands,
         "train",
         SUMMARY,
-        usage="--out FOLDER [--data FOLDER] [--preset NAME] [--init MODEL] [--resume] "
-        "[--SETTING VALUE ...]",
+        usage="--out FOLDER [--data PATH] [--preset NAME] [--init MODEL] [--FLAG VALUE ...]",
         example=EXAMPLE,
         description="Trains a sequence GAN, prints Table 1's columns, writes tunes.",
     )
@@ -117,48 +117,64 @@ def _resumed_settings(
     return dataclasses.replace(saved, **changed_settings)
 
 
-def _run(args: argparse.Namespace) -> None:
-    """Trains, prints the figures, and says what can be done next."""
-    if args.resume and args.overwrite:
-        raise ValueError("--resume and --overwrite contradict each other; pass only one of them.")
+class _Plan(NamedTuple):
+    """What a run shall do.
 
-    # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
+    Attributes:
+        settings: all of them.
+        data_path: as in `load_windows`.
+        init: what a new run starts from, as in `train_run`.
+        resumed_config: the content of config.json of a run to resume, or None.
+    """
+
+    settings: Settings
+    data_path: str | None
+    init: str | None = None
+    resumed_config: dict[str, Any] | None = None
+
+
+def _plan_new_run(args: argparse.Namespace) -> _Plan:
+    """Returns what a new run shall do."""
     in_file = read_config_file(args.config) if args.config else {}
     given = in_file | given_settings(args)
-    settings = settings_from_preset(args.preset or "default", **given)
+    # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
+    settings_from_preset(args.preset or "default", **given)
+
+    start = late_imports.import_run_module("start")
+    init, settings = start.choose_start(args.init, args.preset, args.data, given)
+
+    return _Plan(settings, args.data, init)
+
+
+def _plan_resumed_run(args: argparse.Namespace) -> _Plan:
+    """Returns what is left to do of a run that was stopped."""
+    if args.overwrite:
+        raise ValueError("--resume and --overwrite contradict each other; pass only one of them.")
 
     run_folder = late_imports.import_run_module("run_folder")
-    train_run = late_imports.import_run_module("train_run")
-    data_path = args.data
-    config = None
-    init = None
-    if args.resume:
-        opened = run_folder.open_run_to_resume(run_folder.check_folder(args.out, resume=True))
-        config = opened.config
-        settings = _resumed_settings(args, opened.settings, config)
-        data_path = config["data_path"]
-    else:
-        start = late_imports.import_run_module("start")
-        init, settings = start.choose_start(args.init, args.preset, data_path, given)
+    opened = run_folder.open_run_to_resume(run_folder.check_folder(args.out, resume=True))
+    settings = _resumed_settings(args, opened.settings, opened.config)
 
+    return _Plan(settings, opened.config["data_path"], resumed_config=opened.config)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Trains, prints the figures, and says what can be done next."""
+    plan = _plan_resumed_run(args) if args.resume else _plan_new_run(args)
+
+    train_run = late_imports.import_run_module("train_run")
     rows = train_run.train_run_with_strategy(
-        args.strategy,
-        args.out,
-        settings,
-        data_path,
-        init=init,
-        overwrite=args.overwrite,
-        resumed_config=config,
+        args.strategy, args.out, **plan._asdict(), overwrite=args.overwrite
     )
     if rows is None:  # on every worker except the chief
         return
 
     print(table.format_table(rows))
     print()
-    for sentence in run_folder.read_json(Path(args.out) / "outcome.json")["sentences"]:
+    for sentence in files.read_json(Path(args.out) / "outcome.json")["sentences"]:
         print(textwrap.fill(sentence, table.WIDTH))
     print()
-    print(_next_steps(Path(args.out), settings))
+    print(_next_steps(Path(args.out), plan.settings))
 
 
 def _next_steps(out: Path, settings: Settings) -> str:

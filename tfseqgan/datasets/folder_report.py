@@ -139,6 +139,7 @@ class FolderReport:
         held_out: how much of the held-out tunes is in a vocabulary of the training tunes; None if
             nothing is held out.
         in_tokenizer: how much of all tunes is in the tokenizer that was asked about, or None.
+        tokenizer_name: what it is called.
     """
 
     folder: str
@@ -146,6 +147,7 @@ class FolderReport:
     unreadable: tuple[tuple[str, str], ...]
     held_out: Coverage | None = None
     in_tokenizer: Coverage | None = None
+    tokenizer_name: str = ""
 
     @property
     def num_tunes(self) -> int:
@@ -260,7 +262,11 @@ def _cover_held_out(scores: Sequence[Score]) -> Coverage | None:
     return _cover(tokenizer, held_out)
 
 
-def inspect_folder(folder: Path | str, tokenizer: Tokenizer | None = None) -> FolderReport:
+def inspect_folder(
+    folder: Path | str,
+    tokenizer: Tokenizer | None = None,
+    tokenizer_name: str = "the given tokenizer",
+) -> FolderReport:
     """Reads a folder of MIDI files as `load_midi` does, and says what became of each.
 
     Nothing is written. Files of which more than half cannot be read are reported too, where
@@ -270,6 +276,7 @@ def inspect_folder(folder: Path | str, tokenizer: Tokenizer | None = None) -> Fo
         folder: a folder with files that end in `.mid` or `.midi`, also in subfolders.
         tokenizer: a tokenizer of which the report shall say how much of the tunes is in its
             vocabulary, such as that of a model to train on.
+        tokenizer_name: what the report calls it.
 
     Returns:
         The report. Its coverage of held-out tunes is by the split of `load_midi` and a vocabulary
@@ -318,6 +325,7 @@ def inspect_folder(folder: Path | str, tokenizer: Tokenizer | None = None) -> Fo
         unreadable=tuple(unreadable),
         held_out=_cover_held_out(scores),
         in_tokenizer=None if tokenizer is None else _cover(tokenizer, scores),
+        tokenizer_name=tokenizer_name,
     )
 
 
@@ -433,7 +441,7 @@ def _total_lines(report: FolderReport) -> Iterator[str]:
             report.held_out, "the held-out tunes", "a vocabulary of the other tunes"
         )
     if report.in_tokenizer is not None:
-        yield _coverage_line(report.in_tokenizer, "all tunes", "the tokenizer asked about")
+        yield _coverage_line(report.in_tokenizer, "all tunes", report.tokenizer_name)
 
 
 def format_report(report: FolderReport) -> str:

@@ -9,7 +9,8 @@ from importlib import metadata
 from typing import Any
 
 from tfseqgan import __version__
-from tfseqgan.serving.shipped import SHIPPED, find_model
+from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.serving.shipped import SHIPPED, find_model, shipped_folder
 
 _NEEDED = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
 _OPTIONAL = ("matplotlib", "verovio", "tensorboard", "tensorflow-serving-api", "torch")
@@ -63,3 +64,10 @@ def describe_installation() -> dict[str, Any]:
             for name, folder in folders.items()
         },
     }
+
+
+def shipped_tokenizer() -> Tokenizer | None:
+    """Returns the vocabulary of the sampler of folk tunes, or None where it is not installed."""
+    paths = sorted(shipped_folder(SHIPPED[0]).glob("*/assets/tokenizer.json"))
+
+    return Tokenizer.load(paths[-1]) if paths else None

@@ -448,6 +448,7 @@ def sampling_arguments(*flags):
             "length is 9 and the model was exported with 5. Export it with a greater length.",
             "--length is 9 and the model was exported with 5. Export it with a greater length.",
         ),
+        ("top_k is 0. Pass None for every token.", "--top_k is 0. Leave it out for every token."),
         ("temperature is 0. Pass top_k=1.", "--temperature is 0. Pass --top_k 1."),
     ],
 )
@@ -466,6 +467,14 @@ def test_an_error_of_the_library_names_the_flags(message, expected):
 )
 def test_a_message_about_something_else_stays_as_it_is(message):
     assert name_flags(message, sampling_arguments()) == message
+
+
+def test_a_message_that_names_no_argument_names_the_flag_whose_value_it_received():
+    message = "There is no such key: expected 'G', 'Bb' or 'F#m'; received 'H'. Write a capital."
+    args = sampling_arguments("--key", "H", "--metre", "H/4")
+
+    assert name_flags(message, args) == f"--key: {message}"
+    assert name_flags(message, sampling_arguments("--key", "H", "--rhythm", "H")) == message
 
 
 def test_a_message_that_begins_with_a_long_word_is_read_at_once():

@@ -60,6 +60,8 @@ def name_flags(message: str, args: argparse.Namespace) -> str:
         >>> args = argparse.Namespace(top_k=0, command=Command(print))
         >>> name_flags("top_k must be 1 or more, received 0.", args)
         '--top_k must be 1 or more, received 0.'
+        >>> name_flags("There is no such number: expected 1 or more, received 0.", args)
+        '--top_k: There is no such number: expected 1 or more, received 0.'
     """
     flags = {name: f"--{name}" for name in vars(args) if name != "command"}
     flags |= {name: f"--{flag}" for name, flag in args.command.flags_by_argument.items()}
@@ -74,7 +76,16 @@ def name_flags(message: str, args: argparse.Namespace) -> str:
         lambda found: f"{flags[found[1]]} " if found[1] in flags else found[0], message
     )
 
-    return _NAMED_LATER.sub(to_flags, message)
+    message = _NAMED_LATER.sub(to_flags, message).replace("Pass None for", "Leave it out for")
+
+    return message if "--" in message else f"{_flag_of_value(message, args)}{message}"
+
+
+def _flag_of_value(message: str, args: argparse.Namespace) -> str:
+    """Returns "--key: " where a message that names no argument has received the value of --key."""
+    received = [name for name, value in vars(args).items() if f"received {value!r}" in message]
+
+    return f"--{received[0]}: " if len(received) == 1 else ""
 
 
 def how_to_resume(args: argparse.Namespace) -> str:

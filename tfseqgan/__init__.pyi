@@ -18,6 +18,7 @@ from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
 from tfseqgan.models.resampling import Resampled as Resampled
 from tfseqgan.models.resampling import resample as resample
+from tfseqgan.models.sequence_model import SequenceModel as SequenceModel
 from tfseqgan.models.state_discriminator import StateDiscriminator as StateDiscriminator
 from tfseqgan.music.abc_notation import to_abc as to_abc
 from tfseqgan.music.controls import Controls as Controls

@@ -11,7 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfseqgan.evaluation import metrics
-from tfseqgan.models.checks import check_count, check_same_vocabulary, check_sequences, check_tokens
+from tfseqgan.models.checks import (
+    check_count,
+    check_offers,
+    check_same_vocabulary,
+    check_sequences,
+    check_tokens,
+)
 from tfseqgan.models.graphs import compile_for_each_model
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
 from tfseqgan.models.policy import Policy
@@ -251,7 +257,7 @@ def evaluate(
     | `num_real`, `num_generated` | how many sequences it was computed from | |
 
     Args:
-        generator: a `Generator`.
+        generator: a `Generator`, or one's own.
         discriminator: a `Discriminator`, or None to leave its columns out.
         data: int32 [N, T], sequences that neither model was trained on.
         num_samples: how many sequences to sample; as many as `data` has by default.
@@ -264,6 +270,7 @@ def evaluate(
 
     Raises:
         ValueError: if the models do not fit each other or the data, or a number is out of range.
+        TypeError: if the generator lacks a method that is needed.
 
     Example:
         >>> from tfseqgan.models.generator import Generator
@@ -275,6 +282,7 @@ def evaluate(
     Reference:
         Bjare & Meredith, section 4 and Table 1.
     """
+    check_offers(generator, "vocabulary_size", "end_token_id", "sample", "token_log_probs")
     check_same_vocabulary(generator, discriminator)
     data = check_sequences(generator, data)
     if references is None:

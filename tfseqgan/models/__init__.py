@@ -15,7 +15,8 @@ attention_layer      causal attention and a feed-forward network
 weight_counts        how many weights a model has
 decoding             every loop that writes tokens: decode, sample, score, complete
 likelihood_model     fit and evaluate by maximum likelihood
-language_model       what all generators share: embedding, grammar, logits, sampling
+sequence_model       the base class of generators: likelihood, samples, for any network
+language_model       what the library's generators share: embedding, grammar, logits
 generator            G, an LSTM
 attention_generator  G with a memory
 sequence_classifier  what every discriminator is to Keras

@@ -110,6 +110,27 @@ def check_token_table(
     return table.astype(np.int32)
 
 
+def check_offers(generator: object, *names: str) -> None:
+    """Raises TypeError, naming what is missing, unless a generator offers what is needed of it.
+
+    Args:
+        generator: one of the library's, or one's own.
+        *names: of methods and attributes (`interfaces.SequenceGenerator`).
+
+    Example:
+        >>> check_offers("no generator", "split", "sample")
+        Traceback (most recent call last):
+        TypeError: str is no generator that can be used here: it lacks sample, expected ...
+    """
+    missing = [name for name in names if not hasattr(generator, name)]
+    if missing:
+        raise TypeError(
+            f"{type(generator).__name__} is no generator that can be used here: it lacks "
+            f"{', '.join(missing)}, expected a subclass of tfseqgan.SequenceModel. "
+            "docs/your_own_generator.md says what one's own generator offers."
+        )
+
+
 def check_count(name: str, count: SupportsIndex, least: int = 1) -> int:
     """Returns a count as an int; NumPy's integers are counts too.
 

@@ -18,7 +18,8 @@ class SequenceGenerator(Protocol):
 
     The first three methods are what training and evaluation need, the other three what the loops
     of `tfseqgan.models.decoding` need, which write tokens. A generator trained by `pretrain` and
-    `fit_adversarial` is a Keras model besides.
+    `fit_adversarial` is a Keras model besides; `sequence_model.SequenceModel` is the base class of
+    such generators.
     """
 
     @property

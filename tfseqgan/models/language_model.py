@@ -1,4 +1,4 @@
-"""What all generators share: a token's vector, the grammar, the logits, sampling."""
+"""What the library's generators share: a token's vector, the grammar, the logits."""
 
 from typing import Any, NamedTuple
 
@@ -6,13 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_count, check_guidance, check_prompt
-from tfseqgan.models.decoding import sample_in_one_graph, sample_sequences
+from tfseqgan.models.checks import check_count
 from tfseqgan.models.embedding import TokenEmbedding, check_token_features
 from tfseqgan.models.interfaces import Tokens
-from tfseqgan.models.likelihood_model import LikelihoodModel
 from tfseqgan.models.place import Place, PlaceReader
 from tfseqgan.models.scale_degrees import check_pitch_classes
+from tfseqgan.models.sequence_model import SequenceModel
 from tfseqgan.models.token_clock import (
     TokenClock,
     check_token_controls,
@@ -20,7 +19,6 @@ from tfseqgan.models.token_clock import (
 )
 from tfseqgan.models.tune_form import TuneForm
 from tfseqgan.ops.log_probs import output_logits, token_log_probs
-from tfseqgan.ops.sampling import check_sampling, row_seeds
 
 _ROWS_A_CHECK = 1024
 """Rows whose grammar is checked at once, which bounds the memory."""
@@ -43,7 +41,7 @@ def _without_time(values: tf.Tensor) -> tf.Tensor:
     return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], axis=0))
 
 
-class LanguageModel(LikelihoodModel):
+class LanguageModel(SequenceModel):
     """A causal model of tokens between an embedding and the logits, without its middle.
 
     A subclass adds the layers that read the tokens' vectors and calls `_add_last_layer` and
@@ -82,9 +80,9 @@ class LanguageModel(LikelihoodModel):
         control_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.supports_jit = False  # XLA is slower here on a CPU and turns cuDNN off on a GPU
-        self.vocabulary_size = check_count("vocabulary_size", vocabulary_size)
+        super().__init__(
+            vocabulary_size, pad_token_id=pad_token_id, end_token_id=end_token_id, **kwargs
+        )
         self.token_features = check_token_features(token_features, self.vocabulary_size)
         self.token_durations = check_token_durations(token_durations, self.vocabulary_size)
         self.token_controls = check_token_controls(token_controls, self.vocabulary_size)
@@ -93,8 +91,11 @@ class LanguageModel(LikelihoodModel):
         self.embedding_dim = check_count("embedding_dim", embedding_dim)
         self.dropout_rate = dropout
         self.control_dropout = control_dropout
-        self.pad_token_id = pad_token_id
-        self.end_token_id = end_token_id
+
+    @property
+    def reads_controls(self) -> bool:
+        """Whether a prompt may say what a sequence shall be."""
+        return self.token_controls is not None
 
     def _check_tables(self) -> None:
         """Raises ValueError unless the tables of the tokens go together."""
@@ -381,120 +382,6 @@ class LanguageModel(LikelihoodModel):
             if layer.rate:
                 layer.seed_generator.state.assign(np.asarray(seed, np.uint32))
 
-    def sample(
-        self,
-        seeds: tf.Tensor,
-        length: tf.Tensor | int,
-        temperature: tf.Tensor | None = None,
-        top_k: tf.Tensor | None = None,
-        top_p: tf.Tensor | None = None,
-        prompt: tf.Tensor | None = None,
-        prompt_lengths: tf.Tensor | None = None,
-        guidance: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Samples one sequence a seed pair, as `decoding.sample_sequences` says.
-
-        Called from Python it runs one of a handful of graphs, by which options are None: another
-        length, another number of rows and other options are computed by the same graph. Within a
-        `tf.function` it becomes a part of that function.
-        """
-        options = (temperature, top_k, top_p, prompt, prompt_lengths, guidance)
-        if not tf.executing_eagerly():
-            return sample_sequences(self, seeds, length, *options)
-
-        dtypes = (tf.float32, tf.int32, tf.float32, tf.int32, tf.int32, tf.float32)
-        tensors = [
-            None if option is None else tf.convert_to_tensor(option, dtype)
-            for option, dtype in zip(options, dtypes, strict=True)
-        ]
-        seeds = tf.convert_to_tensor(seeds, tf.int32)
-
-        return sample_in_one_graph(self, seeds, tf.convert_to_tensor(length, tf.int32), *tensors)
-
-    def generate(
-        self,
-        num_sequences: int,
-        length: int = 100,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        guidance: float | None = None,
-        prompt: np.ndarray | list[int] | None = None,
-        seed: int | tuple[int, int] | None = None,
-    ) -> np.ndarray:
-        """Samples sequences, all in one compiled loop.
-
-        A row depends on the seed and its index alone, not on how many rows are sampled with it.
-        Without a prompt a sequence is a window like those of the training data, which may begin in
-        the middle of a tune; for whole tunes pass `prompt=tokenizer.prompts(num_sequences)`, which
-        also says what the tunes shall be.
-
-        Args:
-            num_sequences: B.
-            length: T, the largest number of tokens; rows that end earlier are padded.
-            temperature: divides the logits; 1 samples from the model, lower is safer. It is
-                positive in float32, that is 1.2e-38 at least; from 1e-30 downwards the likeliest
-                token is drawn, as with `top_k=1`.
-            top_k: keep only the k likeliest tokens of each step, or None.
-            top_p: keep the likeliest tokens that together hold this probability, in (0, 1], or
-                None.
-            guidance: how much more than in the model the controls of the prompt shall count, 0 or
-                more; 0.4 brings more tunes home to their key. None is 0, and takes half the time.
-            prompt: int tokens [P] or [B, P] that every sequence begins with, or None; an empty one
-                is none.
-            seed: a whole number for the same sequences again, a pair of them as in
-                `ops.sampling.row_seeds`, or None for new ones.
-
-        Returns:
-            NumPy int32 [B, T].
-
-        Raises:
-            ValueError: if an argument is out of range, or so many tokens need more memory than this
-                machine has.
-            RuntimeError: if this process was forked after a model was used.
-
-        Example:
-            >>> from tfseqgan.models.generator import Generator
-            >>> generator = Generator(7, embedding_dim=4, units=8, end_token_id=None)
-            >>> generator.generate(2, length=5, prompt=[3], seed=0)[:, 0].tolist()
-            [3, 3]
-        """
-        options = check_sampling(num_sequences, length, temperature, top_k, top_p)
-        num_sequences, length, temperature, top_k, top_p = options
-        guidance = check_guidance(guidance, self.token_controls is not None)
-        prompts = check_prompt(prompt, num_sequences, length, self.vocabulary_size)
-        if top_k is not None or top_p is not None:  # one graph for all filters
-            top_k = 0 if top_k is None else top_k
-            top_p = 1.0 if top_p is None else top_p
-
-        seeds = row_seeds(seed, num_sequences)
-        tokens, _ = self.sample(
-            seeds, length, temperature, top_k, top_p, prompts, guidance=guidance
-        )
-
-        return tokens.numpy()
-
-    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
-        """Raises ValueError: `tfseqgan.export_saved_model` exports a generator.
-
-        Keras would export the logits of given tokens, and cannot: it also writes the gradients,
-        which ours do not need where nothing is trained.
-        """
-        raise ValueError(
-            "A generator is not exported by Keras' own method; expected "
-            "tfseqgan.export_saved_model(generator, tokenizer, path), which writes a sampler and "
-            "the score of tokens."
-        )
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the shape of the logits: [B, T] → [B, T, V]."""
-        return (*input_shape, self.vocabulary_size)
-
-    def compute_output_spec(self, tokens: Any, training: bool = False) -> keras.KerasTensor:
-        """Returns what a symbolic call gives: float32 [B, T, V], in mixed precision too."""
-        return keras.KerasTensor(self.compute_output_shape(tokens.shape), "float32")
-
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""
         features = self.token_features
@@ -508,12 +395,9 @@ class LanguageModel(LikelihoodModel):
             }
 
         return super().get_config() | {
-            "vocabulary_size": self.vocabulary_size,
             "token_features": None if features is None else features.tolist(),
             "token_durations": None if durations is None else durations.tolist(),
             "embedding_dim": self.embedding_dim,
             "dropout": self.dropout_rate,
-            "pad_token_id": self.pad_token_id,
-            "end_token_id": self.end_token_id,
             **with_controls,
         }

@@ -121,7 +121,7 @@ def resample(
         num_sequences: B.
         length: T, the largest number of tokens.
         num_candidates: K.
-        temperature: as in `LanguageModel.generate`; so are `guidance`, `prompt` and `seed`.
+        temperature: as in `SequenceModel.generate`; so are `guidance`, `prompt` and `seed`.
         guidance: see `temperature`.
         prompt: see `temperature`.
         seed: see `temperature`.
@@ -146,7 +146,7 @@ def resample(
     check_same_vocabulary(generator, discriminator)
     num_sequences, length, temperature, *_ = check_sampling(num_sequences, length, temperature)
     num_candidates = check_count("num_candidates", num_candidates)
-    guidance = check_guidance(guidance, generator.token_controls is not None)
+    guidance = check_guidance(guidance, generator.reads_controls)
     prompts = check_prompt(prompt, num_sequences, length, generator.vocabulary_size)
 
     seeds = spread_seeds(row_seeds(seed, num_sequences), num_candidates + 1)  # [B, K + 1, 2]

@@ -7,9 +7,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfseqgan.models.checks import check_same_vocabulary
+from tfseqgan.models.checks import check_offers, check_same_vocabulary
 from tfseqgan.models.graphs import check_process
 from tfseqgan.training.distribute import check_created_under_strategy
+
+
+def check_generator(generator: Any) -> None:
+    """Raises TypeError unless a generator offers what training needs, ValueError if not compiled.
+
+    What else a recipe needs, it asks for when it needs it: `kl_control` a `get_config`, rollouts
+    the methods that decode.
+    """
+    check_offers(
+        generator,
+        "vocabulary_size",
+        "pad_token_id",
+        "end_token_id",
+        "token_log_probs",
+        "nll",
+        "sample",
+        "seed_dropout",
+    )
+    check_compiled(generator)
 
 
 def check_compiled(model: keras.Model) -> None:
@@ -41,8 +60,8 @@ def check_compiled(model: keras.Model) -> None:
 
 def check_trainable_pair(generator: Any, discriminator: Any) -> None:
     """Raises ValueError unless two models fit each other and each has its own optimizer."""
+    check_generator(generator)
     check_same_vocabulary(generator, discriminator)
-    check_compiled(generator)
     check_compiled(discriminator)
     if generator.optimizer is discriminator.optimizer:
         raise ValueError(

@@ -18,7 +18,7 @@ from tfseqgan.training.batches import batches_of_similar_length, cut_padding, ro
 from tfseqgan.training.best_epoch import BestWeights, is_out_of_patience
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
-from tfseqgan.training.checks import check_batch, check_compiled, check_finite
+from tfseqgan.training.checks import check_batch, check_finite, check_generator
 from tfseqgan.training.distribute import (
     check_rows_for_all_replicas,
     check_same_on_workers,
@@ -130,7 +130,7 @@ def pretrain(
     data ends with the weights of its best epoch.
 
     Args:
-        generator: a compiled `Generator`.
+        generator: a compiled `Generator`, or one's own (`SequenceModel`).
         data: int32 [N, T] token rows (`Tokenizer.windows`).
         epochs: passes over the data.
         batch_size: rows a step; the last step of an epoch takes those that are left.
@@ -158,6 +158,7 @@ def pretrain(
         ValueError: if the generator is not compiled (under the strategy), the data does not fit it
             or differs from worker to worker, a number is out of range, the checkpoint belongs to
             another run, or another process writes to `checkpoint_dir`.
+        TypeError: if the generator lacks a method that is needed.
         FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
@@ -172,7 +173,7 @@ def pretrain(
     Reference:
         Bjare & Meredith, section 4 (the NLL model).
     """
-    check_compiled(generator)
+    check_generator(generator)
     data = check_sequences(generator, data)
     batch_size = check_count("batch_size", batch_size, least=0)
     check_batch(data, batch_size)

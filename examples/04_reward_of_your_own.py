@@ -2,7 +2,8 @@
 
 You learn
 
-- that a reward is any function of the tokens; here it says "no leap wider than a fourth",
+- that a reward is a function of tunes, or of the tokens; here it says "no leap wider than a
+  fourth",
 - that `reward=sg.rewards.none` switches the discriminator's reward off,
 - why the KL weight is needed. It is the price of leaving what was learned from tunes. Without
   it, the easiest melody without leaps is one repeated note.
@@ -14,7 +15,7 @@ It takes minutes on two cores. With --quick it takes seconds.
 
 import argparse
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -35,20 +36,13 @@ def count_leaps(melody: Sequence[sg.Note]) -> tuple[int, int]:
     return len(leaps), len(steps)
 
 
-def make_reward(tokenizer: sg.Tokenizer) -> Callable[[np.ndarray], list[float]]:
-    """Returns the reward: a function from tokens, int32 [B, T], to one number for each row."""
+def few_leaps(tune: sg.Score) -> float:
+    """Returns the reward of a tune."""
+    leaps, steps = count_leaps(tune.melody)
 
-    def few_leaps(tokens: np.ndarray) -> list[float]:
-        rewards = []
-        for row in tokens:
-            leaps, steps = count_leaps(tokenizer.decode(row).melody)
-            # The share of leaps, and not their number: with the number, the generator could
-            # also raise its reward by writing fewer notes.
-            rewards.append(-10 * leaps / max(steps, 1))
-
-        return rewards
-
-    return few_leaps
+    # The share of leaps, and not their number: with the number, the generator could also raise
+    # its reward by writing fewer notes.
+    return -10 * leaps / max(steps, 1)
 
 
 def print_progress(
@@ -106,7 +100,7 @@ def main() -> None:
         discriminator,
         train,
         sg.kl_control(kl_weight=0.1, reward=sg.rewards.none),
-        reward=make_reward(tokenizer),
+        reward=sg.rewards.of_decoded(tokenizer, few_leaps),
         rounds=sizes["rounds"],
         batch_size=64,
         discriminator_steps=1,

@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfseqgan.music.score import Note, Score
+from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.rewards import (
+    Weighted,
+    check_reward,
     check_rewards,
     check_token_rewards,
     log,
     logit,
     none,
+    of_decoded,
     probability,
+    token_rewards,
 )
 
 LOGITS = np.random.default_rng(0).normal(scale=3, size=5)
@@ -144,3 +150,94 @@ def test_what_is_not_one_finite_number_a_sequence_is_refused_as_the_reward(rewar
 
     with pytest.raises(ValueError, match=f"{expected}; received {received}"):
         check_token_rewards(rewards, 3)
+
+
+TOKENS = np.array([[3, 4, 4], [5, 3, 2]], np.int32)
+
+
+def count_fours(tokens):
+    """Returns how often 4 stands in each row."""
+    return (tokens == 4).sum(axis=1)
+
+
+def first_token(tokens):
+    """Returns the first token of each row."""
+    return tokens[:, 0]
+
+
+def test_several_rewards_are_summed_by_their_weights_and_kept_apart():
+    reward = check_reward([Weighted(count_fours, -0.5), Weighted(first_token, 2, name="first")])
+
+    total, parts = token_rewards(reward, TOKENS)
+
+    assert total.numpy().tolist() == [-0.5 * 2 + 2 * 3, 2 * 5]
+    assert {name: part.numpy().tolist() for name, part in parts.items()} == {
+        "count_fours": [2, 0],
+        "first": [3, 5],
+    }
+
+
+def test_one_function_has_no_parts_and_no_reward_is_zero():
+    for reward, expected in [(count_fours, [2, 0]), (None, [0, 0])]:
+        total, parts = token_rewards(check_reward(reward), TOKENS)
+        assert total.numpy().tolist() == expected
+        assert parts == {}
+
+
+def test_the_message_of_a_bad_reward_among_several_names_it():
+    reward = check_reward([Weighted(count_fours), Weighted(lambda tokens: 1.0, name="constant")])
+
+    with pytest.raises(ValueError, match=r"reward/constant must return .* shape \(2,\)"):
+        token_rewards(reward, TOKENS)
+
+
+@pytest.mark.parametrize(
+    "reward, received",
+    [
+        ([], "a list"),
+        ([count_fours, first_token], "a list"),
+        (Weighted(count_fours), "a Weighted"),
+        ({"count_fours": count_fours}, "a dict"),
+        (0.5, "a float"),
+    ],
+)
+def test_what_is_neither_a_function_nor_weighted_functions_is_refused(reward, received):
+    with pytest.raises(TypeError, match=f"expected .*Weighted.*received {received}"):
+        check_reward(reward)
+
+
+def test_two_rewards_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="expected a name of its own"):
+        check_reward([Weighted(count_fours), Weighted(first_token, name="count_fours")])
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"weight": math.inf}, "weight must be a finite number"),
+        ({"weight": "2"}, "weight must be a number"),
+        ({"name": "a/b"}, "received .* the name 'a/b'"),
+        ({"function": lambda tokens: tokens}, "the name '<lambda>'"),
+        ({"function": 3}, "received a int"),
+    ],
+)
+def test_a_weighted_reward_is_a_named_function_and_a_finite_weight(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Weighted(**{"function": count_fours} | arguments)
+
+
+def test_a_reward_of_tunes_gets_the_tunes_that_the_tokens_say():
+    tunes = [Score((Note(0, 24, 60), Note(24, 12, 62))), Score((Note(0, 12, 62),))]
+    tokenizer = Tokenizer.fit(tunes)
+    rows = tokenizer.whole_tunes(tunes, length=9).tokens
+    received = []
+
+    def num_notes(tune):
+        received.append(tune)
+        return len(tune.melody)
+
+    reward = of_decoded(tokenizer, num_notes)
+
+    assert reward(rows) == [2, 1]
+    assert received == tunes
+    assert Weighted(reward).name == "num_notes"

@@ -423,6 +423,62 @@ def test_figures_of_a_round_are_those_of_its_samples_before_the_step():
     np.testing.assert_allclose(history["reward_std"][0], probabilities.std(), rtol=1e-4)
 
 
+def fours(tokens):
+    """Returns how often 4 stands in each row."""
+    return (tokens == 4).sum(axis=1)
+
+
+def fives(tokens):
+    """Returns how often 5 stands in each row."""
+    return (tokens == 5).sum(axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("objective", ["moving average", sg.merl(0.1, credit=sg.credit.Prefix())])
+def test_several_rewards_move_the_weights_as_their_sum_does_and_are_logged_by_name(
+    objective, tmp_path
+):
+    several = [sg.rewards.Weighted(fours, 2.0), sg.rewards.Weighted(fives, -0.25, name="price")]
+    batches = []
+
+    def total(tokens):
+        batches.append(tokens)
+        return 2 * fours(tokens) - fives(tokens) / 4
+
+    options = {"objective": OBJECTIVES.get(objective, objective), "rounds": 2}
+    with_total = make_models()
+    expected = fit(*with_total, reward=total, **options).history
+    models = make_models()
+    table = sg.MetricsCSV(tmp_path / "metrics.csv")
+    history = fit(*models, reward=several, callbacks=[table], **options).history
+
+    assert_same(snapshot(*models), snapshot(*with_total))
+    means = [(fours(batch).mean(), fives(batch).mean()) for batch in batches]
+    of_fours, of_price = np.transpose(means)
+    np.testing.assert_allclose(history.pop("reward/fours"), of_fours)
+    np.testing.assert_allclose(history.pop("reward/price"), of_price)
+    assert_same(history, expected)
+    header, *_ = (tmp_path / "metrics.csv").read_text().splitlines()
+    assert {"reward/fours", "reward/price"} <= set(header.split(","))
+
+
+@pytest.mark.slow
+def test_a_run_of_several_rewards_resumes_only_with_the_same_functions_and_weights(tmp_path):
+    def train(*parts, rounds):
+        options = {"checkpoint_dir": tmp_path, "rounds": rounds}
+        return fit(*make_models(), reward=parts, **options)
+
+    train(sg.rewards.Weighted(fours), sg.rewards.Weighted(fives), rounds=1)
+
+    resumed = train(sg.rewards.Weighted(fours), sg.rewards.Weighted(fives), rounds=2)
+    assert len(resumed.history["reward/fives"]) == 2
+    with pytest.raises(ValueError, match=r"saved .*'fives': 1.0.*now .*'fives': 2.0"):
+        train(sg.rewards.Weighted(fours), sg.rewards.Weighted(fives, 2.0), rounds=3)
+    with pytest.raises(ValueError, match="another reward/fives"):
+        other = sg.rewards.Weighted(lambda tokens: tokens.max(axis=1), name="fives")
+        train(sg.rewards.Weighted(fours), other, rounds=3)
+
+
 class RecordedSteps:
     """Adversarial steps that record what the discriminator gets, and do not train it."""
 

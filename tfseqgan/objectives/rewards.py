@@ -1,4 +1,4 @@
-"""From the discriminator's logit to a reward: elementwise functions [B] → [B].
+"""Rewards: of the discriminator's logit, elementwise [B] → [B], and of the tokens, [B, T] → [B].
 
 Each reward makes the policy descend another divergence to the data, if D is optimal against the
 present policy π:
@@ -8,15 +8,26 @@ present policy π:
     logit        R = log D/(1 − D)    = log p_data(y)/π(y): descends KL(π‖p_data)
     none         R = 0                D is not asked: for rewards of the tokens alone
 
+A reward of the tokens is a function of one's own, to which `fit_adversarial` adds that of the
+discriminator. `Weighted` is one of several, and `of_decoded` makes one of a function of tunes.
+
 `check_rewards` and `check_token_rewards` check what a reward of somebody's own returns.
 """
 
-from typing import Any
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.arguments import real_number
 from tfseqgan.objectives.names import REWARD_NAMES
+
+TokenReward: TypeAlias = Callable[[np.ndarray], Any]
+"""A reward of the tokens alone: NumPy int32 [B, T] → float [B]."""
 
 
 def probability(logits: tf.Tensor) -> tf.Tensor:
@@ -148,12 +159,13 @@ def check_rewards(rewards: Any, logits: tf.Tensor) -> tf.Tensor:
     return tf.cast(rewards, logits.dtype)
 
 
-def check_token_rewards(rewards: Any, num_sequences: int) -> tf.Tensor:
+def check_token_rewards(rewards: Any, num_sequences: int, name: str = "reward") -> tf.Tensor:
     """Returns what a reward of the tokens returned, checked: one finite number a sequence.
 
     Args:
         rewards: what the function returned: an array, a tensor, or a list of numbers.
         num_sequences: B.
+        name: which reward it is, for the message.
 
     Returns:
         float32 [B].
@@ -165,7 +177,7 @@ def check_token_rewards(rewards: Any, num_sequences: int) -> tf.Tensor:
         >>> check_token_rewards([1, 0.5], 2).numpy().tolist()
         [1.0, 0.5]
     """
-    expected = f"reward must return one finite number a sequence, shape {(num_sequences,)}"
+    expected = f"{name} must return one finite number a sequence, shape {(num_sequences,)}"
     advice = "It is called with NumPy int32 tokens [B, T]."
     try:
         array = np.asarray(rewards)
@@ -186,3 +198,161 @@ def check_token_rewards(rewards: Any, num_sequences: int) -> tf.Tensor:
         )
 
     return tf.constant(numbers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    """One of several rewards of the tokens, and how much it counts.
+
+        R(y) = R_D(y) + Σᵢ wᵢ Rᵢ(y)
+
+    Args:
+        function: NumPy tokens int32 [B, T] → float [B], or what `of_decoded` returns.
+        weight: w, a finite number; below 0 it is the price of what the function measures.
+        name: what it is called in history and tables, `reward/<name>`; by default the function's.
+
+    Raises:
+        ValueError: if the weight is not finite, or the function has no name and none is given.
+
+    Example:
+        >>> def length(tokens):
+        ...     return (tokens != 0).sum(axis=1)
+        >>> Weighted(length, weight=-0.1).name
+        'length'
+    """
+
+    function: TokenReward
+    weight: float = 1.0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        weight = real_number("weight", self.weight)
+        name = self.name or getattr(self.function, "__name__", "")
+        if not math.isfinite(weight):
+            raise ValueError(f"weight must be a finite number, received {weight}. Lower it.")
+        if not callable(self.function) or not str(name).isidentifier():
+            raise ValueError(
+                "A weighted reward is a function and has a name of letters, digits and _; received "
+                f"{_describe(self.function)} and the name {name!r}. Pass "
+                "Weighted(function, weight, name='few_leaps')."
+            )
+
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "name", name)
+
+
+class TokenRewards(NamedTuple):
+    """What a batch of sequences earned by the rewards of the tokens.
+
+    Attributes:
+        total: float32 [B], what the objective's reward is added to.
+        parts: float32 [B] by name, before they are weighted; none where there is one function.
+    """
+
+    total: tf.Tensor
+    parts: dict[str, tf.Tensor]
+
+
+def check_reward(
+    reward: TokenReward | Sequence[Weighted] | None,
+) -> TokenReward | tuple[Weighted, ...] | None:
+    """Returns a reward of the tokens, or several weighted ones as a tuple, checked.
+
+    Args:
+        reward: a function, a sequence of `Weighted`, or None for none.
+
+    Raises:
+        TypeError: if it is none of these.
+        ValueError: if two have one name.
+
+    Example:
+        >>> check_reward([len])
+        Traceback (most recent call last):
+        TypeError: reward must be one function of the tokens, or a sequence of ... received a list.
+    """
+    if reward is None or callable(reward):
+        return reward
+
+    is_sequence = isinstance(reward, Sequence) and len(reward) > 0
+    if not is_sequence or not all(isinstance(part, Weighted) for part in reward):
+        raise TypeError(
+            "reward must be one function of the tokens, or a sequence of weighted ones, expected "
+            "[sg.rewards.Weighted(first, 1.0), sg.rewards.Weighted(second, 0.5)]; received "
+            f"{_describe(reward)}."
+        )
+    names = [part.name for part in reward]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"The rewards' names are {names}; expected a name of its own for each. "
+            "Pass name= to Weighted."
+        )
+
+    return tuple(reward)
+
+
+def token_rewards(
+    reward: TokenReward | tuple[Weighted, ...] | None, tokens: np.ndarray
+) -> TokenRewards:
+    """Computes the reward of the tokens, and what it is made of.
+
+    Args:
+        reward: what `check_reward` returned.
+        tokens: int32 [B, T].
+
+    Raises:
+        ValueError: if a reward is not one finite number a sequence.
+
+    Example:
+        >>> parts = (Weighted(lambda tokens: tokens[:, 0], 2.0, "first"),)
+        >>> token_rewards(parts, np.array([[3, 4], [5, 6]])).total.numpy().tolist()
+        [6.0, 10.0]
+    """
+    num_sequences = len(tokens)
+    if reward is None:
+        return TokenRewards(tf.zeros(num_sequences), {})
+    if not isinstance(reward, tuple):
+        return TokenRewards(check_token_rewards(reward(tokens), num_sequences), {})
+
+    parts = {
+        part.name: check_token_rewards(part.function(tokens), num_sequences, f"reward/{part.name}")
+        for part in reward
+    }
+    weighted = [part.weight * parts[part.name] for part in reward]
+
+    return TokenRewards(tf.add_n(weighted), parts)
+
+
+class Decoder(Protocol):
+    """What reads token ids as something else: `Tokenizer`, for example."""
+
+    def decode(self, tokens: np.ndarray, /) -> Any:
+        """Reads one sequence, int32 [T]."""
+        ...
+
+
+def of_decoded(tokenizer: Decoder, function: Callable[[Any], float]) -> TokenReward:
+    """Returns a reward of the tokens from a function of what they say.
+
+    That is a `Score` where the tokenizer is a `Tokenizer`.
+
+    Args:
+        tokenizer: what decodes a row.
+        function: of one decoded sequence; returns a number.
+
+    Returns:
+        A function of NumPy tokens int32 [B, T] → float [B], of the name of `function`.
+
+    Example:
+        >>> import tfseqgan as sg
+        >>> tokenizer = sg.Tokenizer([(24, (4,), (0,), 0, (), ())])
+        >>> def num_notes(tune):
+        ...     return len(tune.melody)
+        >>> of_decoded(tokenizer, num_notes)(np.array([[3, 3, 2], [3, 2, 0]]))
+        [2, 1]
+    """
+
+    @functools.wraps(function)
+    def reward(tokens):
+        return [function(tokenizer.decode(row)) for row in tokens]
+
+    return reward

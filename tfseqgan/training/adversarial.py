@@ -18,6 +18,7 @@ from tfseqgan.evaluation.evaluate import (
 from tfseqgan.models.checks import check_count, check_sequences
 from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import get_objective
+from tfseqgan.objectives.rewards import TokenReward, Weighted
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.training.callbacks import progress
 from tfseqgan.training.checkpointing import Checkpoints, RunState, checksum, model_settings
@@ -35,7 +36,7 @@ from tfseqgan.training.distribute import (
 from tfseqgan.training.loop import run_rounds
 from tfseqgan.training.schedule import Schedule
 from tfseqgan.training.seeding import derive_seed, resolve_seed, shuffled_indices
-from tfseqgan.training.steps import AdversarialSteps, TokenReward
+from tfseqgan.training.steps import AdversarialSteps
 
 # Purposes of random numbers.
 _SAMPLE, _DISCRIMINATOR_SAMPLES, _ORDER, _DROPOUT, _VALIDATION, _ROLLOUT = range(6)
@@ -99,7 +100,7 @@ class AdversarialRound:
         steps = self.steps
         path = self._path(_SAMPLE, index, step)
         trajectory = steps.sample(self.schedule.batch_size, self.data.shape[1], derive_seed(*path))
-        token_rewards = steps.token_rewards(trajectory.tokens)  # [B]
+        token_rewards = steps.token_rewards(trajectory.tokens)
 
         is_trained = index >= 0
         credit_logits = None
@@ -117,21 +118,25 @@ class AdversarialRound:
 
         rewards = steps.objective.rewards_of(credit_logits)
 
-        return figures | steps.generator_step(trajectory, rewards, token_rewards)
+        return figures | steps.generator_step(trajectory, rewards, token_rewards.total)
 
     def _sample_figures(self, trajectory, logits, token_rewards, real, path):
         """Returns the figures of a generator step's samples, before the step."""
-        rewards = self.steps.objective.rewards_of(logits) + token_rewards  # [B]
+        rewards = self.steps.objective.rewards_of(logits) + token_rewards.total  # [B]
         rows = shuffled_indices(self.schedule.batch_size, len(self.data), *path)
         real_logits = self.steps.sequence_logits(tf.constant(real[rows]))
         right_of_real = np.mean(real_logits > 0)
         right_of_generated = np.mean(logits <= 0)
+        of_parts = {
+            f"reward/{name}": tf.reduce_mean(part) for name, part in token_rewards.parts.items()
+        }
 
         return {
             "reward_mean": tf.reduce_mean(rewards),
             "reward_std": tf.math.reduce_std(rewards),
             "entropy": -tf.reduce_sum(trajectory.log_probs) / tf.reduce_sum(trajectory.mask),
             "discriminator_accuracy": (right_of_real + right_of_generated) / 2,
+            **of_parts,
         }
 
     def train_discriminator(self, index: int) -> float:
@@ -235,7 +240,7 @@ def fit_adversarial(
     discriminator_batch_size: int = 64,
     discriminator_samples: int | None = None,
     discriminator_pretraining_rounds: int = 0,
-    reward: TokenReward | None = None,
+    reward: TokenReward | Sequence[Weighted] | None = None,
     augment: Callable[[int], np.ndarray] | None = None,
     validation_data: np.ndarray | None = None,
     validation_freq: int = 1,
@@ -257,6 +262,7 @@ def fit_adversarial(
     | figure of a round | what | unit |
     |---|---|---|
     | `reward_mean`, `reward_std` | of the round's samples, before the generator's step | reward |
+    | `reward/<name>` | mean of each of several rewards of the tokens, not weighted | its own |
     | `entropy` | mean −log π of the samples | nats per token |
     | `discriminator_accuracy` | share classified rightly before its steps, half real | share |
     | `generator_loss` | L(θ), mean over the round's steps | reward × nats |
@@ -268,7 +274,7 @@ def fit_adversarial(
     | `val_precision`, `val_recall`, `val_auc` | D on validation data and fresh samples | share |
 
     Args:
-        generator: a compiled `Generator`, usually pre-trained.
+        generator: a compiled `Generator`, or one's own (`SequenceModel`), usually pre-trained.
         discriminator: a compiled `Discriminator` of the same vocabulary.
         data: int32 [N, T], the real sequences; samples are T long too.
         objective: an `Objective`, or a recipe's name (`tfseqgan.objectives.recipes`).
@@ -284,7 +290,10 @@ def fit_adversarial(
         discriminator_pretraining_rounds: rounds before the first that train the discriminator
             alone.
         reward: function of NumPy tokens int32 [B, T] → float [B], added to the discriminator's
-            reward. For such a reward alone give the objective `reward=sg.rewards.none`.
+            reward (`sg.rewards.of_decoded` makes one of a function of tunes); or several, as
+            `[sg.rewards.Weighted(first, 1.0), sg.rewards.Weighted(second, 0.5)]`, of which each is
+            a figure of its own. For such rewards alone give the objective
+            `reward=sg.rewards.none`.
         augment: function of the round, 0 for the first one and counted on from there, that returns
             the real sequences in place of `data`, int32 [N, T] (`RandomTransposition`); or None.
         validation_data: int32 [M, T] real sequences not in `data`, or None.
@@ -312,6 +321,8 @@ def fit_adversarial(
             batch, a number is out of range, a reward of the tokens is not one finite number a
             sequence, the checkpoint belongs to another run, or another process writes to
             `checkpoint_dir`.
+        TypeError: if the generator lacks a method that is needed, or the reward is neither a
+            function nor a sequence of `Weighted`.
         FloatingPointError: if the training diverges; the last checkpoint is then intact.
 
     Example:
@@ -355,7 +366,7 @@ def fit_adversarial(
     )
     first = -schedule.discriminator_pretraining_rounds
     code = code_identities(
-        token_reward=reward,
+        **_reward_functions(steps),
         reward=objective.reward,
         credit=objective.credit,
         baseline=objective.baseline,
@@ -373,14 +384,28 @@ def fit_adversarial(
     )
 
 
+def _reward_functions(steps: AdversarialSteps) -> dict[str, TokenReward | None]:
+    """Returns the functions of the tokens that are rewards, by name."""
+    if isinstance(steps.reward, tuple):
+        return {f"reward/{part.name}": part.function for part in steps.reward}
+
+    return {"token_reward": steps.reward}
+
+
+def _describe_reward(steps: AdversarialSteps) -> str | dict[str, float] | None:
+    """Returns the name of the reward of the tokens, or the weights of several by name."""
+    reward = steps.reward
+    if isinstance(reward, tuple):
+        return {part.name: part.weight for part in reward}
+
+    return None if reward is None else getattr(reward, "__name__", type(reward).__name__)
+
+
 def _settings(adversarial_round: AdversarialRound, seed: int | None, first: int) -> dict[str, Any]:
     """Returns what must be the same when a run is resumed, as plain values by name."""
     steps = adversarial_round.steps
     counts = dataclasses.asdict(adversarial_round.schedule)
     del counts["discriminator_pretraining_rounds"]  # `first_round` says it
-    reward = steps.reward
-    reward_name = None if reward is None else getattr(reward, "__name__", type(reward).__name__)
-
     augmented = {} if adversarial_round.augment is None else {"is_augmented": True}
 
     return {
@@ -389,7 +414,7 @@ def _settings(adversarial_round: AdversarialRound, seed: int | None, first: int)
         "first_round": first,
         "data_checksum": checksum(adversarial_round.data),
         "validation_data_checksum": checksum(adversarial_round.validation_data),
-        "token_reward": reward_name,
+        "token_reward": _describe_reward(steps),
         **counts,
         **augmented,  # checkpoints of 0.1.0 do not know it
         **steps.objective.summary(),

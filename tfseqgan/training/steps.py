@@ -1,7 +1,7 @@
 """The compiled updates of each model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,7 +13,13 @@ from tfseqgan.models.policy import Policy, Trajectory
 from tfseqgan.objectives.baselines import initial_state
 from tfseqgan.objectives.credit import Terminal
 from tfseqgan.objectives.objective import Objective, policy_gradient_loss
-from tfseqgan.objectives.rewards import check_token_rewards
+from tfseqgan.objectives.rewards import (
+    TokenReward,
+    TokenRewards,
+    Weighted,
+    check_reward,
+    token_rewards,
+)
 from tfseqgan.ops.masking import masked_mean, sequence_mask
 from tfseqgan.ops.sampling import row_seeds
 from tfseqgan.training.distribute import (
@@ -26,9 +32,6 @@ from tfseqgan.training.distribute import (
 )
 
 _SAMPLED_AT_ONCE = 512
-
-TokenReward = Callable[[np.ndarray], Any]
-"""A reward of the tokens alone: NumPy int32 [B, T] → float [B]."""
 
 
 def gradient_step(
@@ -110,7 +113,7 @@ class AdversarialSteps:
         discriminator: a compiled `Discriminator`.
         objective: an `Objective`.
         reward: function of tokens, NumPy int32 [B, T] → float [B], added to the objective's
-            reward, or None.
+            reward; or several weighted ones; or None.
     """
 
     def __init__(
@@ -118,12 +121,12 @@ class AdversarialSteps:
         generator: Any,
         discriminator: Any,
         objective: Objective,
-        reward: TokenReward | None = None,
+        reward: TokenReward | Sequence[Weighted] | None = None,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.objective = objective
-        self.reward = reward
+        self.reward = check_reward(reward)
         self.policy = Policy(generator)
         self.prior = Policy(frozen_copy(generator)) if objective.kl_weight else None
         self.baseline_state = tf.Variable(initial_state(), trainable=False)
@@ -180,17 +183,13 @@ class AdversarialSteps:
             tokens,
         )
 
-    def token_rewards(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Computes the reward of the tokens, float32 [B]; 0 where there is no such reward.
+    def token_rewards(self, tokens: tf.Tensor) -> TokenRewards:
+        """Computes the reward of the tokens and its parts; 0 where there is no such reward.
 
         Raises:
-            ValueError: if the reward is not one finite number a sequence.
+            ValueError: if a reward is not one finite number a sequence.
         """
-        num_sequences = len(tokens)
-        if self.reward is None:
-            return tf.zeros(num_sequences)
-
-        return check_token_rewards(self.reward(tokens.numpy()), num_sequences)
+        return token_rewards(self.reward, tokens.numpy())
 
     @tf.function(reduce_retracing=True)
     def generator_step(

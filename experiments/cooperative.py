@@ -37,7 +37,7 @@ from versions import library_versions
 import tfseqgan as sg
 from tfseqgan.files import write_json
 from tfseqgan.music.controls import count_bars
-from tfseqgan.music.token_rows import TokenRows
+from tfseqgan.symbols.token_rows import TokenRows
 
 ARMS = ("start", "control", "game")
 

@@ -26,7 +26,7 @@ from rows import Data, load_data, parse_arguments, write_result
 import tfseqgan as sg
 from tfseqgan.evaluation.evaluate import sequence_nlls
 from tfseqgan.music.events import score_to_events
-from tfseqgan.music.token_rows import TokenRows, cut_windows
+from tfseqgan.symbols.token_rows import TokenRows, cut_windows
 
 RESULTS = Path(__file__).resolve().parent / "results" / "tokens"
 

@@ -16,13 +16,14 @@ LAW = {
     "files": "",
     "arguments": "",
     "ops": "arguments",
-    "music": "arguments files",
-    "datasets": "files music",
+    "symbols": "arguments files",
+    "music": "arguments files symbols",
+    "datasets": "files music symbols",
     "models": "arguments ops",
     "objectives": "arguments models ops",
     "evaluation": "datasets models music",
     "training": "evaluation files models objectives ops",
-    "serving": "arguments evaluation files models music ops",
+    "serving": "arguments evaluation files models music ops symbols",
     "runs": "datasets evaluation files models music objectives ops serving training",
     "cli": "datasets evaluation files runs",
 }
@@ -31,6 +32,7 @@ WITHOUT_TENSORFLOW = (
     "files",
     "arguments",
     "cli.",
+    "symbols.",
     "music.",
     "datasets.",
     "evaluation.metrics",
@@ -192,6 +194,7 @@ def test_reading_and_tokenizing_leave_tensorflow_unloaded():
     code = (
         "import sys, tfseqgan as sg\n"
         "sg.read_midi; sg.Tokenizer; sg.load_midi; sg.metrics; sg.format_table\n"
+        "sg.SymbolTokenizer\n"
         "import tfseqgan.cli.main, tfseqgan.runs.comparison, tfseqgan.datasets.windows\n"
         "print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"
     )

@@ -227,6 +227,34 @@ def test_07_every_recipe_trains_a_generator_of_ones_own(tmp_path):
     assert all(figures[name] != figures["maximum likelihood"] for name in RECIPES)
 
 
+@pytest.mark.processes
+@pytest.mark.slow
+def test_08_a_text_is_learned_and_written_by_its_own_characters(tmp_path):
+    paragraphs = ["ab abc abcd. ", "abcd abc ab. "]
+    text = "\n\n".join(paragraphs[index % 2] * 8 for index in range(6))
+    (tmp_path / "text.txt").write_text(f"{text}\n\nabc abé.\n", encoding="utf-8")
+
+    flags = ["text.txt", "--epochs", "12", "--num", "2"]
+    shown = run_example(tmp_path, "08_text_from_a_file.py", *flags)
+
+    # The é stands in the paragraph that is held out alone.
+    assert shown.startswith("7 characters,")
+    [[nll, baseline]] = find_numbers(r"held out: (\S+) nats .* alone (\S+)", shown)
+    assert nll < baseline
+    _, *written = shown.split("alone")[1].strip().split("\n\n")
+    assert len(written) == 2
+    assert all(set(text) <= set("abcd .?") for text in written)
+
+
+def test_the_example_on_text_imports_nothing_of_music():
+    tree = ast.parse((ROOT / "examples" / "08_text_from_a_file.py").read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    names = {node.attr for node in nodes if ast.unparse(node.value) == "sg"}
+
+    assert "SymbolTokenizer" in names
+    assert not [name for name in names if sg._MODULES_BY_NAME[name].startswith("tfseqgan.music")]
+
+
 # ---- the documents
 
 

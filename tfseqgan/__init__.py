@@ -1,5 +1,6 @@
 """Sequence GANs trained by reinforcement learning, for symbolic music first.
 
+    symbols      sequences of any symbols as tokens
     music        a tune as plain values, in and out
     datasets     corpora, split by tune, as token windows
     ops          tensor functions and kernels

@@ -50,6 +50,7 @@ from tfseqgan.serving.pretrained import Pretrained as Pretrained
 from tfseqgan.serving.pretrained import from_pretrained as from_pretrained
 from tfseqgan.serving.pretrained import save_pretrained as save_pretrained
 from tfseqgan.serving.saved_sampler import SavedSampler as SavedSampler
+from tfseqgan.symbols.symbol_tokenizer import SymbolTokenizer as SymbolTokenizer
 from tfseqgan.training.adversarial import fit_adversarial as fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV as MetricsCSV
 from tfseqgan.training.callbacks import Scalars as Scalars

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from tiny_models import V, make_discriminator, make_generator
 
+import tfseqgan as sg
 from tfseqgan.models.checks import (
     check_count,
     check_counts,
+    check_ends,
     check_prompt,
     check_same_vocabulary,
     check_size,
@@ -128,3 +130,52 @@ def test_a_prompt_may_be_as_long_as_the_sequences():
 def test_a_prompt_that_does_not_fit_is_named(prompt):
     with pytest.raises(ValueError, match=r"prompt must be token ids 0 to 8, \[P\] or .* received"):
         check_prompt(prompt, B, LENGTH, V)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[3, 4, 5, 6], [3, 2, 0, 0], [3, 4, 5, 2], [2, 0, 0, 0]],
+    ids=["no end", "an end and padding", "an end in the last place", "nothing but an end"],
+)
+def test_padding_after_an_end_token_is_what_a_row_may_have(row):
+    check_ends(np.array([[3, 4, 5, 6], row]), end_token_id=2, pad_token_id=0)
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        ([3, 2, 4, 0], "token 4 at index 2 of row 1, after the end token 2"),
+        ([3, 2, 2, 0], "token 2 at index 2 of row 1, after the end token 2"),
+        ([3, 0, 4, 5], "token 0 at index 1 of row 1, padding before an end token 2"),
+        ([3, 4, 0, 0], "token 0 at index 2 of row 1, padding before an end token 2"),
+    ],
+)
+def test_ids_that_mean_something_else_than_an_end_and_padding_are_refused(row, message):
+    tokens = np.array([[3, 4, 5, 6], row])
+
+    with pytest.raises(ValueError, match=f"rows holds {message}; expected .* end_token_id=None"):
+        check_ends(tokens, end_token_id=2, pad_token_id=0, argument="rows")
+    check_ends(tokens, end_token_id=None, pad_token_id=0)
+
+
+def test_a_sequence_may_be_padded_with_its_end_token():
+    check_ends(np.array([[3, 4, 2, 2], [3, 0, 4, 5]]), end_token_id=2, pad_token_id=2)
+
+
+def test_numbers_from_zero_on_are_not_cut_without_a_word():
+    numbers = np.array([[0, 1, 2, 3], [3, 2, 1, 0]])
+    generator = make_generator()
+    generator.compile("adam")
+
+    for train in (
+        lambda: generator.fit(numbers, verbose=0),
+        lambda: sg.pretrain(generator, numbers, batch_size=2, verbose=0),
+        lambda: sg.evaluate(generator, None, numbers),
+    ):
+        with pytest.raises(ValueError, match="padding before an end token"):
+            train()
+
+    without_end = make_generator(end_token_id=None)
+    without_end.compile("adam")
+    with pytest.raises(ValueError, match="bucket_by_length cuts the padding"):
+        sg.pretrain(without_end, numbers, batch_size=2, bucket_by_length=True, verbose=0)

@@ -1,4 +1,4 @@
-"""Corpora, split by tune, as token windows. May import: files, music.
+"""Corpora, split by tune, as token windows. May import: files, music, symbols.
 
 duplicates         which tunes are versions of one tune
 corpus             Corpus; the split by groups of duplicates

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tfseqgan.music.score import ALL_TRANSPOSITIONS
-from tfseqgan.music.token_rows import TokenRows
 from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.symbols.token_rows import TokenRows
 
 
 class RandomTransposition:

@@ -16,8 +16,8 @@ from tfseqgan.datasets.synthetic import synthetic_tunes
 from tfseqgan.datasets.transposition import RandomTransposition
 from tfseqgan.music.encoded import Encoded
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, Score
-from tfseqgan.music.token_rows import TokenRows, cut_windows
 from tfseqgan.music.tokenizer import Tokenizer
+from tfseqgan.symbols.token_rows import TokenRows, cut_windows
 
 _MOST_REPLACED = 0.1
 """The share of held-out tokens that may be replaced without a warning."""

@@ -27,6 +27,9 @@ _SAMPLED_AT_ONCE = 512
 _TOKENS_AT_ONCE = 128 * 100
 """Tokens of the rows whose likelihood is computed at once."""
 
+_OFFERED = ("vocabulary_size", "pad_token_id", "end_token_id", "token_log_probs", "sample")
+"""What `evaluate` needs of a generator."""
+
 
 def _log_probs(generator, tokens):
     """Computes log p(y) of each row: int32 [B, T] → float32 [B]."""
@@ -282,7 +285,7 @@ def evaluate(
     Reference:
         Bjare & Meredith, section 4 and Table 1.
     """
-    check_offers(generator, "vocabulary_size", "end_token_id", "sample", "token_log_probs")
+    check_offers(generator, *_OFFERED)
     check_same_vocabulary(generator, discriminator)
     data = check_sequences(generator, data)
     if references is None:

@@ -42,6 +42,45 @@ def check_tokens(
     return array.astype(np.int32)
 
 
+def check_ends(
+    tokens: np.ndarray, end_token_id: int | None, pad_token_id: int, argument: str = "data"
+) -> None:
+    """Raises ValueError unless padding stands after the end of a sequence, and nothing else does.
+
+    Sequences whose ids mean something else would be cut short without a word.
+
+    Args:
+        tokens: int [N, T].
+        end_token_id: the id that ends a sequence, or None where sequences have a fixed length.
+        pad_token_id: the id that stands after it.
+        argument: the caller's name for the tokens, for the message.
+
+    Example:
+        >>> check_ends(np.array([[3, 2, 4]]), end_token_id=2, pad_token_id=0)
+        Traceback (most recent call last):
+        ValueError: data holds token 4 at index 2 of row 0, after the end token 2; expected ...
+    """
+    if end_token_id is None:
+        return
+
+    is_end = tokens == end_token_id
+    is_after_end = np.zeros(tokens.shape, bool)
+    is_after_end[:, 1:] = np.logical_or.accumulate(is_end, axis=1)[:, :-1]
+    is_padding = tokens == pad_token_id
+    is_wrong = np.where(is_after_end, ~is_padding, is_padding & ~is_end)
+    if not is_wrong.any():
+        return
+
+    row, index = np.argwhere(is_wrong)[0]
+    where = "after the end token" if is_after_end[row, index] else "padding before an end token"
+    raise ValueError(
+        f"{argument} holds token {tokens[row, index]} at index {index} of row {row}, {where} "
+        f"{end_token_id}; expected sequences that end once and are padded with {pad_token_id} from "
+        "there on alone. Make the models with the end_token_id and pad_token_id of the tokens: "
+        "those of the tokenizer, or end_token_id=None where no id ends a sequence."
+    )
+
+
 def check_sequences(
     generator: SequenceGenerator,
     tokens: np.ndarray | Sequence[Sequence[int]],
@@ -55,9 +94,11 @@ def check_sequences(
         argument: the caller's name for them, for the message.
 
     Raises:
-        ValueError: if the shape, the type or a value is wrong, or a row breaks the grammar.
+        ValueError: if the shape, the type or a value is wrong, padding stands where none may, or a
+            row breaks the grammar.
     """
     tokens = check_tokens(tokens, generator.vocabulary_size, argument)
+    check_ends(tokens, generator.end_token_id, generator.pad_token_id, argument)
     find_break = getattr(generator, "find_grammar_break", None)
     place = None if find_break is None else find_break(tokens)
     if place is None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfseqgan.models.checks import check_ends
 from tfseqgan.models.graphs import check_process
 from tfseqgan.models.interfaces import Tokens
 from tfseqgan.ops.masking import masked_mean, sequence_mask
@@ -55,10 +56,12 @@ def _errors_of_labels():
 class LikelihoodModel(keras.Model):
     """A Keras model that `fit` trains by the NLL of its tokens, which are their own labels.
 
-    A subclass offers `token_log_probs` and `end_token_id` (`interfaces.SequenceGenerator`).
+    A subclass offers `token_log_probs`, `end_token_id` and `pad_token_id`
+    (`interfaces.SequenceGenerator`).
     """
 
     end_token_id: int | None
+    pad_token_id: int
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -114,9 +117,12 @@ class LikelihoodModel(keras.Model):
             keras.callbacks.History.
 
         Raises:
-            ValueError: if `y` is something else than `x`.
+            ValueError: if `y` is something else than `x`, or in an array padding stands where none
+                may.
         """
         check_process()
+        if isinstance(x, np.ndarray) and x.ndim == 2:
+            check_ends(x, self.end_token_id, self.pad_token_id, "x")
         labels = _labels_of(x, y, sample_weight)
         with _errors_of_labels():
             return super().fit(x, labels, *args, sample_weight=sample_weight, **options)

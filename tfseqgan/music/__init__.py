@@ -1,4 +1,4 @@
-"""A tune as plain values, in and out. May import: arguments, files.
+"""A tune as plain values, in and out. May import: arguments, files, symbols.
 
 pitch_spelling    names of pitches, on the line of fifths
 keys              names of keys, their sharps and their scale
@@ -26,7 +26,6 @@ interleaved_events  Score ↔ events of one voice each
 nearest_event     replaces a rare event
 vocabulary        events with ids
 control_tokens    controls with ids
-token_rows        token sequences as rows of one array
 event_writing     a tune's key and chords as they are written, and back
 encoded           what writing tunes as tokens gives
 tokenizer_file    the content of a tokenizer's file

@@ -17,7 +17,6 @@ from tfseqgan.music.encoded import Encoded, TokenizationError
 from tfseqgan.music.event_writing import EventWriting
 from tfseqgan.music.events import Event
 from tfseqgan.music.score import TICKS_PER_QUARTER, Score
-from tfseqgan.music.token_rows import TokenRows, cut_windows, whole_tunes
 from tfseqgan.music.tokenizer_file import FORMAT, VERSIONS, file_header, read_content
 from tfseqgan.music.vocabulary import (
     NUM_SPECIAL,
@@ -25,6 +24,7 @@ from tfseqgan.music.vocabulary import (
     frequent_events,
     one_tick_rests,
 )
+from tfseqgan.symbols.token_rows import TokenRows, cut_windows, whole_tunes
 
 _RARE_POLICIES = ("nearest", "drop")
 

@@ -90,12 +90,23 @@ def sample_tunes(
                 "'generator'. Pass the run's folder for the other stage."
             )
         sampler = SavedSampler(run)
-        tokenizer = sampler.tokenizer
+        tokenizer = _tokenizer_of_tunes(sampler, run)
         tokens = sampler.generate(num_tunes, length, **options)
     else:
         tokenizer, tokens = _generate(run, stage, num_tunes, length, **options)
 
     return [tokenizer.decode(row, name=f"Tune {number}") for number, row in enumerate(tokens, 1)]
+
+
+def _tokenizer_of_tunes(sampler: SavedSampler, path: Path | str) -> Tokenizer:
+    """Returns the tokenizer of an exported sampler; raises ValueError if it writes no tunes."""
+    if isinstance(sampler.tokenizer, Tokenizer):
+        return sampler.tokenizer
+
+    raise ValueError(
+        f"{path} samples sequences of symbols; expected a sampler of tunes. Sample from it in "
+        "Python: sg.SavedSampler(path), whose tokenizer decodes its tokens."
+    )
 
 
 def _generate(
@@ -298,7 +309,8 @@ def _evaluate_exported(
             "tunes. Pass it by --data."
         )
 
-    data = load_windows(data_path, tokenizer=sampler.tokenizer, **settings.window_options())
+    tokenizer = _tokenizer_of_tunes(sampler, path)
+    data = load_windows(data_path, tokenizer=tokenizer, **settings.window_options())
     _check_start_token(data, data_path, bool(sampler.card["prompt"]))
     if data.sha256 != sha256:
         _log.warning(

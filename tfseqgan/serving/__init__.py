@@ -1,7 +1,10 @@
-"""Models in files and behind servers. May import: arguments, evaluation, files, models, music, ops.
+"""Models in files and behind servers.
+
+May import: arguments, evaluation, files, models, music, ops, symbols.
 
 manifest           the hash of each file of a folder
 shipped            the samplers that come with tfseqgan, by name
+tokenizer_files    the tokenizer of a model
 keras_files        `.keras` files, looked at before they are loaded
 served_controls    controls within a served graph
 signatures         what a served model computes

@@ -17,12 +17,12 @@ from tfseqgan.files import write_json
 from tfseqgan.models.checks import check_same_vocabulary
 from tfseqgan.models.discriminator import Discriminator
 from tfseqgan.models.language_model import LanguageModel
-from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
 from tfseqgan.serving.exported_models import write_configs
 from tfseqgan.serving.keras_files import check_kind_of_discriminator
 from tfseqgan.serving.saved_model_check import foreign_parts, read_meta_graph
 from tfseqgan.serving.signatures import Signature, make_signatures
+from tfseqgan.serving.tokenizer_files import AnyTokenizer
 
 _log = logging.getLogger("tfseqgan")
 
@@ -155,7 +155,7 @@ def _to_integers(version, length, num_candidates):
 
 def _check_arguments(
     generator: LanguageModel,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     target: Path,
     version: int,
     length: int,
@@ -191,7 +191,7 @@ def _check_arguments(
 def _write_model(
     folder: Path,
     models: list[Any],
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     signatures: dict[str, Signature],
     card: dict[str, Any],
 ) -> Path:
@@ -220,7 +220,7 @@ def _write_model(
 
 def export_saved_model(
     generator: LanguageModel,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     path: Path | str,
     version: int = 1,
     *,
@@ -283,6 +283,7 @@ samples a row one is kept, drawn by the discriminator's odds |
         >>> import tempfile
         >>> from tfseqgan.serving.saved_sampler import SavedSampler
         >>> folder = tempfile.mkdtemp()
+        >>> from tfseqgan.music.tokenizer import Tokenizer
         >>> tokenizer = Tokenizer([(24, (4,), (0,), 0, (), ())])
         >>> from tfseqgan.models.generator import Generator
         >>> generator = Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8)

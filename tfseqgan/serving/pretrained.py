@@ -28,7 +28,6 @@ from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.models.state_discriminator import StateDiscriminator
 from tfseqgan.models.token_clock import TokenClock
 from tfseqgan.models.tune_form import TuneForm
-from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.adam import Adam
 from tfseqgan.serving.exported_models import load_models
 from tfseqgan.serving.keras_files import (
@@ -46,6 +45,7 @@ from tfseqgan.serving.manifest import (
 )
 from tfseqgan.serving.saved_sampler import newest_version
 from tfseqgan.serving.shipped import find_model
+from tfseqgan.serving.tokenizer_files import AnyTokenizer, load_tokenizer
 
 REGISTERED_CLASSES = (
     Adam,
@@ -74,11 +74,11 @@ class Pretrained(NamedTuple):
     """
 
     generator: LanguageModel
-    tokenizer: Tokenizer
+    tokenizer: AnyTokenizer
     discriminator: Discriminator | None
 
 
-def check_same_tokens(tokenizer: Tokenizer, generator: LanguageModel) -> None:
+def check_same_tokens(tokenizer: AnyTokenizer, generator: LanguageModel) -> None:
     """Raises ValueError unless a tokenizer has as many tokens as a generator."""
     if tokenizer.vocabulary_size != generator.vocabulary_size:
         raise ValueError(
@@ -122,7 +122,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 def save_parts(
     folder: Path,
     generator: LanguageModel,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     discriminator: Discriminator | None = None,
 ) -> dict[str, str]:
     """Writes the files of `save_pretrained` except the manifest.
@@ -152,7 +152,7 @@ def save_parts(
 def save_pretrained(
     folder: Path | str,
     generator: LanguageModel,
-    tokenizer: Tokenizer,
+    tokenizer: AnyTokenizer,
     discriminator: Discriminator | None = None,
 ) -> None:
     """Writes trained models and their tokenizer to a folder, for `from_pretrained`.
@@ -173,6 +173,7 @@ def save_pretrained(
 
     Example:
         >>> import tempfile
+        >>> from tfseqgan.music.tokenizer import Tokenizer
         >>> tokenizer = Tokenizer([(24, (4,), (0,), 0, (), ())])
         >>> generator = Generator(tokenizer.vocabulary_size, embedding_dim=4, units=8)
         >>> folder = tempfile.mkdtemp()
@@ -212,7 +213,7 @@ def _load_exported(version: Path, compile: bool) -> Pretrained:
         )
 
     generator, *discriminators = load_models(version)
-    tokenizer = Tokenizer.load(version / "assets" / "tokenizer.json")
+    tokenizer = load_tokenizer(version / "assets" / "tokenizer.json")
     check_same_tokens(tokenizer, generator)
 
     return Pretrained(generator, tokenizer, *discriminators[:1] or [None])
@@ -263,7 +264,7 @@ def from_pretrained(folder: Path | str, compile: bool = False) -> Pretrained:
         )
 
     generator = load_keras_file(folder / "generator.keras", GENERATORS, compile)
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
     discriminator = None
     if has_discriminator:
         discriminator = load_keras_file(folder / "discriminator.keras", Discriminator, compile)

@@ -12,10 +12,10 @@ from tfseqgan.files import read_json
 from tfseqgan.models.checks import check_count, check_guidance, check_tokens
 from tfseqgan.models.graphs import check_process
 from tfseqgan.music.controls import Controls
-from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import SamplingOptions, check_sampling, row_seeds
 from tfseqgan.serving.saved_model_check import check_saved_model, damage_error
 from tfseqgan.serving.shipped import find_model
+from tfseqgan.serving.tokenizer_files import AnyTokenizer, load_tokenizer
 
 _BATCH_SIZE = 256
 
@@ -130,7 +130,7 @@ class SavedSampler:
 
         self.signatures: Mapping[str, Any] = _load_signatures(folder)
         self.card: dict[str, Any] = _load_card(folder / "assets.extra" / "card.json")
-        self.tokenizer = Tokenizer.load(folder / "assets" / "tokenizer.json")
+        self.tokenizer: AnyTokenizer = load_tokenizer(folder / "assets" / "tokenizer.json")
         self.end_token_id: int | None = self.card["end_token_id"]
         self.defaults: dict[str, Any] = self.card.get("sampling", {})
         self.length: int = self.signatures["sample"].structured_outputs["tokens"].shape[1]

@@ -54,8 +54,18 @@ class _LikelihoodEpochs:
         self.augment = augment
         self.seed = seed
         self.run_state = run_state
+        self._check_has_padding()
         self.best = BestWeights(generator)
         self.step = make_likelihood_step(generator, has_many_widths=bucket_by_length)
+
+    def _check_has_padding(self) -> None:
+        """Raises ValueError where padding shall be cut and no id is padding."""
+        if self.bucket_by_length and self.generator.end_token_id is None:
+            raise ValueError(
+                "bucket_by_length cuts the padding after end tokens, and the generator's "
+                "end_token_id is None; expected an id. Leave bucket_by_length out for rows of a "
+                "fixed length."
+            )
 
     def run(self, epoch: int) -> dict[str, float]:
         """Trains one epoch and returns its figures."""

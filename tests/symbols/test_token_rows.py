@@ -1,9 +1,9 @@
-"""Claims about tfseqgan.music.token_rows."""
+"""Claims about tfseqgan.symbols.token_rows."""
 
 import numpy as np
 import pytest
 
-from tfseqgan.music.token_rows import cut_windows, whole_tunes
+from tfseqgan.symbols.token_rows import cut_windows, whole_tunes
 
 SEQUENCES = [np.arange(1, 8), np.arange(1, 4), np.arange(1, 13)]
 

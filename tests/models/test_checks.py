@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tiny_models import V, make_discriminator, make_generator
+import tensorflow as tf
+from tiny_models import V, make_discriminator, make_generator, make_models
 
 import tfseqgan as sg
 from tfseqgan.models.checks import (
@@ -179,3 +180,22 @@ def test_numbers_from_zero_on_are_not_cut_without_a_word():
     without_end.compile("adam")
     with pytest.raises(ValueError, match="bucket_by_length cuts the padding"):
         sg.pretrain(without_end, numbers, batch_size=2, bucket_by_length=True, verbose=0)
+
+
+def test_a_dataset_is_refused_by_name_with_the_remedy():
+    generator, discriminator = make_models()
+    dataset = tf.data.Dataset.from_tensor_slices([[3, 4, 2], [3, 5, 2]]).batch(2)
+
+    for call in (
+        lambda: sg.pretrain(generator, dataset, verbose=0),
+        lambda: sg.fit_adversarial(generator, discriminator, dataset, verbose=0),
+        lambda: sg.evaluate(generator, discriminator, dataset),
+        lambda: sg.fit_discriminator(
+            discriminator, both := sg.RealAndGenerated(dataset, dataset), both, verbose=0
+        ),
+    ):
+        with pytest.raises(TypeError, match=r"is a tf.data.Dataset; expected an array .* Pass np"):
+            call()
+
+    [batch] = [np.concatenate(list(dataset.as_numpy_iterator()))]
+    assert np.isfinite(sg.evaluate(generator, None, batch)["nll"])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 import numpy as np
+import tensorflow as tf
 
 from tfseqgan.arguments import check_memory, to_float32, whole_number
 from tfseqgan.models.interfaces import SequenceDiscriminator, SequenceGenerator
@@ -21,11 +22,19 @@ def check_tokens(
 
     Raises:
         ValueError: if the shape, the type or a value is wrong.
+        TypeError: if it is a dataset of TensorFlow.
 
     Example:
         >>> check_tokens([[1, 2, 0]], vocabulary_size=3).dtype
         dtype('int32')
     """
+    if isinstance(tokens, tf.data.Dataset):
+        raise TypeError(
+            f"{argument} is a tf.data.Dataset; expected an array of tokens [sequences, length], of "
+            "which the seed chooses the rows of every step, so that a run repeats and resumes. "
+            "Pass np.concatenate(list(dataset.as_numpy_iterator())) of its batches, or train by "
+            "Generator.fit, which takes datasets."
+        )
     array = np.asarray(tokens)
     if array.ndim != 2 or not array.size or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(

@@ -105,6 +105,18 @@ def _read_settings(folder: Path) -> Settings:
         ) from error
 
 
+def _load_exported(folder: Path) -> tuple[LanguageModel, Tokenizer]:
+    """Loads the generator and the tokenizer of an exported sampler of tunes."""
+    generator, tokenizer, _ = from_pretrained(folder)
+    if not isinstance(tokenizer, Tokenizer) or not isinstance(generator, LanguageModel):
+        raise ValueError(
+            f"{folder} does not sample tunes with a generator of the library; expected a model "
+            "that 'tfseqgan train' or 'tfseqgan export' wrote. Choose another --init."
+        )
+
+    return generator, tokenizer
+
+
 def open_start(model: Path | str) -> Start:
     """Loads a trained model for a run to start from.
 
@@ -123,7 +135,7 @@ def open_start(model: Path | str) -> Start:
         tokenizer = opened.load_tokenizer()
         check_same_tokens(tokenizer, generator)
     else:
-        generator, tokenizer, _ = from_pretrained(folder)
+        generator, tokenizer = _load_exported(folder)
 
     return Start(name, generator, tokenizer, settings)
 

@@ -21,6 +21,7 @@ from tfseqgan.models.resampling import resample as resample
 from tfseqgan.models.sequence_model import SequenceModel as SequenceModel
 from tfseqgan.models.state_discriminator import StateDiscriminator as StateDiscriminator
 from tfseqgan.music.abc_notation import to_abc as to_abc
+from tfseqgan.music.abc_reader import read_abc as read_abc
 from tfseqgan.music.controls import Controls as Controls
 from tfseqgan.music.encoded import TokenizationError as TokenizationError
 from tfseqgan.music.key_estimation import estimate_key as estimate_key

@@ -16,9 +16,12 @@ midi_parsing      the bytes of a MIDI file → messages
 midi_streams      messages → streams of notes
 midi_labels       messages → metre, tempo and key
 midi              MIDI files ↔ Score
-chord_symbols     pitches → "Am7"
+chord_symbols     pitches ↔ "Am7"
 written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
+abc_fields        metre, length, tempo and key in ABC → values
+abc_tokens        music in ABC → tokens, repeats written out
+abc_reader        ABC → Score
 controls          metre, key, number of bars, rhythm: asked for or drawn
 chord_voicing     chords without octaves
 events            Score ↔ events of both voices

@@ -8,12 +8,14 @@ symbol is a fifth without a third, such as "E5".
 
 import bisect
 import functools
+import re
 from collections.abc import Iterator
 
 from tfseqgan.music.keys import Key, scale_of
 from tfseqgan.music.pitch_spelling import (
     FLATTEST_IN_MELODY,
     FLATTEST_ROOT,
+    LETTERS,
     name_of,
     to_fifths,
 )
@@ -41,6 +43,9 @@ CHORD_QUALITIES = {
     "5": (0, 7),
 }
 """The chord symbols without their roots, and their semitones above the root."""
+
+LOWEST_BASS = 36
+"""C2, from which the bass of a symbol is read upwards."""
 
 _TRIADS = ("", "m", "dim")
 
@@ -102,6 +107,64 @@ def _write_symbol(root: int, quality: str, bass: int, sharps: int) -> str:
     flattest_bass = 6 if is_diminished else 3
     bass_fifths = to_fifths(bass, root_fifths - flattest_bass)
     return f"{symbol}/{name_of(bass_fifths)}"
+
+
+_OTHER_NAMES = {
+    "maj": "",
+    "M": "",
+    "min": "m",
+    "mi": "m",
+    "-": "m",
+    "M7": "maj7",
+    "min7": "m7",
+    "-7": "m7",
+    "o": "dim",
+    "o7": "dim7",
+    "+": "aug",
+    "sus": "sus4",
+    "dom7": "7",
+}
+"""Other names of qualities, which are read."""
+
+_SYMBOL = re.compile(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?")
+
+
+def _pitch_class(letter: str, accidental: str) -> int:
+    """Returns the pitch class of a name."""
+    return (7 * (LETTERS.index(letter) - 1) + {"": 0, "#": 1, "b": -1}[accidental]) % 12
+
+
+def read_chord_symbol(text: str) -> tuple[int, ...]:
+    """Returns the pitches of a chord symbol, in close position above its bass.
+
+    A quality that is not known is read as the longest known one that it begins with, so that "G13"
+    is a chord of G.
+
+    Args:
+        text: such as "Am7" or "D/F#".
+
+    Returns:
+        The pitches in rising order, the lowest in C2 to B2; empty if the text names no chord.
+
+    Example:
+        >>> read_chord_symbol("G"), read_chord_symbol("D/F#"), read_chord_symbol("Fine")
+        ((43, 47, 50), (42, 45, 50), ())
+    """
+    match = _SYMBOL.fullmatch(text.strip())
+    if match is None:
+        return ()
+
+    letter, accidental, quality, *bass = match.groups()
+    names = CHORD_QUALITIES | {other: CHORD_QUALITIES[name] for other, name in _OTHER_NAMES.items()}
+    known = max((name for name in names if quality.startswith(name)), key=len)
+    if quality[len(known) :].isalpha():
+        return ()
+
+    root = _pitch_class(letter, accidental)
+    lowest = root if bass[0] is None else _pitch_class(*bass)
+    classes = {lowest, *((root + interval) % 12 for interval in names[known])}
+
+    return tuple(sorted(LOWEST_BASS + lowest + (each - lowest) % 12 for each in classes))
 
 
 @functools.lru_cache(maxsize=2**14)

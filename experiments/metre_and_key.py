@@ -21,8 +21,8 @@ from versions import library_versions
 import tfseqgan as sg
 from tfseqgan.datasets.corpus import make_corpus
 from tfseqgan.datasets.duplicates import group_duplicates
-from tfseqgan.datasets.midi_folder import find_midi_files, read_files
 from tfseqgan.datasets.synthetic import compose_tunes
+from tfseqgan.datasets.tune_folder import find_tune_files, read_files
 from tfseqgan.files import write_json
 from tfseqgan.music.key_estimation import (
     ALBRECHT_SHANAHAN,
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="folder of the Nottingham tunes")
     folder = parser.parse_args().data
 
-    tunes, _ = read_files(find_midi_files(folder), folder)
+    tunes, _ = read_files(find_tune_files(folder), folder)
     even, odd = split_in_halves(tunes)
     synthetic = compose_tunes(NUM_SYNTHETIC, seed=SYNTHETIC_SEED)
 

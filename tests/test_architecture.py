@@ -193,7 +193,7 @@ def test_what_starts_without_tensorflow_imports_none(name):
 def test_reading_and_tokenizing_leave_tensorflow_unloaded():
     code = (
         "import sys, tfseqgan as sg\n"
-        "sg.read_midi; sg.Tokenizer; sg.load_midi; sg.metrics; sg.format_table\n"
+        "sg.read_midi; sg.Tokenizer; sg.load_folder; sg.metrics; sg.format_table\n"
         "sg.SymbolTokenizer\n"
         "import tfseqgan.cli.main, tfseqgan.runs.comparison, tfseqgan.datasets.windows\n"
         "print(sorted(sys.modules.keys() & {'tensorflow', 'keras'}))"

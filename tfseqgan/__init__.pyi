@@ -3,11 +3,11 @@ from tfseqgan.datasets.folder_report import FolderReport as FolderReport
 from tfseqgan.datasets.folder_report import inspect_folder as inspect_folder
 from tfseqgan.datasets.lee2017 import TokenCorpus as TokenCorpus
 from tfseqgan.datasets.lee2017 import load_lee2017 as load_lee2017
-from tfseqgan.datasets.midi_folder import load_midi as load_midi
 from tfseqgan.datasets.nottingham import download_nottingham as download_nottingham
 from tfseqgan.datasets.nottingham import load_nottingham as load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes as synthetic_tunes
 from tfseqgan.datasets.transposition import RandomTransposition as RandomTransposition
+from tfseqgan.datasets.tune_folder import load_folder as load_folder
 from tfseqgan.evaluation import metrics as metrics
 from tfseqgan.evaluation.evaluate import evaluate as evaluate
 from tfseqgan.evaluation.table import format_table as format_table

@@ -48,4 +48,4 @@ def test_json_alone_says_the_same(tfseqgan, without_tensorflow, folder):
 def test_a_folder_without_tunes_is_one_line_and_code_1(tfseqgan, without_tensorflow, tmp_path):
     result = tfseqgan("inspect", tmp_path)
 
-    assert_one_line_and_code_1(result, "no MIDI files")
+    assert_one_line_and_code_1(result, "no MIDI or ABC files")

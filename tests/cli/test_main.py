@@ -308,7 +308,7 @@ def test_bad_files_among_the_data_are_named_and_counted(tfseqgan, tmp_path, capl
 
     assert code == 0
     assert "untrained" in printed
-    assert "2 of the 10 MIDI files" in caplog.text
+    assert "2 of the 10 tunes" in caplog.text
     assert "broken.mid (" in caplog.text
     assert "cut.mid (" in caplog.text
     skipped = read(out / "config.json")["data"]["skipped_files"]
@@ -352,8 +352,8 @@ def make_a_folder_without_a_good_file(path):
     [
         (make_nothing, "is not a folder: expected a folder that holds .mid or .midi files"),
         (make_a_file, "is not a folder: expected a folder that holds .mid or .midi files"),
-        (make_an_empty_folder, "holds no MIDI files: expected files that end in .mid or .midi"),
-        (make_a_folder_without_a_good_file, "1 of the 1 MIDI files"),
+        (make_an_empty_folder, "holds no MIDI or ABC files: expected files that end in .mid"),
+        (make_a_folder_without_a_good_file, "1 of the 1 tunes"),
     ],
 )
 def test_data_without_tunes_is_one_line_and_code_1_and_makes_no_folder(

@@ -13,7 +13,7 @@ from tfseqgan.datasets.folder_report import (
     inspect_folder,
     summary_line,
 )
-from tfseqgan.datasets.midi_folder import load_midi
+from tfseqgan.datasets.tune_folder import load_folder
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Chord, Note, Score, transpose
 from tfseqgan.music.tokenizer import Tokenizer
@@ -177,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_reported_with_its_reason(tmp_path):
     assert [file.file for file in report.files] == ["good.mid"]
     assert [name for name, _ in report.unreadable] == ["deep/bad.mid", "empty.mid"]
     with pytest.raises(ValueError) as error:
-        load_midi(tmp_path)
+        load_folder(tmp_path)
     assert all(reason in str(error.value) for _, reason in report.unreadable)
 
 
@@ -187,14 +187,14 @@ def test_a_folder_of_bad_files_alone_is_reported(tmp_path):
     report = inspect_folder(tmp_path)
 
     assert (report.files, len(report.unreadable), report.held_out) == ((), 1, None)
-    assert "0 of 1 MIDI files can be read" in summary_line(report)
+    assert "0 of 1 files can be read" in summary_line(report)
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a")])
 def test_a_folder_without_midi_files_and_what_is_no_folder_are_refused(tmp_path, make):
     make(tmp_path / "notes.txt")
 
-    with pytest.raises(ValueError, match="holds no MIDI files"):
+    with pytest.raises(ValueError, match="holds no MIDI or ABC files"):
         inspect_folder(tmp_path)
     with pytest.raises(ValueError, match="is not a folder"):
         inspect_folder(tmp_path / "missing")
@@ -232,7 +232,7 @@ def test_held_out_events_are_covered_by_the_tunes_that_are_trained_on(tmp_path):
 
     held_out = inspect_folder(tmp_path).held_out
 
-    corpus = load_midi(tmp_path)
+    corpus = load_folder(tmp_path)
     tokenizer = Tokenizer.fit(corpus.train, interleave=True, transpositions=range(-5, 7))
     encoded = tokenizer.encode_all(corpus.validation)
     assert held_out.num_replaced == encoded.num_replaced > 0
@@ -255,7 +255,7 @@ def test_the_table_fits_100_columns_and_names_every_file_and_track(tmp_path):
         "transposed of a.mid by +2 semitones",
         "'Synth Pad'",
         "percussion: track 3 'Kit', 8 notes: on the percussion channel",
-        "3 of 4 MIDI files can be read, 2 different tunes",
+        "3 of 4 files can be read, 2 different tunes",
         "2 tracks dropped",
     ):
         assert part in re.sub(r"\n +", " ", text)
@@ -287,3 +287,24 @@ def test_the_report_is_json_and_the_summary_one_line(tmp_path):
     assert values["files"][1]["time_signature"] == [3, 4]
     assert values == report.to_dict()
     assert isinstance(report, FolderReport) and "\n" not in summary_line(report)
+
+
+def test_each_tune_of_an_abc_file_is_reported(tmp_path):
+    tunes = [
+        'X:1\nT:One\nM:3/4\nL:1/4\nK:Em\n"Em"EGB|efg|\n',
+        "X:2\nK:C\nC?|\n",
+        'X:3\nM:3/4\nL:1/4\nK:F#m\n"F#m"FAc|fga|\n',
+    ]
+    (tmp_path / "book.abc").write_text("\n".join(tunes))
+
+    report = inspect_folder(tmp_path)
+
+    one, three = report.files
+    assert (one.file, one.time_signature, one.key, one.num_bars) == (
+        "book.abc X:1",
+        (3, 4),
+        "Em",
+        2,
+    )
+    assert (three.version_of.file, three.version_of.semitones) == ("book.abc X:1", 2)
+    assert [name for name, _ in report.unreadable] == ["book.abc X:2"]

@@ -18,7 +18,6 @@ from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
 from tfseqgan.cli import main as cli
 from tfseqgan.datasets import nottingham
 from tfseqgan.datasets.duplicates import group_duplicates
-from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import (
     NUM_TUNES,
     DownloadError,
@@ -26,6 +25,7 @@ from tfseqgan.datasets.nottingham import (
     hash_tunes,
     load_nottingham,
 )
+from tfseqgan.datasets.tune_folder import load_folder
 from tfseqgan.runs import finished_run
 
 ARCHIVE_FOLDER = "nottingham-dataset-0992bb6"
@@ -56,7 +56,7 @@ def test_the_archive_is_read_without_its_extracted_voices(tmp_path):
     archive = tmp_path / "archive"
     for subfolder in ("MIDI", "MIDI/melody", "MIDI/chords", "ABC"):
         fill_folder(archive / subfolder)
-    assert len(load_midi(archive).train) > 10
+    assert len(load_folder(archive).train) > 10
 
     for folder in (archive, archive / "MIDI"):
         corpus = load_nottingham(folder)

@@ -196,7 +196,7 @@ def test_a_small_folder_is_fine_tuned_from_the_shipped_model_and_that_is_said(ca
     assert init == "nottingham"
     assert (settings.epochs, settings.kept_aside_fraction) == (2, 0.1)
     [said] = [record.getMessage() for record in caplog.records]
-    assert "holds fewer than 300 MIDI files" in said
+    assert "holds fewer than 300 tunes" in said
     assert "starts from the model 'nottingham'" in said
     assert "--init none" in said
 

@@ -20,8 +20,8 @@ from tiny_runs import (
     train,
 )
 
-from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.synthetic import compose_tunes
+from tfseqgan.datasets.tune_folder import load_folder
 from tfseqgan.datasets.windows import load_windows
 from tfseqgan.evaluation.table import format_table
 from tfseqgan.files import lock_folder
@@ -134,7 +134,7 @@ def test_the_config_holds_the_settings_the_data_and_the_versions():
     assert settings == TINY
     assert config["data_path"] == str(shared_tunes())
     assert config["data"]["name"] == "tunes"
-    assert config["data"]["sha256"] == load_midi(shared_tunes()).sha256
+    assert config["data"]["sha256"] == load_folder(shared_tunes()).sha256
     assert config["data"]["skipped_files"] == []
     assert config["data"]["train_windows"] > config["data"]["validation_windows"] > 0
     assert {"tfseqgan", "python", "tensorflow", "keras", "numpy"} < config["versions"].keys()
@@ -238,7 +238,7 @@ def test_a_batch_that_is_too_large_leaves_the_earlier_run_intact(copied_run, cha
 def test_data_that_cannot_be_used_leaves_the_earlier_run_intact(copied_run, tmp_path):
     (tmp_path / "empty").mkdir()
 
-    with pytest.raises(ValueError, match="holds no MIDI files"):
+    with pytest.raises(ValueError, match="holds no MIDI or ABC files"):
         train(copied_run, tmp_path / "empty", overwrite=True)
 
     names = [path.name for path in copied_run.iterdir()]

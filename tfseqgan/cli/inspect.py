@@ -1,4 +1,4 @@
-"""`tfseqgan inspect`: what the loader makes of a folder of MIDI files."""
+"""`tfseqgan inspect`: what the loader makes of a folder of tunes."""
 
 import argparse
 from typing import Any
@@ -19,13 +19,13 @@ def add_parser(commands: Any) -> None:
         SUMMARY,
         usage="FOLDER [--json]",
         example=EXAMPLE,
-        description="Reads a folder of MIDI files as 'tfseqgan train' does and says of each file "
+        description="Reads a folder of MIDI and ABC files as 'tfseqgan train' does and says of each file "
         "which track became the melody and which the chords, and why; what was left out; metre, "
         "key and length; of which other file it is a version; and why it cannot be read. It says "
         "how many of the notes the vocabulary of the sampler of folk tunes lacks, too. Nothing is "
         "written.",
     )
-    parser.add_argument("folder", metavar="FOLDER", help="a folder of MIDI files")
+    parser.add_argument("folder", metavar="FOLDER", help="a folder of MIDI or ABC files")
     add_printing_flags(parser)
     parser.set_defaults(command=Command(_run))
 

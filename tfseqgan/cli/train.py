@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--data",
-        help="a folder of MIDI files, or the tokens.npz of Lee et al.; by default, the synthetic "
+        help="a folder of MIDI or ABC files, or the tokens.npz of Lee et al.; by default, the synthetic "
         "tunes that tfseqgan composes itself",
     )
     parser.add_argument(
@@ -53,7 +53,7 @@ def add_parser(commands: Any) -> None:
         metavar="MODEL",
         help="fine-tune a trained model: the folder of a finished run or of an exported sampler, "
         "or 'nottingham'; 'none' for random weights [none; 'nottingham' for a folder of fewer than "
-        "300 MIDI files, with --preset quick or default]",
+        "300 tunes, with --preset quick or default]",
     )
     parser.add_argument(
         "--config",

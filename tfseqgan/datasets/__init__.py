@@ -2,7 +2,7 @@
 
 duplicates         which tunes are versions of one tune
 corpus             Corpus; the split by groups of duplicates
-midi_folder        load_midi
+tune_folder        load_folder: MIDI and ABC files
 folder_report      what became of each file of a folder
 nottingham         load_nottingham, download_nottingham
 lee2017            the published tokens

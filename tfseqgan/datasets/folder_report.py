@@ -1,6 +1,6 @@
-"""What the loader makes of a folder of MIDI files, file by file, before anything is trained on it.
+"""What the loader makes of each file of a folder, before anything is trained on it.
 
-`inspect_folder` reads the folder as `load_midi` does and says what became of each track, which
+`inspect_folder` reads the folder as `load_folder` does and says what became of each track, which
 files are versions of one tune, and how much of the music a vocabulary covers.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from tfseqgan.datasets.corpus import split_by_group
 from tfseqgan.datasets.duplicates import fingerprint, group_duplicates
-from tfseqgan.datasets.midi_folder import check_any, find_midi_files, read_or_refuse
+from tfseqgan.datasets.tune_folder import check_any, find_tune_files, read_file
 from tfseqgan.music.control_tokens import NUM_CONTROLS
 from tfseqgan.music.metre import pick_up_within, time_signature_of
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, TICKS_PER_QUARTER, Score
@@ -60,7 +60,7 @@ class FileReport:
     """What became of one file.
 
     Args:
-        file: the file, relative to the folder.
+        file: the file, relative to the folder; a tune of an ABC file has its number after it.
         title: the name of the tune.
         time_signature: the metre, said or estimated.
         metre_is_said: whether the file says its metre.
@@ -69,7 +69,7 @@ class FileReport:
         num_bars: the bars from the first bar line to the end.
         num_notes: the notes of the melody.
         num_chords: the chords.
-        tracks: what each stream of notes became, and why (`StreamVoice`).
+        tracks: what each stream of notes of a MIDI file became, and why (`StreamVoice`).
         off_note_values: the share of onsets that are on neither thirty-seconds nor triplets of
             sixteenths: of music that was played freely.
         version_of: the earlier file with the same tune, or None.
@@ -267,23 +267,23 @@ def inspect_folder(
     tokenizer: Tokenizer | None = None,
     tokenizer_name: str = "the given tokenizer",
 ) -> FolderReport:
-    """Reads a folder of MIDI files as `load_midi` does, and says what became of each.
+    """Reads a folder of MIDI and ABC files as `load_folder` does, and says what became of each.
 
-    Nothing is written. Files of which more than half cannot be read are reported too, where
-    `load_midi` would refuse the folder.
+    Nothing is written. A folder of which more than half cannot be read is reported too, where
+    `load_folder` would refuse it. Each tune of an ABC file is reported as a file.
 
     Args:
-        folder: a folder with files that end in `.mid` or `.midi`, also in subfolders.
+        folder: a folder with files that end in `.mid`, `.midi` or `.abc`, also in subfolders.
         tokenizer: a tokenizer of which the report shall say how much of the tunes is in its
             vocabulary, such as that of a model to train on.
         tokenizer_name: what the report calls it.
 
     Returns:
-        The report. Its coverage of held-out tunes is by the split of `load_midi` and a vocabulary
+        The report. Its coverage of held-out tunes is by the split of `load_folder` and a vocabulary
         of one voice a token in all keys, as the default preset trains.
 
     Raises:
-        ValueError: if `folder` is not a folder, or holds no MIDI files.
+        ValueError: if `folder` is not a folder, or holds no such files.
 
     Example:
         >>> import tempfile
@@ -298,21 +298,18 @@ def inspect_folder(
         (1, Version(file='one.mid', kind='transposed', semitones=2))
     """
     folder = Path(folder)
-    paths = find_midi_files(folder)
+    paths = find_tune_files(folder)
     check_any(paths, folder)
 
     reports = []
     scores = []
-    unreadable = []
+    unreadable: list[tuple[str, str]] = []
     for path in paths:
-        name = printable_path(path.relative_to(folder).as_posix())
-        read = read_or_refuse(path)
-        if isinstance(read, str):
-            unreadable.append((name, read))
-            continue
-        score, tracks = read
-        scores.append(score)
-        reports.append(_report_file(name, score, tracks))
+        read = read_file(path, folder)
+        unreadable += read.skipped
+        for tune in read.tunes:
+            scores.append(tune.score)
+            reports.append(_report_file(tune.file, tune.score, tune.streams))
 
     versions = _find_versions([report.file for report in reports], scores)
 
@@ -411,12 +408,12 @@ def summary_line(report: FolderReport) -> str:
 
     Example:
         >>> summary_line(FolderReport("tunes", (), (("a.mid", "holds no notes"),)))
-        'tunes: 0 of 1 MIDI files can be read, 0 different tunes'
+        'tunes: 0 of 1 files can be read, 0 different tunes'
     """
     num_files = len(report.files) + len(report.unreadable)
     num_dropped = sum(len(file.dropped) for file in report.files)
     parts = [
-        f"{report.folder}: {len(report.files)} of {num_files} MIDI files can be read",
+        f"{report.folder}: {len(report.files)} of {num_files} files can be read",
         f"{report.num_tunes} different tunes",
         f"{report.num_bars:,} bars" if report.files else "",
         f"{num_dropped} tracks dropped" if num_dropped else "",
@@ -454,7 +451,7 @@ def format_report(report: FolderReport) -> str:
         >>> print(format_report(FolderReport("tunes", (), (("a.mid", "holds no notes"),))))
         a.mid cannot be read: holds no notes
         <BLANKLINE>
-        tunes: 0 of 1 MIDI files can be read, 0 different tunes
+        tunes: 0 of 1 files can be read, 0 different tunes
     """
     lines = []
     if report.files:

@@ -20,7 +20,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path, PurePosixPath
 
 from tfseqgan.datasets.corpus import Corpus, make_corpus
-from tfseqgan.datasets.midi_folder import find_midi_files, read_files
+from tfseqgan.datasets.tune_folder import find_tune_files, read_files
 
 NOTTINGHAM_URL = (
     "https://codeload.github.com/jukedeck/nottingham-dataset/zip/"
@@ -107,7 +107,7 @@ def load_nottingham(folder: Path | str, validation_fraction: float = 0.1, seed: 
 
     files = [
         path
-        for path in find_midi_files(folder)
+        for path in find_tune_files(folder)
         if path.relative_to(folder).parts[0] not in _EXTRACTED_VOICES
     ]
     scores, skipped = read_files(files, folder)

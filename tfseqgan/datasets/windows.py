@@ -10,10 +10,10 @@ import numpy as np
 
 from tfseqgan.datasets.corpus import Corpus, split_by_group
 from tfseqgan.datasets.lee2017 import load_lee2017
-from tfseqgan.datasets.midi_folder import load_midi
 from tfseqgan.datasets.nottingham import load_nottingham
 from tfseqgan.datasets.synthetic import synthetic_tunes
 from tfseqgan.datasets.transposition import RandomTransposition
+from tfseqgan.datasets.tune_folder import load_folder
 from tfseqgan.music.encoded import Encoded
 from tfseqgan.music.score import ALL_TRANSPOSITIONS, Score
 from tfseqgan.music.tokenizer import Tokenizer
@@ -111,7 +111,7 @@ def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer 
     if tokenizer is not None and tokenizer != published.tokenizer:
         raise ValueError(
             f"{path} has a vocabulary of its own; expected tunes that the given tokenizer can "
-            "encode. Pass a folder of MIDI files."
+            "encode. Pass a folder of MIDI or ABC files."
         )
     published_length = published.train.shape[1]
     if published_length != length:
@@ -131,13 +131,13 @@ def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer 
 
 
 def _load_corpus(path: Path | str | None, validation_fraction: float, seed: int) -> Corpus:
-    """Loads the tunes in a folder of MIDI files; None loads the synthetic tunes."""
+    """Loads the tunes in a folder of MIDI and ABC files; None loads the synthetic tunes."""
     if path is None:
         return synthetic_tunes(validation_fraction=validation_fraction, split_seed=seed)
 
     folders = (Path(path), Path(path) / "MIDI")
     is_nottingham = any((folder / "ashover1.mid").is_file() for folder in folders)
-    load = load_nottingham if is_nottingham else load_midi
+    load = load_nottingham if is_nottingham else load_folder
 
     return load(path, validation_fraction=validation_fraction, seed=seed)
 
@@ -241,9 +241,9 @@ def load_windows(
     or where windows are more than four times as long as the longest held-out tune.
 
     Args:
-        path: a folder of MIDI files; the file `tokens.npz` of Lee et al. (2017); or None for the
-            synthetic tunes (`synthetic_tunes`). A folder that holds `ashover1.mid` is loaded by
-            `load_nottingham`.
+        path: a folder of MIDI and ABC files; the file `tokens.npz` of Lee et al. (2017); or None
+            for the synthetic tunes (`synthetic_tunes`). A folder that holds `ashover1.mid` is
+            loaded by `load_nottingham`.
         length: the number of tokens in a row. The rest of a longer tune is a row of its own.
         validation_fraction: the share of the tunes to hold out, as in `split_by_group`.
         kept_aside_fraction: the share of the other tunes to keep aside, to choose the epoch of

@@ -374,6 +374,40 @@ def _cut_tunes(lines: Iterable[str]) -> Iterator[list[_Line]]:
         yield tune
 
 
+def read_each_abc(path: Path | str) -> list[tuple[str, Score | ValueError]]:
+    """Reads the tunes of an ABC file, each by itself, so that a bad one costs no other.
+
+    Args:
+        path: the file.
+
+    Returns:
+        (number, tune) of each, or (number, error) for one that cannot be read. The number is that
+        of the field X.
+
+    Raises:
+        ValueError: if there is no tune, or the file is no regular one or too large.
+        OSError: if the file cannot be opened.
+    """
+    name = printable_path(Path(path))
+    data = read_regular_file(Path(path), _LARGEST_FILE)
+    lines = [decode_text(line) for line in data.splitlines()]
+
+    read: list[tuple[str, Score | ValueError]] = []
+    for tune in _cut_tunes(lines):
+        number = tune[0].text.removeprefix("X:").strip()
+        try:
+            read.append((number, _Tune(name, tune).read()))
+        except ValueError as error:
+            read.append((number, error))
+    if not read:
+        raise ValueError(
+            f"{name} holds no tune: expected ABC, in which each tune begins with the field X, such "
+            "as X:1. Check that this is the right file."
+        )
+
+    return read
+
+
 def read_abc(path: Path | str) -> list[Score]:
     """Reads the tunes of an ABC file.
 
@@ -409,15 +443,10 @@ def read_abc(path: Path | str) -> list[Score]:
         >>> tune.name, tune.key, tune.time_signature, tune.chords[0].pitches
         ('One', 'G', (3, 4), (43, 47, 50))
     """
-    name = printable_path(Path(path))
-    data = read_regular_file(Path(path), _LARGEST_FILE)
-    lines = [decode_text(line) for line in data.splitlines()]
-
-    tunes = [_Tune(name, tune).read() for tune in _cut_tunes(lines)]
-    if not tunes:
-        raise ValueError(
-            f"{name} holds no tune: expected ABC, in which each tune begins with the field X, such "
-            "as X:1. Check that this is the right file."
-        )
+    tunes = []
+    for _, tune in read_each_abc(path):
+        if isinstance(tune, ValueError):
+            raise tune
+        tunes.append(tune)
 
     return tunes

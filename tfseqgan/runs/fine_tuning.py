@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfseqgan.datasets.midi_folder import find_midi_files
+from tfseqgan.datasets.tune_folder import count_tunes
 from tfseqgan.runs.settings import Settings, settings_from_preset
 
 SMALL_FOLDER = 300
-"""A folder with fewer MIDI files is small: by default a run on it is fine-tuned.
+"""A folder with fewer tunes is small: by default a run on it is fine-tuned.
 
 Some dozens of tunes teach a network of random weights no music (docs/fine_tuning.md), and 931
 taught it what the shipped model knows. Where it changes in between was not measured: 300 is a third
@@ -68,10 +68,10 @@ _SHORTER: dict[str, dict[str, Any]] = {"quick": {"epochs": 5}, "default": {}}
 
 
 def is_small_folder(path: Path | str | None) -> bool:
-    """Returns whether data is a folder of fewer MIDI files than `SMALL_FOLDER`.
+    """Returns whether data is a folder of fewer tunes than `SMALL_FOLDER`.
 
     Args:
-        path: as in `load_windows`. What is no folder, and one without MIDI files, is not small.
+        path: as in `load_windows`. What is no folder, and one without tunes, is not small.
 
     Example:
         >>> is_small_folder(None), is_small_folder("tokens.npz")
@@ -80,7 +80,7 @@ def is_small_folder(path: Path | str | None) -> bool:
     if path is None or not Path(path).is_dir():
         return False
 
-    return 0 < len(find_midi_files(Path(path))) < SMALL_FOLDER
+    return 0 < count_tunes(Path(path)) < SMALL_FOLDER
 
 
 def find_contradictions(given: Mapping[str, Any], start: Settings) -> list[str]:

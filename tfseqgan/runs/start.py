@@ -207,7 +207,7 @@ def choose_start(
     contradictions = find_contradictions(given, start)
     if contradictions:
         _log.info(
-            "%s holds fewer than %d MIDI files, and the run starts from random weights, since the "
+            "%s holds fewer than %d tunes, and the run starts from random weights, since the "
             "model '%s' has no such %s.",
             data_path,
             SMALL_FOLDER,
@@ -217,7 +217,7 @@ def choose_start(
         return None, from_preset
 
     _log.info(
-        "%s holds fewer than %d MIDI files, too few to learn music from nothing: the run starts "
+        "%s holds fewer than %d tunes, too few to learn music from nothing: the run starts "
         "from the model '%s' and fine-tunes it; --init %s starts from random weights.",
         data_path,
         SMALL_FOLDER,

@@ -350,8 +350,8 @@ def make_a_folder_without_a_good_file(path):
 @pytest.mark.parametrize(
     "make, words",
     [
-        (make_nothing, "is not a folder: expected a folder that holds .mid or .midi files"),
-        (make_a_file, "is not a folder: expected a folder that holds .mid or .midi files"),
+        (make_nothing, "is not a folder: expected a folder that holds .mid, .midi or .abc"),
+        (make_a_file, "is not a folder: expected a folder that holds .mid, .midi or .abc"),
         (make_an_empty_folder, "holds no MIDI or ABC files: expected files that end in .mid"),
         (make_a_folder_without_a_good_file, "1 of the 1 tunes"),
     ],

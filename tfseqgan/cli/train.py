@@ -34,8 +34,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--data",
-        help="a folder of MIDI or ABC files, or the tokens.npz of Lee et al.; by default, the synthetic "
-        "tunes that tfseqgan composes itself",
+        help="a folder of MIDI or ABC files, or the tokens.npz of Lee et al.; by default, the "
+        "synthetic tunes that tfseqgan composes itself",
     )
     parser.add_argument(
         "--out",

@@ -72,8 +72,8 @@ def test_a_run_from_random_weights_says_nothing_of_a_start():
 
 def test_a_gain_of_more_than_two_standard_errors_was_learned_from_the_tunes():
     assert outcome.say_gain(TUNED) == (
-        "Before, it cost the start, nottingham, 400.0: 64.7 ± 10.0 more, which it has learned "
-        "from your tunes."
+        "By the start, nottingham, it costs 400.0: fine-tuning on your tunes has gained "
+        "64.7 ± 10.0."
     )
 
 
@@ -81,13 +81,13 @@ def test_a_gain_of_more_than_two_standard_errors_was_learned_from_the_tunes():
 def test_a_gain_within_two_standard_errors_or_of_one_tune_is_no_clear_difference(gain_error):
     said = outcome.say_gain(change(TUNED, gain_error=gain_error))
 
-    assert said.endswith("no clear difference, so that little was learned.")
+    assert said.endswith("no clear difference, so that little was learned from your tunes.")
 
 
 def test_a_loss_is_called_harm_and_says_what_to_do():
     said = outcome.say_gain(change(TUNED, start_nats=300.0))
 
-    assert "35.3 ± 10.0 less, so that fine-tuning did harm" in said
+    assert "fine-tuning has lost 35.3 ± 10.0. Use the start itself" in said
     assert "--pretraining_learning_rate" in said
 
 
@@ -130,6 +130,7 @@ def test_the_share_of_replaced_tokens_says_what_it_means(plain, replaced, words)
         (TUNED, {"unknown_metres": 0.25}, "a metre that the model knows: 25 % are in none"),
         (PLAIN, {"num_train": 48}, "a trained model to start from (--init nottingham)"),
         (PLAIN, {"num_held_out": 6}, "more than 6 held-out tunes (--validation_fraction)"),
+        (PLAIN, {"num_held_out": 1}, "more than 1 held-out tune (--validation_fraction)"),
     ],
 )
 def test_what_would_help_follows_from_the_figures(plain, fields, words):

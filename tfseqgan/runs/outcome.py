@@ -92,17 +92,17 @@ def say_gain(outcome: Outcome) -> str | None:
         return None
 
     gain = outcome.start_nats - outcome.nats
+    by_start = f"By the start, {outcome.start}, it costs {outcome.start_nats:.1f}"
     change = _plus_minus(abs(gain), outcome.gain_error)
-    before = f"the start, {outcome.start}, {outcome.start_nats:.1f}"
     if np.isnan(outcome.gain_error) or abs(gain) < _CLEARLY * outcome.gain_error:
-        return f"Before, it cost {before}: no clear difference, so that little was learned."
+        return f"{by_start}: no clear difference, so that little was learned from your tunes."
     if gain < 0:
         return (
-            f"Before, it cost {before}: {change} less, so that fine-tuning did harm. Use the start "
-            "itself, or lower --pretraining_learning_rate."
+            f"{by_start}: fine-tuning has lost {change}. Use the start itself, or lower "
+            "--pretraining_learning_rate."
         )
 
-    return f"Before, it cost {before}: {change} more, which it has learned from your tunes."
+    return f"{by_start}: fine-tuning on your tunes has gained {change}."
 
 
 def say_replaced(outcome: Outcome) -> str | None:
@@ -164,8 +164,10 @@ def _say_held_out_help(outcome: Outcome) -> str | None:
     if outcome.num_held_out >= _FEW_HELD_OUT:
         return None
 
+    things = outcome.thing if outcome.num_held_out == 1 else f"{outcome.thing}s"
+
     return (
-        f"for surer figures, more than {outcome.num_held_out} held-out {outcome.thing}s "
+        f"for surer figures, more than {outcome.num_held_out} held-out {things} "
         "(--validation_fraction)"
     )
 

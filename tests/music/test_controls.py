@@ -203,3 +203,17 @@ def test_the_vocabulary_comes_back_from_json():
 def test_a_malformed_vocabulary_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         ControlVocabulary(*arguments)
+
+
+def test_prompts_of_a_model_that_is_trained_further_are_drawn_from_the_new_tunes():
+    jig = Score((Note(0, 72, 67),), key="G", time_signature=(6, 8), rhythm="jig")
+    waltz = Score((Note(0, 72, 67),), key="D", time_signature=(3, 4), rhythm="waltz")
+    vocabulary = ControlVocabulary.fit([jig])
+
+    moved = vocabulary.drawn_from([waltz, dataclasses.replace(jig, key="A", rhythm="")])
+
+    assert (moved.metres, moved.rhythms) == (vocabulary.metres, vocabulary.rhythms)
+    assert [moved.decode(codes) for codes in moved.tunes] == [
+        Controls(key="D", bars=1),  # no code says its metre, nor its rhythm
+        Controls("6/8", "A", 1),
+    ]

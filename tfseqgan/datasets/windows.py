@@ -231,6 +231,7 @@ def load_windows(
     random_transposition: bool = False,
     whole_tunes: bool = False,
     tokenizer: Tokenizer | None = None,
+    vocabulary_of: Tokenizer | None = None,
 ) -> Windows:
     """Loads the training and validation rows of a corpus: windows, or whole tunes.
 
@@ -258,6 +259,8 @@ def load_windows(
         whole_tunes: a row is a tune, and rows are no longer than the longest.
         tokenizer: the vocabulary to use. By default one is fitted to the training tunes with
             the options above, which are ignored otherwise.
+        vocabulary_of: a tokenizer whose tokens to use, while what a sample is not asked to be is
+            drawn from the training tunes (`Tokenizer.drawn_from`).
 
     Returns:
         The `Windows`.
@@ -279,11 +282,13 @@ def load_windows(
         ('session', 'int32', 100)
     """
     if path is not None and Path(path).suffix == ".npz":
-        return _load_published_windows(path, length, tokenizer)
+        return _load_published_windows(path, length, tokenizer or vocabulary_of)
 
     corpus = _load_corpus(path, validation_fraction, seed)
     tunes, kept_aside = _keep_aside(corpus, kept_aside_fraction, seed)
-    if tokenizer is None:
+    if vocabulary_of is not None:
+        tokenizer = vocabulary_of.drawn_from(tunes)
+    elif tokenizer is None:
         tokenizer = Tokenizer.fit(
             tunes,
             minimum_count=minimum_count,

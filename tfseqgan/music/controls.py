@@ -192,18 +192,32 @@ class ControlVocabulary:
         Args:
             scores: the training tunes.
         """
+        scores = list(scores)
         controls = [controls_of(score) for score in scores]
         metres = sorted({each.metre for each in controls if each.metre})
         rhythms = sorted({each.rhythm for each in controls if each.rhythm})
-        empty = cls(metres, rhythms, [])
-        have_bars = {(each.metre, each.rhythm) for each in controls if each.bars is not None}
-        drawn = [
-            empty.encode(each).tolist()
-            for each in controls
-            if each.bars is not None or (each.metre, each.rhythm) not in have_bars
-        ]
 
-        return cls(metres, rhythms, drawn)
+        return cls(metres, rhythms, []).drawn_from(scores)
+
+    def drawn_from(self, scores: Iterable[Score]) -> "ControlVocabulary":
+        """Returns the same codes, drawn from what other tunes are together.
+
+        A metre or a rhythm of theirs that has no code is unknown.
+
+        Args:
+            scores: the tunes.
+
+        Example:
+            >>> from tfseqgan.music.score import Note
+            >>> waltz = Score((Note(0, 72, 67),), key="G", time_signature=(3, 4))
+            >>> ControlVocabulary(["3/4", "6/8"], ["jig"], []).drawn_from([waltz]).tunes.tolist()
+            [[1, 8, 1, 0]]
+        """
+        codes = [self.codes_of(score).tolist() for score in scores]
+        have_bars = {(metre, rhythm) for metre, _, bars, rhythm in codes if bars}
+        drawn = [each for each in codes if each[2] or (each[0], each[3]) not in have_bars]
+
+        return ControlVocabulary(self.metres, self.rhythms, drawn)
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:

@@ -160,6 +160,35 @@ class Tokenizer:
             controls=ControlVocabulary.fit(prepared) if controls else None,
         )
 
+    def drawn_from(self, scores: Iterable[Score]) -> "Tokenizer":
+        """Returns a tokenizer of the same tokens whose `prompts` are drawn from other tunes.
+
+        It is the tokenizer of a model that is trained further on those tunes: without controls,
+        this one.
+
+        Args:
+            scores: the tunes.
+
+        Example:
+            >>> from tfseqgan.music.score import Note, Score
+            >>> tune = Score((Note(0, 72, 67),), key="G", time_signature=(3, 4))
+            >>> tokenizer = Tokenizer.fit([tune], controls=True)
+            >>> moved = tokenizer.drawn_from([Score((Note(0, 72, 67),), key="Em")])
+            >>> moved.controls.decode(moved.controls.tunes[0]).key, moved.events == tokenizer.events
+            ('Em', True)
+        """
+        if self.controls is None:
+            return self
+
+        prepared = [self._writing.prepare(score) for score in scores]
+
+        return Tokenizer(
+            self.events,
+            self._rare,
+            **self.options,
+            controls=self.controls.drawn_from(prepared),
+        )
+
     @property
     def events(self) -> tuple[Event, ...]:
         """The vocabulary; token id i means the event at index i - 3."""

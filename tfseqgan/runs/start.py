@@ -39,7 +39,7 @@ class Start:
     Args:
         model: the name of a shipped model, or the absolute path of a folder.
         generator: its generator.
-        tokenizer: its vocabulary, which is the run's too.
+        tokenizer: its vocabulary, whose tokens are the run's too.
         settings: those that it was trained with.
     """
 

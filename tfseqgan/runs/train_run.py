@@ -253,8 +253,8 @@ def _load_data(
     resumed_config: dict[str, Any] | None,
 ) -> Windows:
     """Loads the data of a run, and checks that the run can use it."""
-    tokenizer = None if start is None else start.tokenizer
-    data = load_windows(data_path, tokenizer=tokenizer, **settings.window_options())
+    vocabulary_of = None if start is None else start.tokenizer
+    data = load_windows(data_path, vocabulary_of=vocabulary_of, **settings.window_options())
     if resumed_config is not None:
         check_same_data(data, data_path, resumed_config)
 

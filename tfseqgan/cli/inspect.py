@@ -22,8 +22,7 @@ def add_parser(commands: Any) -> None:
         description="Reads a folder of MIDI and ABC files as 'tfseqgan train' does and says of each "
         "file which track became the melody and which the chords, and why; what was left out; "
         "metre, key and length; of which other file it is a version; and why it cannot be read. It "
-        "says "
-        "how many of the notes the vocabulary of the sampler of folk tunes lacks, too. Nothing is "
+        "says how many of the notes the vocabulary of the sampler of folk tunes lacks, too. Nothing is "
         "written.",
     )
     parser.add_argument("folder", metavar="FOLDER", help="a folder of MIDI or ABC files")

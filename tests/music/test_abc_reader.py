@@ -344,6 +344,15 @@ def test_errors_name_the_file_the_tune_and_the_line(read, text, message):
     assert "tunes.abc" in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["100% Pure", r"The \o/ Reel", r"\%", "Fun: K:G"])
+def test_names_come_back_from_their_escapes(read, name):
+    score = make_score(4, key="D", time_signature=(6, 8), name=name, rhythm=name)
+
+    [tune] = read(to_abc(score))
+
+    assert (tune.name, tune.rhythm) == (name, name)
+
+
 def test_a_missing_file_is_the_systems_own_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_abc(tmp_path / "missing.abc")

@@ -321,7 +321,7 @@ class _Tune:
             match = _FIELD.match(text)
             if match is None:
                 break
-            self._fields.setdefault(match[1], match[2].strip())
+            self._fields.setdefault(match[1], match[2].strip().replace("\\\\", "\\"))
             if match[1] == "K":
                 return self._lines[index + 1 :]
 

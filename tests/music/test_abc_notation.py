@@ -523,9 +523,12 @@ def test_a_tune_without_a_metre_is_written_in_bars_of_the_estimated_one():
 
 
 def test_chords_help_to_find_the_key():
-    score = sing(24, pitches=(67,), key=None, chords=strum((38, 42, 45, 48)))
+    melody = sing(48, 48, pitches=(74,), key=None)
+    chords = strum((38, 42, 45, 48), (43, 47, 50))
 
-    assert read_abc(to_abc(score)).fields["K"] == "G"
+    assert read_abc(to_abc(melody)).fields["K"] == "D"
+    harmonized = dataclasses.replace(melody, chords=chords)
+    assert read_abc(to_abc(harmonized)).fields["K"] == "G"
 
 
 def test_each_field_of_the_header_is_one_escaped_line():

@@ -19,11 +19,11 @@ def add_parser(commands: Any) -> None:
         SUMMARY,
         usage="FOLDER [--json]",
         example=EXAMPLE,
-        description="Reads a folder of MIDI and ABC files as 'tfseqgan train' does and says of each "
+        description="Reads a folder of MIDI and ABC files as 'tfseqgan train' does. Says of each "
         "file which track became the melody and which the chords, and why; what was left out; "
-        "metre, key and length; of which other file it is a version; and why it cannot be read. It "
-        "says how many of the notes the vocabulary of the sampler of folk tunes lacks, too. Nothing is "
-        "written.",
+        "metre, key and length; of which other file it is a version; and why it cannot be read. "
+        "Says too how many of the notes the vocabulary of the sampler of folk tunes lacks. Writes "
+        "nothing.",
     )
     parser.add_argument("folder", metavar="FOLDER", help="a folder of MIDI or ABC files")
     add_printing_flags(parser)

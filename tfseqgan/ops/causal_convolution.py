@@ -43,7 +43,9 @@ def causal_responses(
         [1.0, 13.0]
     """
     padded = tf.pad(vectors, [[0, 0], [kernel.shape[0] - 1, 0], [0, 0]])
-    responses = tf.nn.conv1d(padded, kernel, stride=1, padding="VALID")  # [B, T, F]
+    responses = tf.nn.conv1d(padded, kernel, stride=1, padding="VALID")
+    # Of no rows, some kernels of TensorFlow return as many steps as there are in `padded`.
+    responses = tf.reshape(responses, [*tf.unstack(tf.shape(vectors)[:2]), kernel.shape[2]])
     by_filter = None if mask is None else mask[:, :, None]
 
     return _mask_responses(responses, by_filter)

@@ -223,7 +223,7 @@ def unigram_nats(
 
     Example:
         >>> unigram_nats(np.array([[1, 3, 2]]), np.array([[1, 3, 2], [1, 2, 0]]), 4, 1, 2)
-        array([1.386..., 0.693...])
+        array([1.961..., 0.980...])
 
     Reference:
         Witten & Bell 1991, "The zero-frequency problem", method C, interpolated.

@@ -1,6 +1,7 @@
 """The settings of a run that starts from a trained model, and when that is the default."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from tiny_runs import TINY_DEFAULT, shared_tunes
@@ -9,6 +10,7 @@ from tfseqgan.runs import fine_tuning
 from tfseqgan.runs.fine_tuning import (
     FINE_TUNING,
     FIXED_BY_START,
+    SMALL_FOLDER,
     check_settings,
     is_small_folder,
     settings_from_start,
@@ -90,3 +92,10 @@ def test_a_folder_is_small_below_the_number_of_midi_files_that_is_said(monkeypat
 
     monkeypatch.setattr(fine_tuning, "SMALL_FOLDER", num_files)
     assert not is_small_folder(shared_tunes())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/fine_tuning.md"])
+def test_the_pages_say_below_how_many_files_a_folder_is_small(page):
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+
+    assert f"fewer than {SMALL_FOLDER} " in text

@@ -13,11 +13,11 @@ from tfseqgan.datasets.windows import Windows
 from tfseqgan.evaluation.evaluate import sequence_nlls
 from tfseqgan.evaluation.metrics import mean_and_standard_error, sequence_lengths
 from tfseqgan.models.language_model import LanguageModel
+from tfseqgan.runs.fine_tuning import SMALL_FOLDER
 from tfseqgan.runs.start import Start
 
 _FEW_HELD_OUT = 20
 _MANY_REPLACED = 0.1
-_FEW_TUNES = 300
 _CLEARLY = 2.0
 """So many standard errors are a difference."""
 
@@ -124,7 +124,8 @@ def _say_replaced_help(outcome: Outcome) -> str | None:
         return None
 
     return (
-        f"with {_FEW_TUNES} tunes or more, --init none, which makes a vocabulary of your own events"
+        f"with {SMALL_FOLDER} tunes or more, --init none, which makes a vocabulary of your own "
+        "events"
     )
 
 
@@ -146,14 +147,14 @@ def _say_epochs_help(outcome: Outcome) -> str | None:
 
 
 def _say_tunes_help(outcome: Outcome) -> str | None:
-    if outcome.num_train >= _FEW_TUNES or not outcome.are_tunes:
+    if outcome.num_train >= SMALL_FOLDER or not outcome.are_tunes:
         return None
 
     return f"more tunes than these {outcome.num_train}"
 
 
 def _say_start_help(outcome: Outcome) -> str | None:
-    is_few = outcome.num_train < _FEW_TUNES and outcome.are_tunes
+    is_few = outcome.num_train < SMALL_FOLDER and outcome.are_tunes
     if outcome.start is not None or not is_few:
         return None
 

@@ -6,6 +6,7 @@ from conftest import import_experiment, make_score
 from tiny_models import CONTROLLED, CONTROLLED_TUNES
 
 from tfseqgan.evaluation.music import SharedRuns, figures_of, figures_of_tune
+from tfseqgan.music.score_labels import with_metre_and_key
 
 
 @pytest.fixture(scope="module")
@@ -38,4 +39,8 @@ def test_what_a_tune_was_asked_to_be_stands_after_its_start(card):
     for tune in CONTROLLED_TUNES:
         row = np.concatenate([CONTROLLED.encode(tune), [0, 0]])
 
-        assert card.controls_asked(CONTROLLED, row).key == tune.key
+        said = card.controls_asked(CONTROLLED, row)
+
+        labelled = with_metre_and_key(tune)
+        assert said.key == labelled.key
+        assert said.metre == "{}/{}".format(*labelled.time_signature)

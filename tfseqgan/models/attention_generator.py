@@ -41,12 +41,14 @@ class AttentionState(NamedTuple):
             included; −1 for unknown.
         next_onset: int32 [B], the tick at which the token that is read next starts.
         place: where the next token stands, int32 [B] each.
+        output: float [B, D], what the logits of the next token are computed from.
     """
 
     memories: list[Memory]
     onsets: tf.Tensor
     next_onset: tf.Tensor
     place: Place
+    output: tf.Tensor
 
 
 class AttentionCache(NamedTuple):
@@ -333,7 +335,12 @@ class AttentionGenerator(LanguageModel):
             onsets=tf.zeros([num_rows, 0], tf.int32),
             next_onset=tf.fill([num_rows], -1),
             place=self.places.first(num_rows),
+            output=tf.zeros([num_rows, self.embedding_dim], self.compute_dtype),
         )
+
+    def output_of(self, state: AttentionState) -> tf.Tensor:
+        """Returns what the logits of the next token are computed from, float [B, D]."""
+        return state.output
 
     def state_shapes(self, state: AttentionState) -> AttentionState:
         """Returns the shapes of a state; what was read grows from step to step."""
@@ -370,8 +377,9 @@ class AttentionGenerator(LanguageModel):
             memories.append(memory)
         outputs = tf.cast(self.norm(vectors), self.compute_dtype)
         logits = output_logits(self._project(outputs, place), *cache.last_layer)
+        after = AttentionState(memories, onsets, next_onset, place, outputs)
 
-        return tf.cast(logits, tf.float32), AttentionState(memories, onsets, next_onset, place)
+        return tf.cast(logits, tf.float32), after
 
     def _next_onset(self, state, place):
         """Returns the tick at which the token after the one that is read starts, int32 [B]."""
@@ -406,7 +414,8 @@ class AttentionGenerator(LanguageModel):
     def prefix_states(self, tokens: tf.Tensor) -> Callable[[int], AttentionState]:
         """Returns a function of l that gives the states before y_l is read, l from 1 to T."""
         places = self.places.of_rows(tokens)
-        _, keys, values = self._read_rows(tokens, self.embedding.table(), places, training=False)
+        table = self.embedding.table()
+        outputs, keys, values = self._read_rows(tokens, table, places, training=False)
         onsets = self._onsets(tokens, places)
         pairs = [
             [tf.transpose(part, [1, 0, 2, 3]) for part in pair]
@@ -422,6 +431,7 @@ class AttentionGenerator(LanguageModel):
                 onsets=of_read[:, :length],
                 next_onset=onsets[:, index],
                 place=tf.nest.map_structure(lambda part: part[:, index], places),
+                output=outputs[:, index],
             )
 
         return state_before

@@ -188,10 +188,10 @@ def _stack_steps(array, num_steps, num_rows, rest):
     return tf.transpose(tf.where(is_written, written, nothing))
 
 
-def _shapes_of_loop(generator, start):
-    """Returns the shapes of a loop's variables: of any number of rows.
+def state_shapes(generator: SequenceGenerator, state: Any) -> Any:
+    """Returns the shapes that a generator's state has in a loop: of any number of rows.
 
-    The other axes of a generator's state may grow where it says so.
+    The other axes may grow where the generator says so.
     """
     relax = getattr(generator, "state_shapes", None)
 
@@ -201,14 +201,20 @@ def _shapes_of_loop(generator, start):
     def of_any_rows(shape):
         return tf.TensorShape([None, *shape[1:]])
 
-    of_state = tf.nest.map_structure(shape_of, start.state) if relax is None else relax(start.state)
+    shapes = tf.nest.map_structure(shape_of, state) if relax is None else relax(state)
+
+    return tf.nest.map_structure(of_any_rows, shapes)
+
+
+def _shapes_of_loop(generator, start):
+    """Returns the shapes of a loop's variables."""
     any_rows = tf.TensorShape([None])
 
     return _Loop(
         t=start.t.shape,
         rows=any_rows,
         previous=any_rows,
-        state=tf.nest.map_structure(of_any_rows, of_state),
+        state=state_shapes(generator, start.state),
         is_running=any_rows,
         tokens=tf.TensorShape(None),
         log_probs=tf.TensorShape(None),
@@ -230,7 +236,9 @@ def _guided_logits(generator, cache, state, previous, guidance):
     return logits, tf.where(logits > FORBIDDEN / 2, guided, FORBIDDEN), state
 
 
-def _with_prompt(drawn, t, prompt, prompt_lengths):
+def with_prompt(
+    drawn: tf.Tensor, t: tf.Tensor, prompt: tf.Tensor, prompt_lengths: tf.Tensor | None = None
+) -> tf.Tensor:
     """Replaces the tokens drawn at step t by those of the prompt, where it reaches so far."""
     size = tf.shape(prompt)[1]
     lengths = size if prompt_lengths is None else prompt_lengths
@@ -299,7 +307,7 @@ def sample_sequences(
         if prompt is None:
             return drawn
 
-        return _with_prompt(drawn, t, of_rows(padded_prompt, rows), of_rows(padded_lengths, rows))
+        return with_prompt(drawn, t, of_rows(padded_prompt, rows), of_rows(padded_lengths, rows))
 
     padded_rows = tf.shape(padded_seeds)[0]
     if guidance is not None:

@@ -15,6 +15,7 @@ from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.models.weight_counts import count_discriminator_weights
 from tfseqgan.ops.causal_convolution import causal_max, causal_responses
 from tfseqgan.ops.masking import sequence_mask
+from tfseqgan.ops.prefixes import reduce_blocks
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -209,37 +210,22 @@ class Discriminator(SequenceClassifier):
 
         return tf.squeeze(self.output_layer(mixed), axis=1)
 
-    def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
-        """Computes the logit of every `every`-th prefix and of the whole sequence, dropout off.
+    def prefix_logits_of(
+        self, reading: Tokens, every: int = 1, training: bool = False
+    ) -> tf.Tensor:
+        """Computes the logits of prefixes of tokens, [B, ⌈T / every⌉] (`prefix_logits`).
 
-        Column p is what `call` gives for the first (p + 1) · `every` tokens, or for all. The
-        convolutions run once for all prefixes: their maximum up to step t is the feature of that
-        prefix. After the end token the logit stays what it was there.
-
-        Args:
-            tokens: int [B, T].
-            every: the distance between the lengths of prefixes.
-
-        Returns:
-            float32 [B, ⌈T / every⌉].
-
-        Example:
-            >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
-            >>> tokens = np.array([[3, 4, 5], [6, 2, 0]])
-            >>> of_two = discriminator.prefix_logits(tokens)[:, 1]
-            >>> np.allclose(of_two, discriminator(tokens[:, :2]), atol=1e-6)
-            True
+        The convolutions run once for all prefixes: their maximum up to step t is the feature of
+        that prefix.
         """
-        responses = self._convolve(tokens, causal_responses)  # [B, T, F]
-        running_max = tf.scan(tf.maximum, tf.transpose(responses, [1, 0, 2]))  # [T, B, F]
+        responses = self._convolve(reading, causal_responses)  # [B, T, F]
+        lowest = responses.dtype.min
+        of_blocks = reduce_blocks(tf.reduce_max, responses, every, padding=lowest)
+        largest = tf.scan(tf.maximum, of_blocks)  # [P, B, F]
+        features = tf.reshape(self._features(largest), [-1, largest.shape[2]])
+        logits = self._logits(features, training)
 
-        length = tf.shape(tokens)[1]
-        last_steps = tf.minimum(tf.range(every - 1, length + every - 1, every), length - 1)
-        features = self._features(tf.gather(running_max, last_steps))  # [P, B, F]
-
-        logits = self._logits(tf.reshape(features, [-1, features.shape[2]]))
-
-        return tf.transpose(tf.reshape(logits, tf.shape(features)[:2]))  # [B, P]
+        return tf.transpose(tf.reshape(logits, tf.shape(largest)[:2]))  # [B, P]
 
     def get_config(self) -> dict[str, Any]:
         """Returns what makes the same model again, as plain values."""

@@ -194,6 +194,10 @@ class Generator(LanguageModel):
 
         return GeneratorState(zeros, zeros, self.places.first(num_rows))
 
+    def output_of(self, state: GeneratorState) -> tf.Tensor:
+        """Returns what the logits of the next token are computed from, float [B, H]."""
+        return state.hidden
+
     def next_logits(
         self, cache: DecodingCache, state: GeneratorState, previous: tf.Tensor
     ) -> tuple[tf.Tensor, GeneratorState]:

@@ -47,6 +47,33 @@ class SequenceClassifier(keras.Model):
         """
         return self.logits_of(self.read(tokens), training)
 
+    def prefix_logits_of(self, reading: Any, every: int = 1, training: bool = False) -> tf.Tensor:
+        """Computes the logits of prefixes of what was read, float32 [B, ⌈T / every⌉]."""
+        raise NotImplementedError
+
+    def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
+        """Computes the logit of every `every`-th prefix and of the whole sequence, dropout off.
+
+        Column p is what `call` gives for the first (p + 1) · `every` tokens, or for all. After the
+        end token the logit stays what it was there.
+
+        Args:
+            tokens: int [B, T].
+            every: the distance between the lengths of prefixes.
+
+        Returns:
+            float32 [B, ⌈T / every⌉].
+
+        Example:
+            >>> from tfseqgan.models.discriminator import Discriminator
+            >>> discriminator = Discriminator(7, embedding_dim=4, filters=3, kernel_sizes=(1, 2))
+            >>> tokens = np.array([[3, 4, 5], [6, 2, 0]])
+            >>> of_two = discriminator.prefix_logits(tokens)[:, 1]
+            >>> np.allclose(of_two, discriminator(tokens[:, :2]), atol=1e-6)
+            True
+        """
+        return self.prefix_logits_of(self.read(tokens), every)
+
     def scale_logits(self, scale: float, shift: float) -> None:
         """Replaces every logit by scale · logit + shift, in the last layer's weights."""
         self.output_layer.kernel.assign(scale * self.output_layer.kernel)

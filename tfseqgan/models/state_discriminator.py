@@ -19,7 +19,8 @@ from tfseqgan.models.interfaces import Tokens
 from tfseqgan.models.language_model import LanguageModel
 from tfseqgan.models.sequence_classifier import SequenceClassifier
 from tfseqgan.ops.causal_convolution import causal_responses
-from tfseqgan.ops.masking import sequence_mask
+from tfseqgan.ops.masking import has_end, sequence_mask
+from tfseqgan.ops.prefixes import reduce_blocks
 
 _LEAST_LOG_PROB = -20.0
 _SURPRISING = -4.0
@@ -31,12 +32,30 @@ class Reading(NamedTuple):
     Attributes:
         tokens: int32 [B, T].
         outputs: float16 [B, T, H], what it knew before each token.
-        log_probs: float32 [B, T], of each token, in nats.
+        log_probs: float32 [B, T], of each token, in nats; no less than −20.
     """
 
     tokens: tf.Tensor
     outputs: tf.Tensor
     log_probs: tf.Tensor
+
+
+class PrefixState(NamedTuple):
+    """What is known of sequences whose next tokens are read later.
+
+    Attributes:
+        vectors: float32 [B, W − 1, hidden_dim], the last ones that a filter of width W still sees.
+        largest: float32 [B, F], the largest response of each filter.
+        total: float32 [B, F], the sum of all responses.
+        count: float32 [B], events.
+        has_ended: bool [B].
+    """
+
+    vectors: tf.Tensor
+    largest: tf.Tensor
+    total: tf.Tensor
+    count: tf.Tensor
+    has_ended: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="tfseqgan")
@@ -124,15 +143,30 @@ class StateDiscriminator(SequenceClassifier):
         tokens = tf.cast(tokens, tf.int32)
         log_probs, outputs = self.reader.log_probs_and_outputs(tokens)
 
+        return self.reading_of(tokens, outputs, log_probs)
+
+    def reading_of(self, tokens: tf.Tensor, outputs: tf.Tensor, log_probs: tf.Tensor) -> Reading:
+        """Returns what is kept of what the generator computes when it reads or writes tokens.
+
+        Args:
+            tokens: int32 [B, T].
+            outputs: float [B, T, H].
+            log_probs: float32 [B, T] in nats.
+        """
         return Reading(
             tokens=tokens,
             outputs=tf.stop_gradient(tf.cast(outputs, tf.float16)),
             log_probs=tf.stop_gradient(tf.maximum(log_probs, _LEAST_LOG_PROB)),
         )
 
-    def _mask(self, tokens):
-        """Returns 1 for the events of a sequence up to its end, float32 [B, T]."""
+    def _mask(self, tokens, has_ended=None):
+        """Returns 1 for the events of a sequence up to its end, float32 [B, T].
+
+        `has_ended` bool [B] says which sequences had ended before these tokens.
+        """
         mask = sequence_mask(tokens, self.end_token_id)
+        if has_ended is not None:
+            mask *= tf.cast(~has_ended, tf.float32)[:, None]
         durations = self.reader.token_durations
         if durations is None:
             return mask
@@ -144,60 +178,101 @@ class StateDiscriminator(SequenceClassifier):
 
     def logits_of(self, reading: Reading, training: bool = False) -> tf.Tensor:
         """Computes the logits of what was read, float32 [B]."""
-        responses, mask = self._responses(reading, training)
+        mask = self._mask(reading.tokens)
+        responses = self._responses(self._vectors(reading, mask, training), mask)
         largest = tf.reduce_max(responses, axis=1)  # [B, F]
-        count = tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
-        mean = tf.reduce_sum(responses, axis=1) / count
+        total = tf.reduce_sum(responses, axis=1)
+        count = tf.reduce_sum(mask, axis=1)
 
-        return self._logits(tf.concat([largest, mean], axis=1), training)
+        return self._logits(largest, total, count, training)
 
-    def prefix_logits(self, tokens: Tokens, every: int = 1) -> tf.Tensor:
-        """Computes the logit of every `every`-th prefix and of the whole sequence, dropout off.
+    def prefix_logits_of(
+        self, reading: Reading, every: int = 1, training: bool = False
+    ) -> tf.Tensor:
+        """Computes the logits of prefixes of what was read, [B, ⌈T / every⌉] (`prefix_logits`)."""
+        mask = self._mask(reading.tokens)
+        responses = self._responses(self._vectors(reading, mask, training), mask)
 
-        Column p is what `call` gives for the first (p + 1) · `every` tokens, or for all.
+        largest = tf.scan(tf.maximum, reduce_blocks(tf.reduce_max, responses, every))  # [P, B, F]
+        total = tf.cumsum(reduce_blocks(tf.reduce_sum, responses, every))
+        count = tf.cumsum(reduce_blocks(tf.reduce_sum, mask, every))  # [P, B]
+        num_filters = largest.shape[2]
+        logits = self._logits(
+            tf.reshape(largest, [-1, num_filters]),
+            tf.reshape(total, [-1, num_filters]),
+            tf.reshape(count, [-1]),
+            training,
+        )
+
+        return tf.transpose(tf.reshape(logits, tf.shape(count)))
+
+    def first_prefix(self, num_rows: tf.Tensor | int) -> PrefixState:
+        """Returns what is known of B sequences before their first token."""
+        num_filters = self.filters * len(self.kernel_sizes)
+        zeros = tf.zeros([num_rows, num_filters])
+
+        return PrefixState(
+            vectors=tf.zeros([num_rows, max(self.kernel_sizes) - 1, self.hidden_dim]),
+            largest=zeros,
+            total=zeros,
+            count=tf.zeros([num_rows]),
+            has_ended=tf.fill([num_rows], False),
+        )
+
+    def extend_prefix(self, prefix: PrefixState, reading: Reading) -> tuple[tf.Tensor, PrefixState]:
+        """Reads the next tokens of sequences, and computes the logits of what is then known.
 
         Args:
-            tokens: int [B, T].
-            every: the distance between the lengths of prefixes.
+            prefix: of the tokens before.
+            reading: of S tokens, [B, S, …] each.
 
         Returns:
-            float32 [B, ⌈T / every⌉].
+            float32 [B], what `call` gives for all tokens so far, and the state after them.
         """
-        responses, mask = self._responses(self.read(tokens), training=False)
-        by_step = tf.transpose(responses, [1, 0, 2])  # [T, B, F]
-        largest = tf.scan(tf.maximum, by_step)
-        counts = tf.maximum(tf.cumsum(tf.transpose(mask, [1, 0, 2])), 1.0)
-        means = tf.cumsum(by_step) / counts
+        mask = self._mask(reading.tokens, prefix.has_ended)
+        vectors = tf.concat([prefix.vectors, self._vectors(reading, mask)], axis=1)
+        num_before = prefix.vectors.shape[1]
+        responses = self._responses(vectors, mask, num_before)
 
-        length = tf.shape(tokens)[1]
-        last_steps = tf.minimum(tf.range(every - 1, length + every - 1, every), length - 1)
-        pooled = tf.gather(tf.concat([largest, means], axis=2), last_steps)  # [P, B, 2F]
-        logits = self._logits(tf.reshape(pooled, [-1, pooled.shape[2]]))
+        last = vectors[:, tf.shape(vectors)[1] - num_before :]
 
-        return tf.transpose(tf.reshape(logits, tf.shape(pooled)[:2]))
+        after = PrefixState(
+            vectors=tf.ensure_shape(last, [None, num_before, self.hidden_dim]),
+            largest=tf.maximum(prefix.largest, tf.reduce_max(responses, axis=1)),
+            total=prefix.total + tf.reduce_sum(responses, axis=1),
+            count=prefix.count + tf.reduce_sum(mask, axis=1),
+            has_ended=prefix.has_ended | has_end(reading.tokens, self.end_token_id),
+        )
 
-    def _responses(self, reading, training):
-        """Returns the responses of all filters, float32 [B, T, F], and the mask [B, T, 1]."""
+        return self._logits(after.largest, after.total, after.count), after
+
+    def _vectors(self, reading, mask, training=False):
+        """Returns xₜ, float32 [B, T, D], 0 where the mask is."""
         log_probs = reading.log_probs
         below = tf.minimum(log_probs - _SURPRISING, 0.0)
         surprise = tf.stack([log_probs, tf.exp(log_probs), below], axis=-1)
-        mask = self._mask(reading.tokens)[:, :, None]
 
         outputs = tf.cast(reading.outputs, tf.float32)
         table = tf.stop_gradient(self.reader.embedding.table())
         of_tokens = self.token_layer(tf.cast(table, tf.float32))  # [V, hidden_dim]
         vectors = self.state_layer(self.dropout(outputs, training=training))
         vectors += tf.gather(of_tokens, reading.tokens) + self.surprise_layer(surprise)
-        vectors = self.dropout(tf.nn.relu(vectors) * mask, training=training)
+
+        return self.dropout(tf.nn.relu(vectors) * mask[:, :, None], training=training)
+
+    def _responses(self, vectors, mask, num_before=0):
+        """Returns rₜ of all but the first `num_before` vectors, float32 [B, T, F]."""
         responses = [
-            tf.nn.relu(causal_responses(vectors, layer.kernel) + layer.bias)
+            tf.nn.relu(causal_responses(vectors, layer.kernel)[:, num_before:] + layer.bias)
             for layer in self.convolutions
         ]
 
-        return tf.concat(responses, axis=2) * mask, mask
+        return tf.concat(responses, axis=2) * mask[:, :, None]
 
-    def _logits(self, pooled, training=False):
-        """Computes logits from pooled responses: float32 [N, 2F] → [N]."""
+    def _logits(self, largest, total, count, training=False):
+        """Computes logits from the maximum and the sum [N, F] over count [N] responses: [N]."""
+        mean = total / tf.maximum(count, 1.0)[:, None]
+        pooled = tf.concat([largest, mean], axis=1)
         hidden = self.hidden_layer(self.dropout(pooled, training=training))
         hidden = self.dropout(hidden, training=training)
 

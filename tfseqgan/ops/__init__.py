@@ -4,7 +4,8 @@ May import: arguments.
 
 gradients             gradients of kernels, left out where none is asked for
 devices               the one device switch
-masking               sequence_mask, masked_mean
+masking               sequence_mask, has_end, masked_mean
+prefixes              what is known of prefixes, by blocks of steps
 sampling              temperature, top-k, top-p, inverse CDF, row seeds, row padding
 log_probs             log softmax at the tokens
 lstm                  one LSTM step; outputs of a sequence

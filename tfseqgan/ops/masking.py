@@ -36,6 +36,14 @@ def sequence_mask(tokens: tf.Tensor, end_token_id: int | None = None) -> tf.Tens
     return tf.cast(ends_before == 0, tf.float32)
 
 
+def has_end(tokens: tf.Tensor, end_token_id: int | None = None) -> tf.Tensor:
+    """Computes which rows hold an end token: int32 [B, T] → bool [B]."""
+    if end_token_id is None:
+        return tf.fill([tf.shape(tokens)[0]], False)
+
+    return tf.reduce_any(tokens == end_token_id, axis=1)
+
+
 def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
     """Computes the mean of the values whose mask is 1; 0 where there is none.
 

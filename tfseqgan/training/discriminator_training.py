@@ -32,6 +32,9 @@ from tfseqgan.training.steps import gradient_step
 
 _BATCHES, _ORDER, _DROPOUT = range(3)  # purposes of random numbers
 
+_PREFIX_EVERY = 16
+"""Every prefix of a multiple of so many tokens is learned from."""
+
 _ROWS_READ_AT_ONCE = 16
 _SHOWN = ["loss", "val_cross_entropy", "val_auc", "mean_odds", "effective_share"]
 
@@ -86,6 +89,23 @@ def _read_batches(
     return batches
 
 
+def _loss_of_prefixes(discriminator: Any, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Computes the mean of two cross-entropies: of whole sequences, and of all their prefixes.
+
+    Args:
+        discriminator: a compiled one.
+        labels: float32 [B].
+        logits: float32 [B, P], of prefixes; the last column is of whole sequences.
+    """
+    of_prefixes = tf.repeat(labels, tf.shape(logits)[1])
+    flat = tf.reshape(logits, [-1])
+
+    loss = discriminator.compute_loss(y=labels, y_pred=logits[:, -1])
+    loss += discriminator.compute_loss(y=of_prefixes, y_pred=flat)
+
+    return loss / 2
+
+
 def _make_step(discriminator: Any) -> Callable[[Any, tf.Tensor], tf.Tensor]:
     """Returns the compiled step: a reading and labels float32 [B] → loss float32 []."""
 
@@ -94,10 +114,10 @@ def _make_step(discriminator: Any) -> Callable[[Any, tf.Tensor], tf.Tensor]:
         def local_loss():
             own = local_rows(labels)
             local_reading = tf.nest.map_structure(local_rows, reading)
-            logits = discriminator.logits_of(local_reading, training=True)
+            logits = discriminator.prefix_logits_of(local_reading, _PREFIX_EVERY, training=True)
             share = tf.cast(tf.shape(own)[0] / tf.shape(labels)[0], tf.float32)
 
-            return discriminator.compute_loss(y=own, y_pred=logits), share
+            return _loss_of_prefixes(discriminator, own, logits), share
 
         loss, _ = gradient_step(discriminator, local_loss)
 

@@ -92,10 +92,10 @@ class Tunes:
         self.data = data
         self.tokenizer = tokenizer
         self.seed = seed
-        self.train = self._rows(data.tunes)
-        self.aside = self._rows(data.kept_aside)
+        self.train = self.rows_of(data.tunes)
+        self.aside = self.rows_of(data.kept_aside)
 
-    def _rows(self, tunes: tuple[sg.Score, ...]) -> np.ndarray:
+    def rows_of(self, tunes: tuple[sg.Score, ...]) -> np.ndarray:
         """Returns the tunes that say how many bars they have, int32 [N, T]."""
         rows = self.tokenizer.whole_tunes(of_known_bars(tunes), LENGTH).tokens
         is_short = (rows > 0).sum(axis=1) <= LONGEST_ROW

@@ -14,6 +14,8 @@ from tfseqgan.evaluation.table import format_table as format_table
 from tfseqgan.models.attention_generator import AttentionGenerator as AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator as Discriminator
 from tfseqgan.models.generator import Generator as Generator
+from tfseqgan.models.particles import SequentiallyResampled as SequentiallyResampled
+from tfseqgan.models.particles import resample_sequentially as resample_sequentially
 from tfseqgan.models.policy import Policy as Policy
 from tfseqgan.models.policy import Trajectory as Trajectory
 from tfseqgan.models.resampling import Resampled as Resampled

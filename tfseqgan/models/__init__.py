@@ -24,5 +24,6 @@ frozen_copy          a copy of a generator that is not trained
 discriminator        D, convolutions and a highway layer
 state_discriminator  D that reads a generator's states
 resampling           of several samples one is kept, by a discriminator's odds
+particles            the same while the samples are written, by the odds of prefixes
 policy               π: a TFP Categorical; Trajectory
 """

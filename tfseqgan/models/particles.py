@@ -424,8 +424,9 @@ def resample_sequentially(
     Example:
         >>> from tfseqgan.models.generator import Generator
         >>> discriminator = StateDiscriminator(Generator(7, embedding_dim=4, units=8))
-        >>> resample_sequentially(discriminator, 3, 5, num_particles=2, every=2, seed=0).tokens.shape
-        (3, 5)
+        >>> drawn = resample_sequentially(discriminator, 3, 5, num_particles=2, every=2, seed=0)
+        >>> drawn.tokens.shape, drawn.effective_sample_sizes.shape
+        ((3, 5), (3, 3))
 
     Reference:
         Zhao et al. 2024, "Probabilistic Inference in Language Models via Twisted Sequential Monte

@@ -6,9 +6,9 @@ import tensorflow as tf
 from enumeration import list_sequences, random_generator
 from tiny_models import CONTROLLED, make_generator_with_controls
 
+from tfseqgan.models.particles import resample_sequentially, systematic_ancestors
 from tfseqgan.models.policy import Policy
 from tfseqgan.models.resampling import spread_seeds
-from tfseqgan.models.sequential_resampling import resample_sequentially, systematic_ancestors
 from tfseqgan.models.state_discriminator import StateDiscriminator
 from tfseqgan.ops.sampling import row_seeds
 
@@ -83,7 +83,7 @@ def test_a_sequence_does_not_depend_on_what_is_sampled_with_it(kind, monkeypatch
     prompts = CONTROLLED.prompts(5, seed=2)
     options = {"num_particles": 6, "every": 4, "seed": 1}
     together = resample_sequentially(discriminator, 5, 30, prompt=prompts, **options)
-    monkeypatch.setattr("tfseqgan.models.sequential_resampling._PARTICLES_AT_ONCE", 12)
+    monkeypatch.setattr("tfseqgan.models.particles._PARTICLES_AT_ONCE", 12)
 
     apart = resample_sequentially(discriminator, 5, 30, prompt=prompts, **options)
 

@@ -43,6 +43,7 @@ from tfseqgan.objectives import credit as credit
 from tfseqgan.objectives import rewards as rewards
 from tfseqgan.objectives.objective import Objective as Objective
 from tfseqgan.objectives.recipes import kl_control as kl_control
+from tfseqgan.objectives.recipes import maligan as maligan
 from tfseqgan.objectives.recipes import merl as merl
 from tfseqgan.objectives.recipes import reinforce as reinforce
 from tfseqgan.objectives.recipes import reinforce_with_baseline as reinforce_with_baseline

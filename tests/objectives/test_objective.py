@@ -6,6 +6,7 @@ V tokens and T steps are listed, and so are all batches of N of them; no claim r
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 
@@ -35,6 +36,7 @@ from tfseqgan.objectives.objective import Objective
 from tfseqgan.objectives.recipes import (
     get_objective,
     kl_control,
+    maligan,
     merl,
     reinforce,
     reinforce_with_baseline,
@@ -49,7 +51,10 @@ RECIPES = {
 }
 
 every_recipe = pytest.mark.parametrize("recipe", RECIPES)
-every_reward = pytest.mark.parametrize("reward", REWARDS)
+ELEMENTWISE = [name for name in REWARDS if name != "odds"]
+"""The rewards that are functions of one sequence. Odds are divided by those of the batch."""
+
+every_reward = pytest.mark.parametrize("reward", ELEMENTWISE)
 every_baseline = pytest.mark.parametrize(
     "baseline",
     [
@@ -218,6 +223,57 @@ def test_prefix_credit_of_every_few_tokens_keeps_the_expected_gradient(world_nam
     )
 
     assert_ascends_j(objective, world_name)
+
+
+def gradients_of_log_probabilities(world):
+    """Computes ∇log π(y) of every sequence, NumPy [S, …]."""
+    with tf.GradientTape() as tape:
+        batch = world.everything()
+        log_p = tf.reduce_sum(batch.log_probs * batch.mask, axis=1)
+
+    return tape.jacobian(log_p, world.variable).numpy()
+
+
+def test_maligan_weighs_each_sequence_of_a_batch_by_its_share_of_the_odds():
+    world = get_world("fixed length")
+    p = world.probabilities().numpy()
+    weights = np.exp(world.everything().logits.numpy())
+    gradients = gradients_of_log_probabilities(world)
+    expected = np.zeros(gradients.shape[1:])
+    for pair in itertools.product(range(len(p)), repeat=2):
+        rows = list(pair)
+        advantages = weights[rows] / weights[rows].mean() - 1
+        estimate = np.tensordot(advantages, gradients[rows], axes=1) / 2
+        expected += p[rows].prod() * estimate
+
+    found = -expected_gradient(world, loss_of(maligan()), num_sequences=2)
+
+    assert relative_error(found, expected) < 1e-10
+
+
+@every_world
+def test_on_a_batch_of_everything_maligan_ascends_the_likelihood_of_the_weighed_sequences(
+    world_name,
+):
+    world = get_world(world_name)
+    is_uniform = tf.zeros_like(world.variable)
+    before = tf.identity(world.variable)
+    world.variable.assign(is_uniform)
+    gradients = gradients_of_log_probabilities(world)
+    # A batch with every sequence as often as its probability says: 9 of length 1 in 27.
+    copies = np.round(27 * world.probabilities().numpy()).astype(int)
+    rows = np.repeat(np.arange(len(copies)), copies)
+    batch = world.everything().rows(rows)
+    odds = np.exp(batch.logits.numpy())
+    with tf.GradientTape() as tape:
+        fields = world.everything().rows(rows)
+        loss = loss_of(maligan(baseline=NoBaseline()))(fields)
+    found = -tape.gradient(loss, world.variable).numpy()
+    world.variable.assign(before)
+
+    expected = np.tensordot(odds / odds.sum(), gradients[rows], axes=1)
+    assert len(rows) == 27
+    assert relative_error(found, expected) < 1e-10
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from tfseqgan.objectives.rewards import (
     log,
     logit,
     none,
+    odds,
     of_decoded,
     probability,
     token_rewards,
@@ -62,7 +63,15 @@ def test_a_certain_discriminator_gives_a_finite_reward_and_gradient(reward, smal
     assert np.isfinite(gradient.numpy()).all()
 
 
-@pytest.mark.parametrize("reward", [probability, log, logit])
+def test_odds_are_divided_by_their_mean_over_the_batch():
+    of_prefixes = np.random.default_rng(1).normal(size=(5, 3))
+    expected = np.exp(of_prefixes) / np.exp(of_prefixes).mean(axis=0)
+
+    np.testing.assert_allclose(odds(tf.constant(of_prefixes)), expected)
+    np.testing.assert_allclose(odds(tf.constant(of_prefixes + 900.0)), expected)  # no overflow
+
+
+@pytest.mark.parametrize("reward", [probability, log, logit, odds])
 def test_a_reward_rises_with_the_logit(reward):
     rising = tf.constant(np.linspace(-8, 8, 33))
 

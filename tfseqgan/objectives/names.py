@@ -5,7 +5,7 @@ The tables that give the parts by name (`rewards.REWARDS`, `credit.CREDITS`, `ba
 them without TensorFlow.
 """
 
-REWARD_NAMES = ("probability", "log", "logit", "none")
+REWARD_NAMES = ("probability", "log", "logit", "odds", "none")
 CREDIT_NAMES = ("terminal", "prefix", "rollout")
 BASELINE_NAMES = ("none", "batch_mean", "leave_one_out", "moving_average")
-RECIPE_NAMES = ("reinforce", "reinforce_with_baseline", "merl", "kl_control", "seqgan")
+RECIPE_NAMES = ("reinforce", "reinforce_with_baseline", "merl", "kl_control", "maligan", "seqgan")

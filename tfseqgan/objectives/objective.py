@@ -23,7 +23,7 @@ from tfseqgan.objectives.rewards import check_rewards
 
 
 class Reward(Protocol):
-    """From logits to rewards, elementwise: `tfseqgan.rewards` has some."""
+    """From logits to rewards, of whole batches: `tfseqgan.rewards` has some."""
 
     def __call__(self, logits: tf.Tensor, /) -> tf.Tensor:
         """Computes rewards of the shape of `logits`."""

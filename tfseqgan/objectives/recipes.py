@@ -99,6 +99,34 @@ def kl_control(kl_weight: float = 1.0, **parts: Any) -> Objective:
     return Objective(**defaults | parts)
 
 
+def maligan(**parts: Any) -> Objective:
+    """Returns MaliGAN: the likelihood of the data, estimated from the policy's own samples.
+
+    Each sequence is weighed by the discriminator's odds D/(1 − D) by their mean over the batch,
+    less 1, which is the batch mean:
+
+        ∇J ≈ (1/B) Σ_b (B wᵇ / Σ w − 1) ∇log π(yᵇ),   w = D/(1 − D)
+
+    With D optimal for data against π, w = p_data/π and this is the gradient of E_data[log π] for
+    B → ∞. The effective sample size of the odds says how many sequences of a batch have a say:
+    where it is near 1, larger batches are needed.
+
+    Args:
+        **parts: fields of `Objective` that replace the recipe's.
+
+    Example:
+        >>> maligan().reward.__name__, maligan().baseline
+        ('odds', BatchMean())
+
+    Reference:
+        Che et al. 2017, "Maximum-Likelihood Augmented Discrete Generative Adversarial Networks",
+        section 3.
+    """
+    defaults: dict[str, Any] = {"reward": rewards.odds, "baseline": BatchMean()}
+
+    return Objective(**defaults | parts)
+
+
 def seqgan(num_rollouts: int = 16, **parts: Any) -> Objective:
     """Returns SeqGAN: J = E[D(y)], each token credited with the mean reward of N completions.
 
@@ -124,7 +152,7 @@ def seqgan(num_rollouts: int = 16, **parts: Any) -> Objective:
 RECIPES = dict(
     zip(
         RECIPE_NAMES,
-        (reinforce, reinforce_with_baseline, merl, kl_control, seqgan),
+        (reinforce, reinforce_with_baseline, merl, kl_control, maligan, seqgan),
         strict=True,
     )
 )

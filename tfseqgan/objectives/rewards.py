@@ -1,4 +1,4 @@
-"""Rewards: of the discriminator's logit, elementwise [B] → [B], and of the tokens, [B, T] → [B].
+"""Rewards: of the discriminator's logits, [B] → [B], and of the tokens, [B, T] → [B].
 
 Each reward makes the policy descend another divergence to the data, if D is optimal against the
 present policy π:
@@ -6,6 +6,7 @@ present policy π:
     probability  R = D                bounded in [0, 1]; the paper's reward (section 3.1)
     log          R = log D            the non-saturating GAN's
     logit        R = log D/(1 − D)    = log p_data(y)/π(y): descends KL(π‖p_data)
+    odds         R ∝ D/(1 − D)        = p_data(y)/π(y): descends KL(p_data‖π), as likelihood does
     none         R = 0                D is not asked: for rewards of the tokens alone
 
 A reward of the tokens is a function of one's own, to which `fit_adversarial` adds that of the
@@ -90,6 +91,35 @@ def logit(logits: tf.Tensor) -> tf.Tensor:
     return tf.identity(logits)
 
 
+def odds(logits: tf.Tensor) -> tf.Tensor:
+    """Computes the odds D/(1 − D) of each sequence by their mean over the batch.
+
+        Rᵇ = B exp(logitᵇ) / Σ_b' exp(logitᵇ')
+
+    With D optimal for data against π the odds are p_data(y)/π(y), and E_π[R ∇log π] is the gradient
+    of the likelihood E_data[log π], estimated from samples of π. That the odds are divided by their
+    mean takes away the error of a D that is off by a factor; it costs a bias that vanishes with B.
+    The reward of one sequence depends on the others, and their mean is 1.
+
+    Args:
+        logits: float [B] or [B, P], the discriminator's logits; each column is a batch.
+
+    Returns:
+        Tensor of the shape of the logits.
+
+    Example:
+        >>> odds(tf.math.log([3.0, 1.0])).numpy().round(4).tolist()
+        [1.5, 0.5]
+
+    Reference:
+        Che et al. 2017, "Maximum-Likelihood Augmented Discrete Generative Adversarial Networks",
+        section 3.
+    """
+    count = tf.cast(tf.shape(logits)[0], logits.dtype)
+
+    return count * tf.nn.softmax(logits, axis=0)
+
+
 def none(logits: tf.Tensor) -> tf.Tensor:
     """Returns 0 for every sequence: the discriminator is not asked.
 
@@ -106,7 +136,7 @@ def none(logits: tf.Tensor) -> tf.Tensor:
     return tf.zeros_like(logits)
 
 
-REWARDS = dict(zip(REWARD_NAMES, (probability, log, logit, none), strict=True))
+REWARDS = dict(zip(REWARD_NAMES, (probability, log, logit, odds, none), strict=True))
 """The rewards by name."""
 
 

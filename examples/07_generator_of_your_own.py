@@ -120,7 +120,14 @@ def main() -> None:
     sg.pretrain(pretrained, train, epochs=sizes["epochs"], batch_size=16, seed=0, verbose=0)
     show("maximum likelihood", sg.evaluate(pretrained, None, held_out))
 
-    recipes = [sg.reinforce, sg.reinforce_with_baseline, sg.merl, sg.kl_control, sg.seqgan]
+    recipes = [
+        sg.reinforce,
+        sg.reinforce_with_baseline,
+        sg.merl,
+        sg.kl_control,
+        sg.maligan,
+        sg.seqgan,
+    ]
     for recipe in recipes:
         generator = GRUGenerator.from_config(pretrained.get_config())
         generator.set_weights(pretrained.get_weights())

@@ -55,6 +55,23 @@ def test_the_odds_are_those_of_the_two_distributions(kind):
     assert history.history["effective_share"][-1] == pytest.approx(effective_share, abs=0.1)
 
 
+def test_the_odds_of_a_prefix_are_true_too():
+    discriminator = make_compiled("states")
+
+    def lengthen(rows):
+        """Returns rows of 40 tokens, of which the second tells how likely each kind is."""
+        return np.concatenate([rows[:, :2], np.full((len(rows), 37), 3), rows[:, 2:]], axis=1)
+
+    train, kept_back = [RealAndGenerated(*map(lengthen, draw(1500, seed))) for seed in (0, 1)]
+    fit_discriminator(discriminator, train, kept_back, max_epochs=12, seed=0, verbose=0)
+
+    rows = lengthen(np.array([[3, token, 2] for token in TOKENS]))
+    of_prefixes = discriminator.prefix_logits(rows, every=16).numpy()  # of 16, 32 and 40 tokens
+    # Of 1,500 draws each: standard errors of the log odds below 0.1.
+    expected = np.log(P_REAL / P_GENERATED)[:, None]
+    np.testing.assert_allclose(of_prefixes, np.broadcast_to(expected, (3, 3)), atol=0.4)
+
+
 def test_it_stops_when_it_learns_no_more_and_keeps_its_best_epoch(monkeypatch):
     discriminator = make_compiled("cnn")
     entropies = iter([0.7, 0.5, 0.6, 0.55, 0.4])

@@ -214,11 +214,14 @@ def fit_discriminator(
     """Trains a discriminator until it learns no more and calibrates it, in place.
 
     It ends with the weights of the epoch with the lowest cross-entropy on the sequences that were
-    kept back, and its logits are the true odds there (Platt scaling, in the last layer).
+    kept back, and its logits are the true odds there (Platt scaling, in the last layer). The loss
+    is half that of whole sequences and half that of their prefixes of 16, 32, … tokens: what a
+    prefix shows already is learned sooner, and its odds can weigh sequences while they are written
+    (`models.particles`).
 
     | figure of an epoch | what | unit |
     |---|---|---|
-    | `loss` | cross-entropy with dropout and smoothed labels | nats |
+    | `loss` | of whole sequences and prefixes, with dropout and smoothed labels | nats |
     | `val_cross_entropy` | of what was kept back, calibrated; 0.693 if it cannot tell | nats |
     | `val_auc` | a real sequence looks more real than a generated one | share |
     | `mean_odds` | E[w] of generated sequences; 1 where nothing real is left out | |

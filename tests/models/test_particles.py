@@ -93,6 +93,22 @@ def test_a_sequence_does_not_depend_on_what_is_sampled_with_it(kind, monkeypatch
     np.testing.assert_array_equal(together.tokens[:, : prompts.shape[1]], prompts)
 
 
+def test_a_sequence_whose_particles_have_all_ended_does_not_wait_for_others(
+    discriminator, monkeypatch
+):
+    options = {"num_particles": K, "every": 1, "seed": 4}
+    together = resample_sequentially(discriminator, 40, 12, **options)
+    monkeypatch.setattr("tfseqgan.models.particles._PARTICLES_AT_ONCE", K)
+
+    apart = resample_sequentially(discriminator, 40, 12, **options)
+
+    np.testing.assert_array_equal(apart.tokens, together.tokens)
+    for found, expected in zip(apart[1:], together[1:], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    last = together.effective_sample_sizes[:, -1]
+    assert (last < K / 2).any()  # they were not drawn again after their end
+
+
 def test_a_particle_is_drawn_as_often_as_its_weight_says():
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.full(7, 0.4))

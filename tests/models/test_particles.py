@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from enumeration import list_sequences, random_generator
 from tiny_models import CONTROLLED, make_generator_with_controls
+from tiny_models import make_discriminator as make_other_discriminator
 
 from tfseqgan.models.particles import resample_sequentially, systematic_ancestors
 from tfseqgan.models.policy import Policy
@@ -120,6 +121,11 @@ def test_a_particle_is_drawn_as_often_as_its_weight_says():
     counts = np.stack([(ancestors == particle).sum(axis=1) for particle in range(7)], axis=1)
     assert (np.abs(counts - 7 * weights) < 1 + 1e-4).all()
     np.testing.assert_allclose(counts.mean(axis=0), 7 * weights, atol=0.01)
+
+
+def test_another_kind_of_discriminator_is_refused():
+    with pytest.raises(TypeError, match="expected a StateDiscriminator, received Discriminator"):
+        resample_sequentially(make_other_discriminator(), 2, 3)
 
 
 def test_no_particles_are_refused(discriminator):

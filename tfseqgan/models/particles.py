@@ -426,6 +426,7 @@ def resample_sequentially(
         The samples, log Ẑ, and the effective sample sizes.
 
     Raises:
+        TypeError: if the discriminator is no `StateDiscriminator`.
         ValueError: if an argument is out of range.
 
     Example:
@@ -439,6 +440,12 @@ def resample_sequentially(
         Zhao et al. 2024, "Probabilistic Inference in Language Models via Twisted Sequential Monte
         Carlo"; Del Moral, Doucet & Jasra 2006.
     """
+    if not isinstance(discriminator, StateDiscriminator):
+        raise TypeError(
+            "Particles are weighed by what a generator makes of them; expected a "
+            f"StateDiscriminator, received {type(discriminator).__name__}. Train "
+            "StateDiscriminator(generator), or use resample, which takes any discriminator."
+        )
     num_sequences, length, temperature, *_ = check_sampling(num_sequences, length, temperature)
     num_particles = check_count("num_particles", num_particles)
     every = check_count("every", every)

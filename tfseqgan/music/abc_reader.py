@@ -433,8 +433,8 @@ def read_each_abc(path: Path | str) -> list[tuple[str, Score | ValueError]]:
 def read_abc(path: Path | str) -> list[Score]:
     """Reads the tunes of an ABC file.
 
-    **Notes.** An accidental lasts to the bar line, in all octaves. Times are rounded to the grid
-    of 1/24 quarter. Repeats are written out, with their endings.
+    **Notes.** An accidental lasts to the bar line, in all octaves, and over it on a tied note.
+    Times are rounded to the grid of 1/24 quarter. Repeats are written out, with their endings.
 
     **Chords.** A chord symbol such as "Am7" or "D/F#" is a chord in close position from C2 up,
     which sounds until the next one. Annotations that name no chord are left out.

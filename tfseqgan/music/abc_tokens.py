@@ -7,6 +7,9 @@ from typing import NamedTuple
 _LENGTH = r"\d*(?:/+\d*)?"
 _NOTE = rf"(?:\^\^|__|[_^=])?[A-Ga-g][,']*{_LENGTH}"
 
+_MOST_TIMES = 9
+"""How often a part is played at most."""
+
 _TOKEN = re.compile(
     rf"""(?P<field>\[[A-Za-z]:[^\]]*\])
     |(?P<quoted>"[^"]*")
@@ -93,8 +96,9 @@ class _Repeats:
     """Writes out the repeats of tokens that are given one after the other.
 
     A part begins at its sign, or after the last double bar line or repeat. It is played as often as
-    its endings say: what is before the first ending, then the ending of that time. Whenever a part
-    or an ending is played, the fields hold that stand before it on the page.
+    its endings say: what is before the first ending, then the ending of that time. Without endings
+    it is played once more than its end has colons. Whenever a part or an ending is played, the
+    fields hold that stand before it on the page.
     """
 
     def __init__(self) -> None:
@@ -120,18 +124,19 @@ class _Repeats:
 
     def _add_bar(self, token: Token) -> None:
         """Takes a bar line, which may end the part, begin the next, or open an ending."""
-        ends_part = token.text.startswith(":")
+        colons = len(token.text) - len(token.text.lstrip(":"))
+        times = 2 if token.text == "::" else min(1 + colons, _MOST_TIMES)
         starts_part = token.text.endswith(":") and "|" in token.text or token.text == "::"
         is_double = "||" in token.text or "]" in token.text
 
         if starts_part:
-            self._play(2 if ends_part else 1, has_sign=True)
+            self._play(times, has_sign=True)
         elif token.endings:
             self._endings.append((token.endings, list(self._in_force.values())))
         elif self._endings:
-            self._may_be_over = ends_part or is_double
-        elif ends_part:
-            self._play(2)
+            self._may_be_over = colons > 0 or is_double
+        elif colons:
+            self._play(times)
         elif is_double and not self._has_sign:
             self._play()
 

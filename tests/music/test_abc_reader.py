@@ -234,6 +234,8 @@ def test_every_symbol_that_is_written_is_read(root, quality):
         ("B°7", "Bdim7"),
         ("Bø", "Bm7b5"),
         ("D/f#", "D/F#"),
+        ("B♭m7", "Bbm7"),
+        ("D/F♯", "D/F#"),
     ],
 )
 def test_other_names_of_chords(symbol, same):

@@ -416,7 +416,7 @@ def resample_sequentially(
             are.
         num_sequences: B.
         length: T, the largest number of tokens.
-        num_particles: K.
+        num_particles: K. Numbers that 16 divides need no rows that are thrown away.
         every: tokens of a block.
         temperature: as in `SequenceModel.generate`; so are `prompt` and `seed`.
         prompt: see `temperature`.

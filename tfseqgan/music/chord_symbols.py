@@ -154,7 +154,7 @@ def read_chord_symbol(text: str) -> tuple[int, ...]:
         >>> read_chord_symbol("G"), read_chord_symbol("D/F#"), read_chord_symbol("Fine")
         ((43, 47, 50), (42, 45, 50), ())
     """
-    match = _SYMBOL.fullmatch(text.strip())
+    match = _SYMBOL.fullmatch(text.strip().replace("♭", "b").replace("♯", "#"))
     if match is None:
         return ()
 

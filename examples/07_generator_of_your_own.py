@@ -40,7 +40,8 @@ class GRUGenerator(sg.SequenceModel):
         self.embedding = keras.layers.Embedding(vocabulary_size + 1, units)
         self.gru = keras.layers.RNN(keras.layers.GRUCell(units), return_sequences=True)
         self.dropout = keras.layers.Dropout(dropout)
-        self.head = keras.layers.Dense(vocabulary_size)
+        # Logits are float32 in mixed precision too.
+        self.head = keras.layers.Dense(vocabulary_size, dtype="float32")
         self(np.zeros([1, 1], np.int32))  # creates the weights
 
     def get_config(self) -> dict:
@@ -69,7 +70,7 @@ class GRUGenerator(sg.SequenceModel):
 
     def initial_state(self, num_rows, length):
         """Returns the state before the first token; its first axis is the batch."""
-        return tf.zeros([num_rows, self.units])
+        return tf.zeros([num_rows, self.units], self.compute_dtype)
 
     def next_logits(self, cache, state, previous):
         """Reads the token `previous`, int32 [B]; returns the next logits and the state."""

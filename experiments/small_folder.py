@@ -8,7 +8,7 @@ none. Each is trained on with the default preset, as `tfseqgan train --data FOLD
 from the shipped model) and as `--init none` does. 100 tunes are sampled of each run. Writes
 experiments/results/small_folder/<folder>-<start>.json and the tables of docs/fine_tuning.md.
 
-A result that is there already is kept, so that a stopped experiment goes on where it stopped;
+A result that is there already is kept, so that a stopped experiment resumes where it stopped;
 --again makes it again.
 """
 

@@ -11,7 +11,7 @@ from dataset_files import SCORES, all_tunes, fill_folder, sorted_names
 
 from tfseqgan.datasets import tune_folder
 from tfseqgan.datasets.nottingham import load_nottingham
-from tfseqgan.datasets.tune_folder import load_folder
+from tfseqgan.datasets.tune_folder import count_tunes, load_folder
 from tfseqgan.music.midi import read_midi, read_midi_with_voices, write_midi
 
 
@@ -54,6 +54,17 @@ def test_a_skipped_file_is_named_by_its_path_in_the_folder_with_the_reason_of_re
         read_midi(tmp_path / name)
     assert reason == str(error.value)
     assert "is not a MIDI file" in reason
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_as_many_tunes_of_abc_are_counted_as_are_read(tmp_path, line_end, mark):
+    text = b"".join(b"X:%d\nT:Take X:9\nK:C\nCDE%s|\n\n" % (n, b"FGAB"[:n]) for n in (1, 2, 3))
+    (tmp_path / "book.abc").write_bytes(mark + text.replace(b"\n", line_end))
+
+    corpus = load_folder(tmp_path, validation_fraction=0)
+
+    assert count_tunes(tmp_path) == len(corpus.train) == 3
 
 
 def test_a_corpus_does_not_depend_on_how_the_path_of_its_folder_is_written(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from enumeration import list_sequences, random_generator
 from tiny_models import CONTROLLED, make_generator_with_controls
+from tiny_models import make_discriminator as make_other_discriminator
 
 from tfseqgan.models.particles import resample_sequentially, systematic_ancestors
 from tfseqgan.models.policy import Policy
@@ -93,6 +94,22 @@ def test_a_sequence_does_not_depend_on_what_is_sampled_with_it(kind, monkeypatch
     np.testing.assert_array_equal(together.tokens[:, : prompts.shape[1]], prompts)
 
 
+def test_a_sequence_whose_particles_have_all_ended_does_not_wait_for_others(
+    discriminator, monkeypatch
+):
+    options = {"num_particles": K, "every": 1, "seed": 4}
+    together = resample_sequentially(discriminator, 40, 12, **options)
+    monkeypatch.setattr("tfseqgan.models.particles._PARTICLES_AT_ONCE", K)
+
+    apart = resample_sequentially(discriminator, 40, 12, **options)
+
+    np.testing.assert_array_equal(apart.tokens, together.tokens)
+    for found, expected in zip(apart[1:], together[1:], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    last = together.effective_sample_sizes[:, -1]
+    assert (last < K / 2).any()  # they were not drawn again after their end
+
+
 def test_a_particle_is_drawn_as_often_as_its_weight_says():
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.full(7, 0.4))
@@ -104,6 +121,11 @@ def test_a_particle_is_drawn_as_often_as_its_weight_says():
     counts = np.stack([(ancestors == particle).sum(axis=1) for particle in range(7)], axis=1)
     assert (np.abs(counts - 7 * weights) < 1 + 1e-4).all()
     np.testing.assert_allclose(counts.mean(axis=0), 7 * weights, atol=0.01)
+
+
+def test_another_kind_of_discriminator_is_refused():
+    with pytest.raises(TypeError, match="expected a StateDiscriminator, received Discriminator"):
+        resample_sequentially(make_other_discriminator(), 2, 3)
 
 
 def test_no_particles_are_refused(discriminator):

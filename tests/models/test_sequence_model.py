@@ -49,6 +49,25 @@ def test_samples_of_ones_own_generator_have_the_likelihood_that_it_gives_them():
     np.testing.assert_allclose(log_probs, policy.log_prob(tokens), atol=1e-5)
 
 
+@pytest.fixture
+def mixed_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.usefixtures("mixed_precision")
+def test_in_mixed_precision_it_samples_what_it_scores():
+    generator = make_gru()
+    policy = sg.Policy(generator)
+
+    tokens, log_probs, _ = policy.sample(5, length=7, seed=0)
+
+    assert generator(TOKENS).dtype == generator.token_log_probs(TOKENS).dtype == tf.float32
+    assert generator.gru.cell.compute_dtype == "bfloat16"
+    np.testing.assert_allclose(log_probs, policy.log_prob(tokens), atol=0.05)
+
+
 def test_its_steps_from_any_prefix_give_the_logits_of_the_whole_sequence():
     generator = make_gru()
     logits = generator(TOKENS)

@@ -96,6 +96,9 @@ def test_tunes_of_plain_chords_give_the_same_text_again(read):
         ("^C_D=E^^F__B", [61, 61, 64, 67, 69]),
         ("^Ffc|Ff", [66, 78, 72, 65, 77]),
         ("^F=FF", [66, 65, 65]),
+        ("^F-|FF", [66, 65]),
+        ("^F-|f[F^F]-|F", [66, 77, 65, 66]),
+        ("^F-|=F", [66, 65]),
         ("[CEG]2", [60, 64, 67]),
     ],
 )
@@ -118,16 +121,18 @@ def test_the_key_signs_every_octave_and_naturals_undo_it(melody_of):
         ("C-C D-|D E", [24, 24, 12]),
         ("[CE]-[CE]", [24, 24]),
         ("CzC2", [12, 24]),
+        ("C-zC C-ZC", [12, 12, 12, 12]),
     ],
 )
 def test_durations(melody_of, music, expected):
     assert durations(melody_of(music)) == expected
 
 
-def test_a_tuplet_of_five_depends_on_the_metre(melody_of):
-    jig = melody_of("(5CDEFG A", HEADER.replace("4/4", "6/8"))
+@pytest.mark.parametrize("metre, ticks", [("6/8", 36), ("12/8", 36), ("3/8", 24), ("3/4", 24)])
+def test_a_tuplet_of_five_depends_on_whether_the_metre_is_compound(melody_of, metre, ticks):
+    melody = melody_of("(5CDEFG A", HEADER.replace("4/4", metre))
 
-    assert jig[-1][0] == 36
+    assert melody[-1][0] == ticks
 
 
 def test_rests_take_time_and_whole_bars_too(melody_of):
@@ -135,7 +140,8 @@ def test_rests_take_time_and_whole_bars_too(melody_of):
 
 
 @pytest.mark.parametrize(
-    "music", ["!trill!C~D.E", "{gab}C(DE)", '"^slow"C v D u E', "C D\\", "CyD `E", "C D % E"]
+    "music",
+    ["!trill!C~D.E", "{gab}C(DE)", '"^slow"C v D u E', "C D\\", "CyD `E", "C D!", "C D % E"],
 )
 def test_what_is_no_note_is_left_out(melody_of, music):
     assert pitches(melody_of(music))[:2] == [60, 62]
@@ -166,6 +172,10 @@ def test_fields_within_the_music_hold_from_there(melody_of):
         ("|:A||B:|", "ABAB"),
         ("|:A::B:|", "AABB"),
         ("|:A:||:B:|", "AABB"),
+        ("|:A:|:B:|]", "AABB"),
+        ("|::A::|B", "AAAB"),
+        ("A:::|::B::|", "AAAABBB"),
+        ("A" + 99 * ":" + "|", 9 * "A"),
         ("A|B|[1C:|[2D|]E", "ABCABDE"),
         ("|:A|1,3 B:|2 C:|4 D|]", "ABACABAD"),
         ("|:A|1-2 B:|3 C|]", "ABABAC"),
@@ -185,6 +195,22 @@ def test_a_repeat_may_go_over_lines(melody_of):
     assert pitches(melody_of("C|\nD:|\nE::\nF:|")) == [60, 62] * 2 + [64] * 2 + [65] * 2
 
 
+@pytest.mark.parametrize(
+    "music, expected",
+    [
+        ("|:F[K:D]F:|F|", [65, 66, 65, 66, 66]),
+        ("F|\nK:D\n|:F|[K:C]F:|", [65, 66, 65, 66, 65]),
+        ("|:F|1[K:D]F:|2F|", [65, 66, 65, 66]),
+    ],
+)
+def test_a_repeated_part_is_in_the_key_in_which_it_stands(melody_of, music, expected):
+    assert pitches(melody_of(music)) == expected
+
+
+def test_a_repeated_part_has_the_length_of_a_note_with_which_it_begins(melody_of):
+    assert durations(melody_of("|:F[L:1/4]F:|F|")) == [12, 24, 12, 24, 24]
+
+
 # Chords
 
 
@@ -200,13 +226,25 @@ def test_every_symbol_that_is_written_is_read(root, quality):
 
 @pytest.mark.parametrize(
     "symbol, same",
-    [("Amin", "Am"), ("Gmaj", "G"), ("G13", "G"), ("Dm7/G", "Dm7/G"), ("B°", ""), ("N.C.", "")],
+    [
+        ("Amin", "Am"),
+        ("Gmaj", "G"),
+        ("G13", "G"),
+        ("B°", "Bdim"),
+        ("B°7", "Bdim7"),
+        ("Bø", "Bm7b5"),
+        ("D/f#", "D/F#"),
+        ("B♭m7", "Bbm7"),
+        ("D/F♯", "D/F#"),
+    ],
 )
 def test_other_names_of_chords(symbol, same):
-    if symbol == "B°":
-        assert read_chord_symbol(symbol) == read_chord_symbol("B")
-    else:
-        assert read_chord_symbol(symbol) == read_chord_symbol(same)
+    assert read_chord_symbol(symbol) == read_chord_symbol(same) != ()
+
+
+@pytest.mark.parametrize("text", ["N.C.", "D.C.", "D.S. al Fine", "Fine", "Dal Segno", "A 2x", ""])
+def test_an_annotation_is_no_chord(text):
+    assert read_chord_symbol(text) == ()
 
 
 def test_a_bass_after_a_slash_is_lowest():
@@ -279,6 +317,11 @@ def test_fields_as_values():
         ("Bloc", "Bm", 0),
         ("Bbmaj", "Bb", -2),
         ("G clef=treble", "G", 1),
+        ("G clef=bass", "G", 1),
+        ("Ador middle=d", "Am", 1),
+        ("Em bass", "Em", 1),
+        ("clef=alto", None, 0),
+        ("bass", None, 0),
         ("HP", None, 0),
         ("Hp", None, 2),
         ("none", None, 0),
@@ -289,7 +332,7 @@ def test_a_mode_has_its_signature_and_the_key_of_its_third(text, key, sharps):
     assert read_key(text) == (key, sharps)
 
 
-@pytest.mark.parametrize("text", ["H", "G#", "Gbm loc", "C exp ^f"])
+@pytest.mark.parametrize("text", ["H", "G#", "Gbm loc", "C exp ^f", "D exp =c clef=bass"])
 def test_a_key_that_cannot_be_read_is_refused(text):
     with pytest.raises(ValueError, match=r"K:.*expected a"):
         read_key(text)
@@ -322,9 +365,10 @@ def test_titles_in_other_encodings_and_line_ends_of_windows(read):
     "text, message",
     [
         ("X:3\nT:Two\nM:4/4\nK:C\nCDE|\nFG ?A|\n", r"tune X:3, line 6: '\?A\|'"),
-        ("X:3\nM:four\nK:C\nC|\n", "tune X:3, line 3: M:four is no metre"),
+        ("X:3\nM:four\nK:C\nC|\n", "tune X:3, line 2: M:four is no metre"),
+        ("X:3\nQ:1/4=1\nL:1\nK:G\nK:H\nC|\n", "tune X:3, line 5: K:H is no key"),
         ("X:3\nT:No key\nCDE|\n", "tune X:3, line 3: The header has no key"),
-        ("X:3\nL:0\nK:C\nC|\n", "L:0 is no length"),
+        ("X:3\nL:0\nK:C\nC|\n", "line 2: L:0 is no length"),
         ("X:3\nK:C\nz4|\n", "tune X:3, line 3: The tune has no notes"),
         ("X:3\nK:C\nC0|\n", "line 3: '0' is no length"),
         ("X:3\nK:C\nC/0|\n", "line 3: '/0' is no length"),
@@ -332,6 +376,10 @@ def test_titles_in_other_encodings_and_line_ends_of_windows(read):
         ("X:3\nK:C\nC\nZ99999|\n", "line 4: The tune lasts more than 4096 whole notes"),
         ("X:3\nK:C\nC[23D|\n", "line 3: Ending 23 is impossible"),
         ("X:3\nK:C\nV:1\nC|\nV:2\nE|\n", "line 5: The tune has several voices, '1' and '2'"),
+        (
+            "X:3\nK:C\n[V:1]C|[V:2 clef=bass]E|\n",
+            "line 3: The tune has several voices, '1' and '2'",
+        ),
         ("X:3\nK:C\nC''''''|\n", "X:3.*pitch"),
         ("no music\n", "holds no tune: expected ABC"),
         ("", "holds no tune"),

@@ -23,6 +23,22 @@ def test_every_sequence_comes_back_from_its_tokens(sequences):
         assert tokenizer.decode(tokens) == tuple(sequence)
 
 
+@pytest.mark.parametrize("sequence", ["", []])
+def test_an_empty_sequence_is_its_start_and_its_end(sequence):
+    tokenizer = sg.SymbolTokenizer("abc")
+
+    assert tokenizer.encode(sequence).tolist() == [1, 2]
+    assert tokenizer.decode([1, 2]) == ()
+    assert tokenizer.windows([sequence, "b"], length=4).tolist() == [[1, 2, 0, 0], [1, 4, 2, 0]]
+
+
+def test_a_vocabulary_of_rare_symbols_is_refused():
+    with pytest.raises(ValueError, match="minimum_count must be 1 or more, received 0. Pass 1"):
+        sg.SymbolTokenizer.fit(["aab"], minimum_count=0)
+    with pytest.raises(ValueError, match="has 0 symbols.*expected 1 or more"):
+        sg.SymbolTokenizer.fit(["aab"], minimum_count=3)
+
+
 def test_the_vocabulary_does_not_depend_on_the_order_of_the_sequences():
     tokenizer = sg.SymbolTokenizer.fit(["bba", [3, "c"]])
 
@@ -66,7 +82,7 @@ def test_windows_hold_every_token_and_no_parts_of_two_sequences():
     assert ["".join(tokenizer.decode(row)) for row in whole] == SMILES
 
 
-@pytest.mark.parametrize("bad", [1.5, None, True, b"a", ("a",)])
+@pytest.mark.parametrize("bad", [1.5, None, True, b"a", ("a",), ["a"]])
 def test_what_is_neither_a_string_nor_a_whole_number_is_no_symbol(bad):
     with pytest.raises(ValueError, match="is no symbol: expected a string or a whole number"):
         sg.SymbolTokenizer.fit([["a", bad]])

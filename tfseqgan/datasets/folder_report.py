@@ -196,7 +196,7 @@ def _share_off_note_values(score: Score) -> float:
 
 
 def _report_file(file: str, score: Score, tracks: Sequence[StreamVoice]) -> FileReport:
-    """Returns what became of one file, but for its versions."""
+    """Returns what became of one file, without its versions."""
     labelled = with_metre_and_key(score)
 
     return FileReport(

@@ -16,7 +16,8 @@ from tfseqgan.music.voice_separation import LEFT_OUT, StreamVoice
 _MAX_REASONS_IN_MESSAGE = 10
 
 _ABC_SUFFIX = ".abc"
-_ABC_NUMBER = re.compile(rb"^X:", re.MULTILINE)
+_ABC_NUMBER = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?X:", re.MULTILINE)
+"""The field that begins a tune, after any line end or the byte order mark of UTF-8."""
 
 _MAC_FOLDER = "__MACOSX"
 _MAC_COMPANION = "._"

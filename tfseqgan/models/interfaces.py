@@ -16,7 +16,7 @@ State: TypeAlias = Any
 class SequenceGenerator(Protocol):
     """A causal model of token sequences: p(y) = Π_t p(yₜ | y₍<t₎).
 
-    The first three methods are what training and evaluation need, the other three what the loops
+    The first three methods are what training and evaluation need, the other four what the loops
     of `tfseqgan.models.decoding` need, which write tokens. A generator trained by `pretrain` and
     `fit_adversarial` is a Keras model besides; `sequence_model.SequenceModel` is the base class of
     such generators.

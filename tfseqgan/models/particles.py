@@ -37,7 +37,7 @@ class SequentiallyResampled(NamedTuple):
         log_evidence: float32 [B], log Ẑ; Ẑ is an unbiased estimate of E[exp(logit)] under the
             generator, given the prompt.
         effective_sample_sizes: float32 [B, P], how many of the K particles had a say after each
-            block of tokens, before they were drawn again.
+            block of tokens, before they were drawn again. It stays the same once all have ended.
     """
 
     tokens: np.ndarray
@@ -141,8 +141,8 @@ def _log_mean(log_weights: tf.Tensor) -> tf.Tensor:
     return tf.reduce_logsumexp(log_weights, axis=1) - tf.math.log(count)
 
 
-def _by_row(array: tf.TensorArray) -> tf.Tensor:
-    """Returns what was written in each step, [R, S, …]."""
+def _by_step(array: tf.TensorArray) -> tf.Tensor:
+    """Returns what was written in S steps, [R, S, …]."""
     stacked = array.stack()
 
     return tf.transpose(stacked, [1, 0, *range(2, stacked.shape.rank)])
@@ -219,7 +219,7 @@ class _Writer:
             ),
             parallel_iterations=1,
         )
-        reading = self.discriminator.reading_of(*[_by_row(array) for array in written])
+        reading = self.discriminator.reading_of(*[_by_step(array) for array in written])
         logits, prefix = self.discriminator.extend_prefix(particles.prefix, reading)
         tokens = tf.concat([particles.tokens, reading.tokens], axis=1)
 
@@ -235,13 +235,18 @@ class _Writer:
 def _draw_again(population: _Weighed, uniforms: tf.Tensor) -> _Weighed:
     """Continues the particles of great weight in the place of others, where few have a say.
 
+    Those of a sequence that have all ended are left: `_keep_one` draws among them by their weights,
+    so that it does not matter how long the other sequences of the loop are.
+
     Args:
         population: of B · K particles.
         uniforms: float32 [B].
     """
     log_weights = population.log_weights
     num_sequences, count = tf.unstack(tf.shape(log_weights))
-    is_due = 2 * _effective_sizes(log_weights) < tf.cast(count, tf.float32)  # [B]
+    is_running = tf.reshape(population.particles.is_running, tf.shape(log_weights))
+    few_have_a_say = 2 * _effective_sizes(log_weights) < tf.cast(count, tf.float32)
+    is_due = few_have_a_say & tf.reduce_any(is_running, axis=1)  # [B]
 
     drawn = systematic_ancestors(log_weights, uniforms)
     ancestors = tf.where(is_due[:, None], drawn, tf.range(count))  # [B, K]
@@ -318,7 +323,7 @@ def sample_particles(
     Returns:
         As `SequentiallyResampled`.
     """
-    num_tunes = tf.shape(seeds)[0]
+    num_sequences = tf.shape(seeds)[0]
     num_blocks = -(-length // every)
     own = spread_seeds(seeds, num_particles + 2)  # [B, K + 2, 2]
     uniforms = row_uniforms(tf.reshape(own[:, :num_particles], [-1, 2]), length)  # [T, B · K]
@@ -340,8 +345,8 @@ def sample_particles(
     start = _Weighed(
         block=tf.constant(0),
         particles=writer.start(),
-        log_weights=tf.zeros([num_tunes, num_particles]),
-        log_evidence=tf.zeros([num_tunes]),
+        log_weights=tf.zeros([num_sequences, num_particles]),
+        log_evidence=tf.zeros([num_sequences]),
         sizes=tf.TensorArray(tf.float32, num_blocks),
     )
     shapes = _shapes_of(start, discriminator.reader)
@@ -352,17 +357,19 @@ def sample_particles(
     return _keep_one(end, own[:, num_particles + 1], length, discriminator.reader.pad_token_id)
 
 
-def _keep_one(end: _Weighed, seeds: tf.Tensor, length: int, pad_token_id: int) -> Any:
+def _keep_one(
+    end: _Weighed, seeds: tf.Tensor, length: tf.Tensor, pad_token_id: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Draws one particle of each sequence by its weight; returns what `sample_particles` does."""
-    num_tunes, count = tf.unstack(tf.shape(end.log_weights))
+    num_sequences, count = tf.unstack(tf.shape(end.log_weights))
     places = row_uniforms(seeds, 1)  # [1, B]
     chosen = _find_particles(end.log_weights, tf.transpose(places))[:, 0]  # [B]
-    kept = tf.gather(end.particles.tokens, chosen + count * tf.range(num_tunes))
+    kept = tf.gather(end.particles.tokens, chosen + count * tf.range(num_sequences))
     missing = length - tf.shape(kept)[1]
     tokens = tf.pad(kept, [[0, 0], [0, missing]], constant_values=pad_token_id)
 
     written = end.sizes.gather(tf.range(end.block))  # [blocks that were written, B]
-    of_rest = tf.fill([end.sizes.size() - end.block, num_tunes], tf.cast(count, tf.float32))
+    of_rest = tf.repeat(written[-1:], end.sizes.size() - end.block, axis=0)
     sizes = tf.transpose(tf.concat([written, of_rest], axis=0))
 
     return tokens, end.log_evidence + _log_mean(end.log_weights), sizes
@@ -409,9 +416,9 @@ def resample_sequentially(
             are.
         num_sequences: B.
         length: T, the largest number of tokens.
-        num_particles: K.
+        num_particles: K. Numbers that 16 divides need no rows that are thrown away.
         every: tokens of a block.
-        temperature: as in `LanguageModel.generate`; so are `prompt` and `seed`.
+        temperature: as in `SequenceModel.generate`; so are `prompt` and `seed`.
         prompt: see `temperature`.
         seed: see `temperature`.
 
@@ -419,6 +426,7 @@ def resample_sequentially(
         The samples, log Ẑ, and the effective sample sizes.
 
     Raises:
+        TypeError: if the discriminator is no `StateDiscriminator`.
         ValueError: if an argument is out of range.
 
     Example:
@@ -432,6 +440,12 @@ def resample_sequentially(
         Zhao et al. 2024, "Probabilistic Inference in Language Models via Twisted Sequential Monte
         Carlo"; Del Moral, Doucet & Jasra 2006.
     """
+    if not isinstance(discriminator, StateDiscriminator):
+        raise TypeError(
+            "Particles are weighed by what a generator makes of them; expected a "
+            f"StateDiscriminator, received {type(discriminator).__name__}. Train "
+            "StateDiscriminator(generator), or use resample, which takes any discriminator."
+        )
     num_sequences, length, temperature, *_ = check_sampling(num_sequences, length, temperature)
     num_particles = check_count("num_particles", num_particles)
     every = check_count("every", every)

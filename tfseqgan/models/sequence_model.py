@@ -125,7 +125,7 @@ class SequenceModel(LikelihoodModel):
         Returns:
             float32 [B, T].
         """
-        logits = self(tokens, training=training)
+        logits = tf.cast(self(tokens, training=training), tf.float32)
 
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(
             labels=tf.cast(tokens, tf.int32), logits=logits

@@ -235,7 +235,6 @@ class StateDiscriminator(SequenceClassifier):
         responses = self._responses(vectors, mask, num_before)
 
         last = vectors[:, tf.shape(vectors)[1] - num_before :]
-
         after = PrefixState(
             vectors=tf.ensure_shape(last, [None, num_before, self.hidden_dim]),
             largest=tf.maximum(prefix.largest, tf.reduce_max(responses, axis=1)),
@@ -247,7 +246,7 @@ class StateDiscriminator(SequenceClassifier):
         return self._logits(after.largest, after.total, after.count), after
 
     def _vectors(self, reading, mask, training=False):
-        """Returns xₜ, float32 [B, T, D], 0 where the mask is."""
+        """Returns xₜ, float32 [B, T, D], 0 where the mask is 0."""
         log_probs = reading.log_probs
         below = tf.minimum(log_probs - _SURPRISING, 0.0)
         surprise = tf.stack([log_probs, tf.exp(log_probs), below], axis=-1)

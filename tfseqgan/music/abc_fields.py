@@ -24,6 +24,9 @@ its tonic, and whether its third is minor."""
 
 _KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)")
 
+_CLEF = re.compile(r"\b(?:treble|alto|tenor|bass|perc|[a-z]+=\S+)")
+"""What the field says beside the key: a clef, or a setting such as "clef=bass"."""
+
 _METRES = {"C": (4, 4), "C|": (2, 2)}
 
 _PIPE_KEYS = ("HP", "Hp")
@@ -114,7 +117,8 @@ def read_key(text: str) -> tuple[str | None, int]:
     """
     if text.startswith(_PIPE_KEYS):
         return None, 2 * text.startswith("Hp")
-    if not text or text.startswith(("none", "clef", "treble")):
+    text = _CLEF.sub("", text).strip()
+    if text in ("", "none"):
         return None, 0
 
     match = _KEY.match(text)

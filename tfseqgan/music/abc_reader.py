@@ -40,6 +40,8 @@ _SIGNS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
+_COMPOUND_METRES = ((6, 8), (9, 8), (12, 8))
+
 _IN_THE_TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}
 """How many notes a tuplet of so many takes the time of; 5, 7 and 9 depend on the metre."""
 
@@ -66,24 +68,19 @@ def _read_multiple(text: str) -> Fraction:
 
 
 class _Player:
-    """Plays the tokens of a tune from left to right, and keeps what sounds when.
+    """Plays the tokens of a tune from left to right, and keeps what sounds when."""
 
-    Args:
-        metre: the time signature, or None.
-        unit: the length of a note without a number, in wholes.
-        sharps: the sharps of the key.
-    """
-
-    def __init__(self, metre: tuple[int, int] | None, unit: Fraction, sharps: int) -> None:
-        self.metre = metre
-        self.unit = unit
-        self.sharps = sharps
+    def __init__(self) -> None:
+        self.metre: tuple[int, int] | None = None
+        self.unit = Fraction(1, 8)  # the length of a note without a number, in wholes
+        self.sharps = 0
         self.now = Fraction(0)  # in wholes
         self.notes: list[tuple[Fraction, Fraction, int]] = []  # (start, end, pitch)
         self.symbols: list[tuple[Fraction, tuple[int, ...]]] = []
         self.bar_lines: list[Fraction] = []
 
         self._accidentals: dict[str, int] = {}  # by letter, to the bar line
+        self._naturals: dict[int, int] = {}  # by pitch: the same note without its accidental
         self._tied: dict[int, int] = {}  # index of the note by pitch
         self._last: list[int] = []  # indices of the notes that were played last
         self._last_duration = Fraction(0)
@@ -105,7 +102,7 @@ class _Player:
             )
 
     def set_field(self, name: str, value: str) -> None:
-        """Changes the metre, the length of a note or the key within the music."""
+        """Changes the metre, the length of a note or the key."""
         if name == "M":
             self.metre = read_metre(value)
         elif name == "L":
@@ -130,8 +127,7 @@ class _Player:
 
     def _play_tuplet(self, token: Token) -> None:
         count, time, notes = token.numbers
-        is_compound = self.metre is not None and self.metre[1] == 8 and self.metre[0] % 3 == 0
-        time = time or _IN_THE_TIME_OF.get(count, 3 if is_compound else 2)
+        time = time or _IN_THE_TIME_OF.get(count, 3 if self.metre in _COMPOUND_METRES else 2)
         if count < 2:
             raise ValueError(
                 f"{token.text!r} is no tuplet: expected two notes or more, such as (3. Correct it."
@@ -154,8 +150,8 @@ class _Player:
     def _play_rest(self, token: Token) -> None:
         multiple = _read_multiple(token.text[1:])
         if token.text[0] in "ZX":
-            numerator, denominator = self.metre or (4, 4)
-            self.now += multiple * Fraction(numerator, denominator)
+            bar = Fraction(*(self.metre or (4, 4)))
+            self._sound([], multiple * bar / self.unit)
         else:
             self._sound([], multiple)
 
@@ -173,14 +169,23 @@ class _Player:
             self._play_tie(token)
 
     def _pitch(self, sign: str | None, letter: str, marks: str) -> int:
-        """Returns the pitch of a written note; an accidental lasts to the bar line."""
+        """Returns the pitch of a written note.
+
+        An accidental lasts to the bar line, and that of a tied note over it.
+        """
         name = letter.upper()
+        octave = 5 + letter.islower() + marks.count("'") - marks.count(",")
+        natural = 12 * octave + _SEMITONES[name]
         if sign:
             self._accidentals[name] = _SIGNS[sign]
-        accidental = self._accidentals.get(name, accidental_in_key(name, self.sharps))
-        octave = 5 + letter.islower() + marks.count("'") - marks.count(",")
+        pitch = natural + self._accidentals.get(name, accidental_in_key(name, self.sharps))
 
-        return 12 * octave + _SEMITONES[name] + accidental
+        held = [tied for tied in self._tied if self._naturals[tied] == natural]
+        if held and not sign and pitch not in held:
+            return held[0]
+        self._naturals[pitch] = natural
+
+        return pitch
 
     def _sound(self, pitches: list[int], multiple: Fraction) -> None:
         """Plays pitches, or a rest, for a multiple of the unit."""
@@ -266,7 +271,7 @@ class _Tune:
         self._source = source
         self._lines = lines
         self._line = lines[0].number
-        self._fields: dict[str, str] = {}
+        self._fields: dict[str, _Line] = {}
         self._voice: str | None = None
 
     def read(self) -> Score:
@@ -278,17 +283,23 @@ class _Tune:
         try:
             return self._read()
         except ValueError as error:
-            number = self._fields.get("X", "?")
+            line = self._line
             raise ValueError(
-                f"{self._source}, tune X:{number}, line {self._line}: {error}"
+                f"{self._source}, tune X:{self._field('X')}, line {line}: {error}"
             ) from None
 
     def _read(self) -> Score:
         music = self._read_header()
-        metre = read_metre(self._fields.get("M", ""))
-        key, sharps = read_key(self._fields["K"])
-        player = _Player(metre, self._unit(metre), sharps)
-        for token in write_out_repeats(self._tokens(music)):
+        metre = read_metre(self._field("M"))
+        unit = self._unit(metre)
+        key, _ = read_key(self._field("K"))
+        of_header = [
+            Token("field", f"[{name}:{value}]", self._line)
+            for name, value in (("M", self._field("M")), ("L", unit), ("K", self._field("K")))
+        ]
+
+        player = _Player()
+        for token in write_out_repeats(itertools.chain(of_header, self._tokens(music))):
             self._line = token.line
             player.play(token)
 
@@ -302,15 +313,24 @@ class _Tune:
             tuple(_to_chords(player, shift)),
             key=key,
             time_signature=metre,
-            tempo_bpm=read_tempo(self._fields.get("Q", "")) or 120.0,
-            name=self._fields.get("T", ""),
-            rhythm=self._fields.get("R") or None,
+            tempo_bpm=read_tempo(self._field("Q")) or 120.0,
+            name=self._field("T"),
+            rhythm=self._field("R") or None,
         )
+
+    def _field(self, name: str) -> str:
+        """Returns a field of the header, or "" without it; errors then name its line."""
+        if name not in self._fields:
+            return ""
+
+        self._line, value = self._fields[name]
+
+        return value
 
     def _unit(self, metre: tuple[int, int] | None) -> Fraction:
         """Returns the length of a note without a number: 1/16 in metres below 3/4, else 1/8."""
         if "L" in self._fields:
-            return read_length(self._fields["L"])
+            return read_length(self._field("L"))
 
         return Fraction(1, 16) if metre and Fraction(*metre) < Fraction(3, 4) else Fraction(1, 8)
 
@@ -321,7 +341,8 @@ class _Tune:
             match = _FIELD.match(text)
             if match is None:
                 break
-            self._fields.setdefault(match[1], match[2].strip().replace("\\\\", "\\"))
+            value = match[2].strip().replace("\\\\", "\\")
+            self._fields.setdefault(match[1], _Line(number, value))
             if match[1] == "K":
                 return self._lines[index + 1 :]
 
@@ -334,15 +355,16 @@ class _Tune:
         for number, text in lines:
             self._line = number
             match = _FIELD.match(text)
-            if match is None:
-                yield from cut_line(text, number)
-            elif match[1] == "V":
-                self._check_voice(match[2].split()[0] if match[2] else "")
-            elif match[1] in "MLK":
-                yield Token("field", f"[{match[1]}:{match[2]}]", number)
+            field = Token("field", f"[{text}]", number)
+            tokens = cut_line(text, number) if match is None else [field]
+            for token in tokens:
+                if token.text.startswith("[V:"):
+                    self._check_voice(token.text[3:-1])
+                yield token
 
-    def _check_voice(self, voice: str) -> None:
+    def _check_voice(self, field: str) -> None:
         """Raises ValueError at the second voice."""
+        voice = next(iter(field.split()), "")
         if self._voice not in (None, voice):
             raise ValueError(
                 f"The tune has several voices, {self._voice!r} and {voice!r}: expected one melody "
@@ -411,8 +433,8 @@ def read_each_abc(path: Path | str) -> list[tuple[str, Score | ValueError]]:
 def read_abc(path: Path | str) -> list[Score]:
     """Reads the tunes of an ABC file.
 
-    **Notes.** An accidental lasts to the bar line, in all octaves. Times are rounded to the grid
-    of 1/24 quarter. Repeats are written out, with their endings.
+    **Notes.** An accidental lasts to the bar line, in all octaves, and over it on a tied note.
+    Times are rounded to the grid of 1/24 quarter. Repeats are written out, with their endings.
 
     **Chords.** A chord symbol such as "Am7" or "D/F#" is a chord in close position from C2 up,
     which sounds until the next one. Annotations that name no chord are left out.

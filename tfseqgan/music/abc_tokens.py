@@ -7,10 +7,13 @@ from typing import NamedTuple
 _LENGTH = r"\d*(?:/+\d*)?"
 _NOTE = rf"(?:\^\^|__|[_^=])?[A-Ga-g][,']*{_LENGTH}"
 
+_MOST_TIMES = 9
+"""How often a part is played at most."""
+
 _TOKEN = re.compile(
     rf"""(?P<field>\[[A-Za-z]:[^\]]*\])
     |(?P<quoted>"[^"]*")
-    |(?P<ignored>![^!\s]*!|\+[^+\s]*\+|\{{[^}}]*\}}|[~HLMOPSTuv.]|[\s`\\y*$])
+    |(?P<ignored>![^!\s]*!|\+[^+\s]*\+|\{{[^}}]*\}}|[~HLMOPSTuv.]|[\s`\\y*$!])
     |(?P<bar>[:|\[\]]*[|:][:|\]]*(?:\s*\[?(?P<ending>\d[\d,\-]*)(?![\d/]))?|\[(?P<second>\d[\d,\-]*))
     |(?P<tuplet>\((?P<p>\d)(?::(?P<q>\d*))?(?::(?P<r>\d*))?)
     |(?P<chord>\[(?:{_NOTE}[\s-]*)+\]{_LENGTH})
@@ -93,16 +96,19 @@ class _Repeats:
     """Writes out the repeats of tokens that are given one after the other.
 
     A part begins at its sign, or after the last double bar line or repeat. It is played as often as
-    its endings say: what is before the first ending, then the ending of that time.
+    its endings say: what is before the first ending, then the ending of that time. Without endings
+    it is played once more than its end has colons. Whenever a part or an ending is played, the
+    fields hold that stand before it on the page.
     """
 
     def __init__(self) -> None:
         self.written: list[Token] = []
+        self._in_force: dict[str, Token] = {}  # the last field of each name
         self._begin(has_sign=False)
 
     def _begin(self, has_sign: bool) -> None:
         """Begins a part."""
-        self._common: list[Token] = []
+        self._common: list[Token] = list(self._in_force.values())
         self._endings: list[tuple[tuple[int, ...], list[Token]]] = []
         self._has_sign = has_sign
         self._may_be_over = False  # if no other ending follows
@@ -118,18 +124,19 @@ class _Repeats:
 
     def _add_bar(self, token: Token) -> None:
         """Takes a bar line, which may end the part, begin the next, or open an ending."""
-        ends_part = token.text.startswith(":")
+        colons = len(token.text) - len(token.text.lstrip(":"))
+        times = 2 if token.text == "::" else min(1 + colons, _MOST_TIMES)
         starts_part = token.text.endswith(":") and "|" in token.text or token.text == "::"
         is_double = "||" in token.text or "]" in token.text
 
         if starts_part:
-            self._play(2 if ends_part else 1, has_sign=True)
+            self._play(times, has_sign=True)
         elif token.endings:
-            self._endings.append((token.endings, []))
+            self._endings.append((token.endings, list(self._in_force.values())))
         elif self._endings:
-            self._may_be_over = ends_part or is_double
-        elif ends_part:
-            self._play(2)
+            self._may_be_over = colons > 0 or is_double
+        elif colons:
+            self._play(times)
         elif is_double and not self._has_sign:
             self._play()
 
@@ -141,7 +148,9 @@ class _Repeats:
 
         current = self._endings[-1][1] if self._endings else self._common
         current.append(token)
-        if token.kind == "bar":
+        if token.kind == "field":
+            self._in_force[token.text[1]] = token
+        elif token.kind == "bar":
             self._add_bar(token)
 
     def finish(self) -> list[Token]:

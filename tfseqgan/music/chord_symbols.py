@@ -120,25 +120,29 @@ _OTHER_NAMES = {
     "-7": "m7",
     "o": "dim",
     "o7": "dim7",
+    "°": "dim",
+    "°7": "dim7",
+    "ø": "m7b5",
+    "ø7": "m7b5",
     "+": "aug",
     "sus": "sus4",
     "dom7": "7",
 }
 """Other names of qualities, which are read."""
 
-_SYMBOL = re.compile(r"([A-G])([#b]?)([^/]*)(?:/([A-G])([#b]?))?")
+_SYMBOL = re.compile(r"([A-G])([#b]?)([^/]*)(?:/([A-Ga-g])([#b]?))?")
 
 
 def _pitch_class(letter: str, accidental: str) -> int:
     """Returns the pitch class of a name."""
-    return (7 * (LETTERS.index(letter) - 1) + {"": 0, "#": 1, "b": -1}[accidental]) % 12
+    return (7 * (LETTERS.index(letter.upper()) - 1) + {"": 0, "#": 1, "b": -1}[accidental]) % 12
 
 
 def read_chord_symbol(text: str) -> tuple[int, ...]:
     """Returns the pitches of a chord symbol, in close position above its bass.
 
     A quality that is not known is read as the longest known one that it begins with, so that "G13"
-    is a chord of G.
+    is a chord of G. A text with full stops or spaces, such as "D.C.", is an annotation.
 
     Args:
         text: such as "Am7" or "D/F#".
@@ -150,14 +154,15 @@ def read_chord_symbol(text: str) -> tuple[int, ...]:
         >>> read_chord_symbol("G"), read_chord_symbol("D/F#"), read_chord_symbol("Fine")
         ((43, 47, 50), (42, 45, 50), ())
     """
-    match = _SYMBOL.fullmatch(text.strip())
+    match = _SYMBOL.fullmatch(text.strip().replace("♭", "b").replace("♯", "#"))
     if match is None:
         return ()
 
     letter, accidental, quality, *bass = match.groups()
     names = CHORD_QUALITIES | {other: CHORD_QUALITIES[name] for other, name in _OTHER_NAMES.items()}
     known = max((name for name in names if quality.startswith(name)), key=len)
-    if quality[len(known) :].isalpha():
+    rest = quality[len(known) :]
+    if rest.isalpha() or "." in rest or " " in rest:
         return ()
 
     root = _pitch_class(letter, accidental)

@@ -98,7 +98,8 @@ class SymbolTokenizer:
             sequences: the training sequences; a string is a sequence of its characters, and a list
                 of words one of words.
             minimum_count: how often a symbol must occur to be in the vocabulary, 1 or more.
-            unknown: the symbol that stands for all others, added if it does not occur; or None.
+            unknown: the symbol that stands for all others, added if it does not occur often enough;
+                or None.
 
         Returns:
             The tokenizer.
@@ -111,7 +112,10 @@ class SymbolTokenizer:
             (5, -1)
         """
         if whole_number("minimum_count", minimum_count) < 1:
-            raise ValueError(f"minimum_count is {minimum_count}: expected 1 or more.")
+            raise ValueError(
+                f"minimum_count must be 1 or more, received {minimum_count}. Pass 1 to take every "
+                "symbol."
+            )
 
         counts: collections.Counter[Symbol] = collections.Counter()
         for sequence in sequences:
@@ -174,7 +178,8 @@ class SymbolTokenizer:
             int32 [n + 2].
 
         Raises:
-            ValueError: if a symbol is not in the vocabulary and none stands for it.
+            ValueError: if a symbol is neither a string nor a whole number, or is not in the
+                vocabulary and none stands for it.
         """
         of_symbols = [
             self._id_of(_to_symbol(symbol), index) for index, symbol in enumerate(sequence)

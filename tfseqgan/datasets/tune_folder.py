@@ -1,13 +1,12 @@
 """Loads a folder of MIDI and ABC files as a corpus."""
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tfseqgan.datasets.corpus import Corpus, make_corpus
-from tfseqgan.music.abc_reader import read_each_abc
+from tfseqgan.music.abc_reader import count_abc, read_each_abc
 from tfseqgan.music.midi import read_midi_with_voices
 from tfseqgan.music.score import Score
 from tfseqgan.music.text import printable_path
@@ -16,8 +15,6 @@ from tfseqgan.music.voice_separation import LEFT_OUT, StreamVoice
 _MAX_REASONS_IN_MESSAGE = 10
 
 _ABC_SUFFIX = ".abc"
-_ABC_NUMBER = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?X:", re.MULTILINE)
-"""The field that begins a tune, after any line end or the byte order mark of UTF-8."""
 
 _MAC_FOLDER = "__MACOSX"
 _MAC_COMPANION = "._"
@@ -133,17 +130,25 @@ def read_file(path: Path, folder: Path) -> ReadFile:
 
 
 def count_tunes(folder: Path) -> int:
-    """Counts the tunes of a folder without reading them: MIDI files, and the numbers X: of ABC.
+    """Counts the tunes of a folder without reading their notes: one a MIDI file, several in ABC.
+
+    A file that cannot be opened, which the loader skips, counts as one tune.
 
     Raises:
         ValueError: if `folder` is not a folder.
     """
-    count = 0
-    for path in find_tune_files(folder):
-        is_abc = path.suffix.lower() == _ABC_SUFFIX
-        count += len(_ABC_NUMBER.findall(path.read_bytes())) if is_abc else 1
+    return sum(map(_count_tunes_of_file, find_tune_files(folder)))
 
-    return count
+
+def _count_tunes_of_file(path: Path) -> int:
+    """Returns how many tunes a MIDI or ABC file holds."""
+    if path.suffix.lower() != _ABC_SUFFIX:
+        return 1
+
+    try:
+        return count_abc(path)
+    except (ValueError, OSError):
+        return 1
 
 
 def check_any(files: Sequence[Path], folder: Path) -> None:

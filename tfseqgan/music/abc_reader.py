@@ -396,6 +396,32 @@ def _cut_tunes(lines: Iterable[str]) -> Iterator[list[_Line]]:
         yield tune
 
 
+def _read_lines(path: Path) -> list[str]:
+    """Returns the lines of an ABC file as text."""
+    return [decode_text(line) for line in read_regular_file(path, _LARGEST_FILE).splitlines()]
+
+
+def count_abc(path: Path | str) -> int:
+    """Counts the tunes of an ABC file, of which some may be impossible to read.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: if the file is no regular one or too large.
+        OSError: if the file cannot be opened.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "book.abc")
+        ...     _ = path.write_text("X:1\\nK:G\\nGBd\\n\\nX:2\\nK:D\\nA\\n")
+        ...     count_abc(path)
+        2
+    """
+    return sum(1 for _ in _cut_tunes(_read_lines(Path(path))))
+
+
 def read_each_abc(path: Path | str) -> list[tuple[str, Score | ValueError]]:
     """Reads the tunes of an ABC file, each by itself, so that a bad one costs no other.
 
@@ -411,11 +437,8 @@ def read_each_abc(path: Path | str) -> list[tuple[str, Score | ValueError]]:
         OSError: if the file cannot be opened.
     """
     name = printable_path(Path(path))
-    data = read_regular_file(Path(path), _LARGEST_FILE)
-    lines = [decode_text(line) for line in data.splitlines()]
-
     read: list[tuple[str, Score | ValueError]] = []
-    for tune in _cut_tunes(lines):
+    for tune in _cut_tunes(_read_lines(Path(path))):
         number = tune[0].text.removeprefix("X:").strip()
         try:
             read.append((number, _Tune(name, tune).read()))

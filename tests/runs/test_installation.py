@@ -27,8 +27,19 @@ def test_the_models_that_come_with_the_package_are_found():
     assert models["nottingham"].endswith("saved_models/nottingham")
 
 
+def test_a_folder_of_a_models_name_is_not_taken_for_the_one_that_comes_with_the_package(
+    monkeypatch, tmp_path
+):
+    expected = describe_installation()["models"]
+    (tmp_path / "nottingham").mkdir()
+    (tmp_path / "nottingham" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+
+    assert describe_installation()["models"] == expected
+
+
 def test_a_model_that_is_missing_has_no_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(installation, "find_model", lambda name: tmp_path / name)
+    monkeypatch.setattr(installation, "shipped_folder", lambda name: tmp_path / name)
 
     assert describe_installation()["models"]["nottingham"] is None
 

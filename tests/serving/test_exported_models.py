@@ -109,11 +109,15 @@ def test_weights_of_other_models_are_refused(copy, exported):
         load_models(copy)
 
 
-def test_a_name_is_a_sampler_of_the_package_unless_there_is_such_a_folder(tmp_path, monkeypatch):
+def test_a_name_is_a_sampler_of_the_package_unless_there_is_such_a_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in SHIPPED:
         assert find_model(name).is_dir() and find_model(name).is_absolute()
     assert not find_model("a jig").exists()
 
-    (tmp_path / "nottingham").mkdir()
+    tunes = tmp_path / "nottingham"
+    tunes.mkdir()
+    (tunes / "ashover1.mid").write_bytes(b"")  # as `tfseqgan download` writes them
+    assert find_model("nottingham").is_absolute()
+    (tunes / "config.json").write_text("{}")
     assert not find_model("nottingham").is_absolute()

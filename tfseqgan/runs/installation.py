@@ -10,7 +10,7 @@ from typing import Any
 
 from tfseqgan import __version__
 from tfseqgan.music.tokenizer import Tokenizer
-from tfseqgan.serving.shipped import SHIPPED, find_model, shipped_folder
+from tfseqgan.serving.shipped import SHIPPED, shipped_folder
 
 _NEEDED = ("tensorflow", "keras", "tensorflow-probability", "numpy", "mido", "absl-py")
 _OPTIONAL = ("matplotlib", "verovio", "tensorboard", "tensorflow-serving-api", "torch")
@@ -48,7 +48,7 @@ def describe_installation() -> dict[str, Any]:
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
     cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    folders = {name: find_model(name) for name in SHIPPED}
+    folders = {name: shipped_folder(name) for name in SHIPPED}
 
     return {
         "versions": installed_versions(),
@@ -60,7 +60,7 @@ def describe_installation() -> dict[str, Any]:
             "memory_gib": round(memory / 2**30, 1),
         },
         "models": {
-            name: str(folder.resolve()) if folder.is_dir() else None
+            name: str(folder) if folder.is_dir() else None
             for name, folder in folders.items()
         },
     }

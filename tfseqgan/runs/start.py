@@ -68,24 +68,18 @@ def hash_weights(model: LanguageModel) -> str:
 
 
 def _find(model: Path | str) -> tuple[str, Path]:
-    """Returns what a model is called in config.json, and its folder.
-
-    A folder of a shipped model's name may hold the tunes, as `tfseqgan download` writes them: it
-    goes first only if it holds a model.
-    """
+    """Returns what a model is called in config.json, and its folder."""
     folder = find_model(model)
-    holds_model = is_run_folder(folder) or newest_version(folder) is not None
-    is_of_user = folder == Path(model) and holds_model
-    if str(model) in SHIPPED and not is_of_user:
-        return str(model), shipped_folder(str(model))
-    if not holds_model:
+    if not is_run_folder(folder) and newest_version(folder) is None:
         raise ValueError(
             f"--init {model} holds no trained model; expected the folder of a finished run or of "
             f"an exported sampler, {' or '.join(SHIPPED)}, or {RANDOM_WEIGHTS} for random weights. "
             "Check the path."
         )
 
-    return os.path.abspath(folder), folder
+    is_shipped = folder != Path(model)
+
+    return str(model) if is_shipped else os.path.abspath(folder), folder
 
 
 def _read_settings(folder: Path) -> Settings:

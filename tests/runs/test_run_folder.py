@@ -475,7 +475,7 @@ def test_a_strangers_link_is_not_written_through_when_a_run_is_resumed(copied_ru
 def test_advice_a_run_that_diverged_names_the_stage_that_can_be_sampled(copied_run):
     (copied_run / "generator.keras").unlink()
 
-    with pytest.raises(ValueError, match="--stage pretrained"):
+    with pytest.raises(ValueError, match="tfseqgan sample --model .* --stage pretrained"):
         run_folder.load_model(copied_run, "generator")
 
 

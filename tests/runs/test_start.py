@@ -16,8 +16,15 @@ from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.datasets.windows import Windows
 from tfseqgan.runs import finished_run, run_folder
 from tfseqgan.runs.fine_tuning import FIXED_BY_START, settings_from_start
-from tfseqgan.runs.settings import PRESETS
-from tfseqgan.runs.start import choose_start, hash_weights, open_start, start_of_run
+from tfseqgan.runs.settings import PRESETS, Settings
+from tfseqgan.runs.start import (
+    Start,
+    check_other_folder,
+    choose_start,
+    hash_weights,
+    open_start,
+    start_of_run,
+)
 from tfseqgan.runs.train_run import make_models
 
 slow = pytest.mark.slow
@@ -119,7 +126,7 @@ def test_a_fine_tuned_run_records_its_start_and_has_its_vocabulary(first, tuned)
 
 @slow
 @pytest.mark.parametrize("lost", ["ckpt-2*", "*"], ids=["the last epoch", "all epochs"])
-def test_a_fine_tuned_run_that_was_stopped_resumes_to_the_same_bits(tuned, tmp_path, lost):
+def test_a_fine_tuned_run_that_was_stopped_resumes_to_the_same_bits(tuned, tmp_path, lost, caplog):
     stopped = Path(shutil.copytree(tuned, tmp_path / "stopped"))
     for path in (stopped / "checkpoints" / "pretraining").glob(lost):
         path.unlink()
@@ -128,6 +135,7 @@ def test_a_fine_tuned_run_that_was_stopped_resumes_to_the_same_bits(tuned, tmp_p
 
     resume(stopped)
 
+    assert "adversarial holds no checkpoint" not in caplog.text  # it has no rounds
     for name in ("pretrained", "generator"):
         ours, theirs = (run_folder.load_model(run, name) for run in (tuned, stopped))
         assert hash_weights(ours) == hash_weights(theirs)
@@ -136,7 +144,7 @@ def test_a_fine_tuned_run_that_was_stopped_resumes_to_the_same_bits(tuned, tmp_p
 
 
 @slow
-def test_a_start_that_has_changed_or_is_gone_is_refused_when_the_run_is_resumed(tuned, tmp_path):
+def test_a_start_that_has_changed_is_refused_when_the_run_is_resumed(tuned):
     settings, config = run_folder.read_config(tuned)
     assert start_of_run(None, settings, config).record() == config["start"]
 
@@ -144,9 +152,12 @@ def test_a_start_that_has_changed_or_is_gone_is_refused_when_the_run_is_resumed(
     with pytest.raises(ValueError, match="has changed: expected weights of sha256 000.*received"):
         start_of_run(None, settings, changed)
 
-    gone = config | {"start": config["start"] | {"model": str(tmp_path / "gone")}}
-    with pytest.raises(ValueError, match="holds no trained model; expected the folder of a"):
-        start_of_run(None, settings, gone)
+
+def test_a_start_that_is_gone_is_asked_for_by_its_path_when_the_run_is_resumed(tmp_path):
+    config = {"start": {"model": str(tmp_path / "gone"), "sha256": "0" * 64}}
+
+    with pytest.raises(ValueError, match="is needed to resume it: .* Put .*gone back, or start a"):
+        start_of_run(None, TINY_WHOLE_TUNES, config)
 
 
 @slow
@@ -172,6 +183,18 @@ def test_settings_of_another_network_are_refused_before_the_folder_is_made(first
         train(tmp_path / "run", shared_tunes(), settings, init=first)
 
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_may_not_replace_the_model_that_it_starts_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = Start(str(tmp_path / "mine"), None, None, Settings())
+
+    with pytest.raises(ValueError, match="--init and --out are both runs/../mine; expected two"):
+        check_other_folder(mine, Path("runs/../mine"))
+
+    for other in ("other", "nottingham"):
+        check_other_folder(mine, Path(other))
+        check_other_folder(Start("nottingham", None, None, Settings()), Path(other))
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

@@ -14,11 +14,13 @@ from tiny_runs import (
     TINY_DEFAULT,
     TINY_WHOLE_TUNES,
     assert_same_run,
+    compose_folder,
     resume,
     shared_run,
     shared_tunes,
     train,
 )
+from written_runs import write_run
 
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.datasets.tune_folder import load_folder
@@ -243,6 +245,16 @@ def test_data_that_cannot_be_used_leaves_the_earlier_run_intact(copied_run, tmp_
 
     names = [path.name for path in copied_run.iterdir()]
     assert sorted(names) == sorted(run_folder._CONTENTS)
+
+
+def test_a_run_is_not_trained_on_the_samples_of_another_run(tmp_path):
+    other = write_run(tmp_path / "other")
+    compose_folder(other / "samples")
+
+    with pytest.raises(ValueError, match="samples of its model; expected .* pass --init"):
+        train(tmp_path / "run", other)
+
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_inside_its_own_data_is_refused_before_anything_is_written(tmp_path):

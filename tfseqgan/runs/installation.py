@@ -60,8 +60,7 @@ def describe_installation() -> dict[str, Any]:
             "memory_gib": round(memory / 2**30, 1),
         },
         "models": {
-            name: str(folder) if folder.is_dir() else None
-            for name, folder in folders.items()
+            name: str(folder) if folder.is_dir() else None for name, folder in folders.items()
         },
     }
 

@@ -27,6 +27,7 @@ import itertools
 import logging
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,16 @@ def check_separate_folders(out: Path | str, data_path: Path | str | None) -> Non
         raise ValueError(
             f"--out {folder} and --data {data} lie inside each other; expected two separate "
             "folders, so that the run does not learn from its own tunes. Choose another --out."
+        )
+
+
+def check_is_no_run(data_path: Path | str | None) -> None:
+    """Raises ValueError if data is the folder of a run, whose MIDI files the run has sampled."""
+    if data_path is not None and _is_run(Path(data_path)):
+        raise ValueError(
+            f"--data {data_path} is the folder of a run, whose tunes are samples of its model; "
+            "expected a folder of tunes to learn from. Pass the tunes by --data; to start from "
+            f"the run's model, pass --init {shlex.quote(str(data_path))}."
         )
 
 

@@ -121,7 +121,8 @@ class RunRecords:
         if not path.is_file():
             has_pretrained = (self.folder / "pretrained.keras").is_file()
             before = (
-                ", or take the generator before adversarial training: --stage pretrained"
+                ", or sample the generator before adversarial training: tfseqgan sample --model "
+                f"{shlex.quote(str(self.folder))} --stage pretrained"
                 if name == "generator.keras" and has_pretrained
                 else ""
             )

@@ -149,23 +149,55 @@ def start_of_run(
         ValueError: if the settings contradict the start, or the start of a resumed run is not what
             it was.
     """
-    record = None
     if resumed_config is not None:
         record = resumed_config.get("start")
-        init = None if record is None else record["model"]
-    if init is None or str(init) == RANDOM_WEIGHTS:
-        return None
+        start = None if record is None else _open_recorded(record)
+    elif init is None or str(init) == RANDOM_WEIGHTS:
+        start = None
+    else:
+        start = open_start(init)
 
-    start = open_start(init)
-    check_settings(dataclasses.asdict(settings), start.settings, start.model)
-    if record is not None and start.record() != record:
+    if start is not None:
+        check_settings(dataclasses.asdict(settings), start.settings, start.model)
+
+    return start
+
+
+def _open_recorded(record: Mapping[str, str]) -> Start:
+    """Loads the model that a run started from, as its config.json says.
+
+    Raises:
+        ValueError: if it is not there, or is not what it was.
+    """
+    model = record["model"]
+    try:
+        start = open_start(model)
+    except ValueError as error:
         raise ValueError(
-            f"The model that the run started from, {start.model}, has changed: expected weights of "
+            f"The model that the run started from is needed to resume it: {error} Put {model} "
+            "back, or start a new run."
+        ) from error
+
+    if start.record() != record:
+        raise ValueError(
+            f"The model that the run started from, {model}, has changed: expected weights of "
             f"sha256 {record['sha256']}, received {start.record()['sha256']}. Put the old model "
             "back, or start a new run."
         )
 
     return start
+
+
+def check_other_folder(start: Start | None, run_folder: Path) -> None:
+    """Raises ValueError if a run would replace the model that it starts from."""
+    if start is None or not os.path.isabs(start.model):  # a name is no folder
+        return
+
+    if Path(start.model).resolve() == run_folder.resolve():
+        raise ValueError(
+            f"--init and --out are both {run_folder}; expected two folders, since a run that "
+            "replaced its start could not be resumed. Choose another --out."
+        )
 
 
 def choose_start(

@@ -45,6 +45,7 @@ from tfseqgan.runs.installation import installed_versions
 from tfseqgan.runs.outcome import measure, to_json
 from tfseqgan.runs.run_folder import (
     check_folder,
+    check_is_no_run,
     check_separate_folders,
     clear_folder,
     record,
@@ -54,7 +55,7 @@ from tfseqgan.runs.run_folder import (
     write_tunes,
 )
 from tfseqgan.runs.settings import Settings
-from tfseqgan.runs.start import Start, start_of_run
+from tfseqgan.runs.start import Start, check_other_folder, start_of_run
 from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
 from tfseqgan.training.callbacks import MetricsCSV, Scalars
@@ -253,6 +254,8 @@ def _load_data(
     resumed_config: dict[str, Any] | None,
 ) -> Windows:
     """Loads the data of a run, and checks that the run can use it."""
+    if resumed_config is None:
+        check_is_no_run(data_path)
     vocabulary_of = None if start is None else start.tokenizer
     data = load_windows(data_path, vocabulary_of=vocabulary_of, **settings.window_options())
     if resumed_config is not None:
@@ -389,10 +392,11 @@ def _writable_folder(run_folder: Path) -> contextlib.AbstractContextManager[Path
     return tempfile.TemporaryDirectory(prefix="tfseqgan-")
 
 
-def _say_what_starts_again(checkpoints: Path) -> None:
+def _say_what_starts_again(checkpoints: Path, settings: Settings) -> None:
     """Logs a warning for each stage that a resumed run begins with its first round."""
-    for stage in ("pretraining", "adversarial"):
-        if not list((checkpoints / stage).glob("ckpt-*.index")):
+    lengths = {"pretraining": settings.epochs, "adversarial": settings.rounds}
+    for stage, length in lengths.items():
+        if length and not list((checkpoints / stage).glob("ckpt-*.index")):
             _log.warning(
                 "%s holds no checkpoint: this stage starts with its first round.",
                 checkpoints / stage,
@@ -402,6 +406,7 @@ def _say_what_starts_again(checkpoints: Path) -> None:
 def _begin(
     folder: Path,
     checkpoints: Path,
+    settings: Settings,
     config: dict[str, Any],
     tokenizer: Tokenizer,
     is_resumed: bool,
@@ -409,7 +414,7 @@ def _begin(
     """Makes a folder ready for a run, and writes what is known of it before it is trained."""
     if is_resumed:
         remove_partial_files(folder)
-        _say_what_starts_again(checkpoints)
+        _say_what_starts_again(checkpoints, settings)
     else:
         clear_folder(folder)
 
@@ -469,6 +474,7 @@ def train_run(
 
         folder = Path(held.enter_context(_writable_folder(run_folder)))
         start = start_of_run(init, settings, resumed_config)
+        check_other_folder(start, run_folder)
         data = _load_data(settings, data_path, start, resumed_config)
         _check_memory(data, settings)
         generator, discriminator = make_models(data, settings)
@@ -482,7 +488,7 @@ def train_run(
             check_folder(run_folder, overwrite)  # another run may have begun there meanwhile
         checkpoints = run_folder / "checkpoints"
         config = _make_config(settings, data_path, data, start, resumed_config)
-        _begin(folder, checkpoints, config, data.tokenizer, is_resumed)
+        _begin(folder, checkpoints, settings, config, data.tokenizer, is_resumed)
         barrier()  # workers look for checkpoints only after those of an earlier run are removed
 
         return _train_and_evaluate(

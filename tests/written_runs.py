@@ -10,7 +10,7 @@ from tfseqgan.serving.manifest import hash_files, write_manifest
 FIGURES = {"nll": 2.5, "nll_stderr": 0.1, "bleu": 0.25, "num_real": 4, "auc": None}
 
 
-def write_run(folder, rows=None, sha256="0" * 64, **settings):
+def write_run(folder, rows=None, sha256="0" * 64, start=None, **settings):
     """Writes what a finished run says of itself into a new folder, and returns the folder."""
     config = {
         "settings": dataclasses.asdict(Settings(**settings)),
@@ -18,6 +18,7 @@ def write_run(folder, rows=None, sha256="0" * 64, **settings):
         "data": {"name": "session", "sha256": sha256},
         "starts_with_start_token": True,
         "versions": {"tfseqgan": "0.1.0"},
+        **({} if start is None else {"start": start}),
     }
     folder.mkdir(parents=True)
     write_json(folder / "config.json", config)

@@ -4,21 +4,21 @@ import json
 
 import pytest
 from running_commands import assert_one_line_and_code_1
-from tiny_runs import TINY
+from tiny_runs import TINY, shared_tunes
 from written_runs import write_run
 
 from tfseqgan.cli.config_file import read_config_file
 from tfseqgan.runs import train_run
-from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, PRESETS, TOKENS_OF_THE_PAPER
+from tfseqgan.runs.settings import MODELS_OF_THE_PAPER, PRESETS, TOKENS_OF_THE_PAPER, Settings
 
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Notes the settings that the command would train with, instead of training."""
+    """Notes the settings and the start that the command would train with, instead of training."""
     seen = []
 
-    def note(strategy, out, settings, data_path, **options):
-        seen.append(settings)
+    def note(strategy, out, settings, data_path, init, **options):
+        seen.append((settings, init))
 
     monkeypatch.setattr(train_run, "train_run_with_strategy", note)
 
@@ -38,7 +38,8 @@ def test_flags_go_before_the_file_and_the_file_before_the_preset(tfseqgan, tmp_p
 
     assert tfseqgan("train", "--out", tmp_path / "run", *flags)[0] == 0
 
-    (settings,) = trained
+    ((settings, init),) = trained
+    assert init is None
     assert settings.units == 7
     assert settings.epochs == 3
     assert settings.kernel_sizes == (1, 2)
@@ -51,13 +52,53 @@ def test_the_config_of_a_run_gives_the_settings_of_the_run(tfseqgan, tmp_path, t
     code, *_ = tfseqgan("train", "--out", tmp_path / "new", "--config", run / "config.json")
 
     assert code == 0
-    assert vars(trained[0]) == vars(TINY) | {"seed": 9}
+    ((settings, _),) = trained
+    assert vars(settings) == vars(TINY) | {"seed": 9}
+
+
+@pytest.mark.parametrize("flags, init", [([], "nottingham"), (["--init", "none"], None)])
+def test_the_config_of_a_run_says_what_the_run_started_from_unless_a_flag_does(
+    tfseqgan, tmp_path, trained, flags, init
+):
+    start = {"model": "nottingham", "sha256": "0" * 64}
+    run = write_run(tmp_path / "run", start=start)
+    config = ["--config", run / "config.json"]
+
+    assert tfseqgan("train", "--out", tmp_path / "new", *config, *flags)[0] == 0
+
+    assert [seen for _, seen in trained] == [init]
+
+
+def test_a_run_from_random_weights_is_not_fine_tuned_by_its_config(tfseqgan, tmp_path, trained):
+    run = write_run(tmp_path / "run")
+    flags = ["--data", shared_tunes(), "--config", run / "config.json"]
+
+    assert tfseqgan("train", "--out", tmp_path / "new", *flags)[0] == 0
+
+    assert trained == [(Settings(), None)]
+
+
+def test_a_setting_that_is_null_is_the_presets(tmp_path):
+    file = write(tmp_path / "run.json", {"units": None, "epochs": 3})
+
+    assert read_config_file(file) == ({"epochs": 3}, None)
+
+
+def test_a_run_whose_start_is_damaged_is_refused(tfseqgan, without_tensorflow, tmp_path):
+    run = write_run(tmp_path / "run", start={"sha256": "0"})
+
+    result = tfseqgan("train", "--out", tmp_path / "new", "--config", run / "config.json")
+
+    assert_one_line_and_code_1(result, "has the start {'sha256': '0'}; expected the model that")
 
 
 def test_what_the_config_of_an_old_run_lacks_means_the_paper(tmp_path):
     file = write(tmp_path / "config.json", {"settings": {"units": 7}, "versions": {}})
 
-    assert read_config_file(file) == TOKENS_OF_THE_PAPER | MODELS_OF_THE_PAPER | {"units": 7}
+    assert read_config_file(file) == (
+        TOKENS_OF_THE_PAPER | MODELS_OF_THE_PAPER | {"units": 7},
+        "none",
+    )
 
 
 @pytest.mark.parametrize(

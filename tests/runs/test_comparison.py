@@ -63,6 +63,16 @@ def test_runs_on_other_data_are_no_seeds_of_each_other(tmp_path):
     ]
 
 
+def test_runs_from_other_starts_are_no_seeds_of_each_other(tmp_path):
+    start = {"model": "/runs/first", "sha256": "1" * 64}
+    scratch = write_run(tmp_path / "scratch", seed=1)
+    tuned = write_run(tmp_path / "tuned", seed=2, start=start)
+
+    groups = compare_runs([scratch, tuned])
+
+    assert [group.settings for group in groups] == [{"start": "none"}, {"start": "first 11111111"}]
+
+
 def test_a_figure_that_one_seed_lacks_has_no_mean(tmp_path):
     runs = [write_run(tmp_path / "0", seed=0)]
     runs.append(write_run(tmp_path / "1", {"maximum likelihood": {"nll": 2.0}}, seed=1))

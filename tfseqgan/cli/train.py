@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tfseqgan import files
 from tfseqgan.cli import late_imports
 from tfseqgan.cli.command_parser import Command, add_command
-from tfseqgan.cli.config_file import read_config_file
+from tfseqgan.cli.config_file import ConfigFile, read_config_file
 from tfseqgan.cli.settings_flags import add_settings_flags, given_settings
 from tfseqgan.cli.spelling import one_of
 from tfseqgan.evaluation import table
@@ -58,8 +58,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="a JSON file with settings by name, such as the config.json of a run; they replace "
-        "the preset's, and flags replace them",
+        help="a JSON file with settings by name, which replace the preset's, and which flags "
+        "replace; or the config.json of a run, which also says --init",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an earlier run in the folder --out"
@@ -135,13 +135,13 @@ class _Plan(NamedTuple):
 
 def _plan_new_run(args: argparse.Namespace) -> _Plan:
     """Returns what a new run shall do."""
-    in_file = read_config_file(args.config) if args.config else {}
-    given = in_file | given_settings(args)
+    in_file = read_config_file(args.config) if args.config else ConfigFile({})
+    given = in_file.settings | given_settings(args)
     # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
     settings_from_preset(args.preset or "default", **given)
 
     start = late_imports.import_run_module("start")
-    init, settings = start.choose_start(args.init, args.preset, args.data, given)
+    init, settings = start.choose_start(args.init or in_file.init, args.preset, args.data, given)
 
     return _Plan(settings, args.data, init)
 

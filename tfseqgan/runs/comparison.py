@@ -40,8 +40,9 @@ class Group:
         name: a letter.
         runs: their folders.
         seeds: their seeds, in the same order.
-        settings: what distinguishes the group from the others: settings by name, and "data", the
-            beginning of its hash.
+        settings: what distinguishes the group from the others: settings by name; "data", the
+            beginning of its hash; "start", the name of the model that it was fine-tuned from and
+            the beginning of the hash of its weights.
         figures: by the name of the stage, the figures by name; None where a run has none.
     """
 
@@ -82,11 +83,22 @@ def _read_run(run: Path | str) -> tuple[RunRecords, dict[str, dict[str, float | 
 
 
 def _what_decides(records: RunRecords) -> dict[str, Any]:
-    """Returns all that decides a run's figures, except its seed: settings, and the data's hash."""
+    """Returns all that decides a run's figures, except its seed: settings, data and start.
+
+    Data and start are told by their hashes, wherever they lie.
+    """
     settings = dataclasses.asdict(records.settings)
     del settings["seed"]
 
-    return settings | {"data": records.config["data"]["sha256"][:8]}  # wherever it lies
+    return settings | {
+        "data": records.config["data"]["sha256"][:8],
+        "start": _describe_start(records.config.get("start")),
+    }
+
+
+def _describe_start(start: Mapping[str, str] | None) -> str:
+    """Returns what a run started from: a model, or random weights."""
+    return "none" if start is None else f"{Path(start['model']).name} {start['sha256'][:8]}"
 
 
 def _spread(values: Sequence[float | None]) -> Spread | None:

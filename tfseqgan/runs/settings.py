@@ -357,6 +357,9 @@ class Settings:
         return Schedule(**{name: getattr(self, name) for name in names})
 
 
+RANDOM_WEIGHTS = "none"
+"""What `--init` says for a run that starts from no trained model."""
+
 CHANGED_ON_RESUME = (
     "rounds",
     "pretraining_learning_rate",

@@ -19,13 +19,10 @@ from tfseqgan.runs.fine_tuning import (
     settings_from_start,
 )
 from tfseqgan.runs.run_folder import is_run_folder, open_run, read_settings
-from tfseqgan.runs.settings import Settings, settings_from_preset
+from tfseqgan.runs.settings import RANDOM_WEIGHTS, Settings, settings_from_preset
 from tfseqgan.serving.pretrained import check_same_tokens, from_pretrained
 from tfseqgan.serving.saved_sampler import newest_version
 from tfseqgan.serving.shipped import SHIPPED, find_model, shipped_folder
-
-RANDOM_WEIGHTS = "none"
-"""What `--init` says for a run that starts from random weights."""
 
 _BY_DEFAULT = SHIPPED[0]
 

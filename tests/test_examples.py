@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import tfseqgan as sg
+from tfseqgan.cli import main
 from tfseqgan.objectives.names import RECIPE_NAMES as RECIPES
 from tfseqgan.runs.settings import Settings
 
@@ -275,6 +277,37 @@ def test_the_readmes_python_does_what_it_says(tmp_path):
     for column in ("nll", "bleu", "entropy", "reward_mean", "precision", "recall", "auc"):
         assert f"'{column}'" in shown
     assert sg.read_midi(tmp_path / "tune.mid").melody
+
+
+def shell_blocks(name):
+    """Returns the blocks of a document that are for the shell."""
+    return re.findall(r"^```sh\n(.*?)^```", TEXTS[name], re.MULTILINE | re.DOTALL)
+
+
+def parse_commands(name):
+    """Returns the parsed command lines of tfseqgan in a document's blocks for the shell."""
+    lines = re.findall(r"\btfseqgan ([a-z][^\n;|#]*)", "\n".join(shell_blocks(name)))
+
+    return [main.parse(["tfseqgan", *shlex.split(line.replace("$seed", "0"))]) for line in lines]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/command_line.md", "docs/fine_tuning.md"])
+def test_every_command_that_a_document_shows_can_be_parsed(name):
+    assert len(parse_commands(name)) >= 3
+
+
+def test_no_two_commands_of_the_readme_write_to_one_folder():
+    folders = [args.out for args in parse_commands("README.md") if getattr(args, "out", None)]
+
+    assert len(folders) >= 8
+    assert len(set(folders)) == len(folders)
+
+
+def test_the_readme_finds_the_command_where_it_has_installed_it():
+    first, *others = [block for block in shell_blocks("README.md") if "tfseqgan" in block]
+
+    assert ". .venv/bin/activate && pip install -q ." in first.splitlines()[0]
+    assert not any("bin/" in block for block in others)
 
 
 @every_document

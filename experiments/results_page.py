@@ -11,18 +11,17 @@ In this file, a *seed* is a dict of the results of one seed: stage → content o
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import results_figures as figures
-import verovio
 from pages import replace_block
 
 from tfseqgan.evaluation.metrics import auc
 from tfseqgan.music.abc_notation import to_abc
+from tfseqgan.music.engraving import engrave
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Chord, Note, Score
 
@@ -404,42 +403,6 @@ def score_of(picture: dict, name: str) -> Score:
     chords = [Chord(start, length, tuple(pitches)) for start, length, pitches in picture["chords"]]
 
     return Score(tuple(melody), tuple(chords), name=name)
-
-
-def number_ids(svg: str) -> str:
-    """Returns an SVG without empty groups, and with its ids renamed to n0, n1, … in their order.
-
-    Both depend on what verovio engraved before, so without this the bytes would too.
-    """
-    svg = re.sub(r"\s*<g [^>]*/>", "", svg)
-    ids = dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))  # each id once, in order
-    new_names = {old: f"n{index}" for index, old in enumerate(ids)}
-
-    # An id stands after a quote or a #, in the element itself or in a reference to it.
-    return re.sub(
-        r'(?<=["#])[\w-]+(?=["\s{.,])',
-        lambda match: new_names.get(match[0], match[0]),
-        svg,
-    )
-
-
-def engrave(abc: str) -> str:
-    """Returns a tune in ABC notation as sheet music in SVG. The same text gives the same bytes."""
-    toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "inputFrom": "abc",
-            "xmlIdSeed": 1,
-            "breaks": "encoded",
-            "adjustPageHeight": True,
-            "pageWidth": 2400,
-            "scale": 40,
-            "footer": "none",
-        }
-    )
-    toolkit.loadData(abc)
-
-    return number_ids(toolkit.renderToSVG(1))
 
 
 def draw_sample(kind: str, picture: dict, folder: Path) -> str:

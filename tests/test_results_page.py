@@ -80,24 +80,3 @@ def test_a_published_run_states_its_samples_its_errors_its_seed_and_its_versions
     for name in columns:
         if not name.startswith("num_") and not name.endswith("_stderr"):
             assert f"{name.removesuffix('_mean')}_stderr" in columns
-
-
-@pytest.mark.slow
-def test_sheet_music_does_not_depend_on_what_was_engraved_before(page):
-    names = ("best_liked", "true_negative", "collapsed")
-    tunes = [(DOCS / "results" / f"{name}.abc").read_text() for name in names]
-
-    first = page.engrave(tunes[0])
-    for tune in tunes:
-        page.engrave(tune)
-        assert page.engrave(tunes[0]) == first
-
-    assert 'id="n0"' in first
-    assert first.count("#n") > 10
-
-
-def test_ids_and_the_references_to_them_are_numbered_in_their_order(page):
-    svg = '<g id="x7" class="id"><use href="#k-2"/><path id="k-2"/></g><style>#x7 {}</style>'
-    numbered = '<g id="n0" class="id"><use href="#n1"/><path id="n1"/></g><style>#n0 {}</style>'
-
-    assert page.number_ids(svg) == numbered

@@ -117,6 +117,7 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
             "expected whole numbers such as 1,2,4, received '1,b'",
         ),
         (["sample"], "required: --out"),
+        (["sample", "--out", "x", "--format", "mid,acb"], "received 'acb'. Did you mean 'abc'?"),
         (
             ["sample", "--mod", "x", "--out", "x"],
             "there is no flag --mod; expected those of 'tfseqgan sample --help'. Did you",

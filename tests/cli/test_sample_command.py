@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 from running_commands import assert_one_line_and_code_1
@@ -88,6 +89,27 @@ def test_sample_as_json_prints_the_files_and_nothing_else(tfseqgan, two_tunes, t
     files = json.loads(out)["files"]
     assert files == [str(tmp_path / "new" / f"tune_{number}.mid") for number in (1, 2)]
     assert all(os.path.isfile(file) for file in files)
+
+
+def test_sample_writes_each_tune_in_each_format(tfseqgan, two_tunes, tmp_path):
+    code, out, _ = tfseqgan("sample", "--out", tmp_path / "new", "--format", "abc,mid")
+
+    assert code == 0
+    names = ["tune_1.abc", "tune_1.mid", "tune_2.abc", "tune_2.mid"]
+    assert out.split() == [str(tmp_path / "new" / name) for name in names]
+    assert sorted(os.listdir(tmp_path / "new")) == names
+
+
+def test_a_format_that_is_not_installed_is_named_before_anything_is_sampled(
+    tfseqgan, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, "verovio", None)
+    monkeypatch.setattr(finished_run, "sample_tunes", pytest.fail)
+
+    result = tfseqgan("sample", "--out", tmp_path / "new", "--format", "svg")
+
+    assert_one_line_and_code_1(result, "pip install 'tfseqgan[viz]'")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_quiet_sample_prints_nothing_and_writes_the_tunes(tfseqgan, two_tunes, tmp_path):

@@ -11,8 +11,10 @@ import pytest
 
 from tfseqgan import files
 from tfseqgan.datasets.synthetic import compose_tunes
+from tfseqgan.music.abc_reader import read_abc
 from tfseqgan.music.midi import read_midi
 from tfseqgan.runs import run_folder
+from tfseqgan.runs.settings import TUNE_FORMATS
 from tfseqgan.serving.manifest import hash_files, read_manifest, write_manifest
 
 GOLDEN_RUN = Path(__file__).parents[1] / "golden" / "run"
@@ -505,6 +507,17 @@ def test_file_names_of_many_tunes_sort_by_number(tmp_path):
     names = [path.name for path in paths]
     assert names == sorted(names)
     assert names[0] == "tune_01.mid"
+
+
+def test_tunes_are_written_in_every_format_that_is_asked_for(tmp_path):
+    pytest.importorskip("verovio")
+    (tune,) = compose_tunes(1, 5)
+
+    paths = run_folder.write_tunes([tune], tmp_path, TUNE_FORMATS)
+
+    assert [path.name for path in paths] == ["tune_1.mid", "tune_1.abc", "tune_1.svg"]
+    assert read_abc(paths[1])[0].melody == read_midi(paths[0]).melody == tune.melody
+    assert paths[2].read_text(encoding="utf-8").startswith("<svg ")
 
 
 def test_written_tunes_are_read_back_note_for_note(tmp_path):

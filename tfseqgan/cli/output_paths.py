@@ -10,7 +10,7 @@ def check_folder_for_tunes(path: str, overwrite: bool) -> None:
     """Raises an error unless tunes can be written into a folder without replacing other files."""
     if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(
-            f"{path} is a file; expected a folder for the MIDI files. Choose another --out."
+            f"{path} is a file; expected a folder for the tunes. Choose another --out."
         )
     if os.path.isdir(path) and os.listdir(path) and not overwrite:
         raise ValueError(

@@ -7,9 +7,10 @@ from tfseqgan.cli import late_imports
 from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.output_paths import check_folder_for_tunes
 from tfseqgan.cli.printing import add_printing_flags, show
-from tfseqgan.cli.spelling import one_of
+from tfseqgan.cli.spelling import list_of, one_of
+from tfseqgan.runs.settings import TUNE_FORMATS
 
-SUMMARY = "write tunes of a trained generator as MIDI"
+SUMMARY = "write tunes of a trained generator"
 
 EXAMPLE = "tfseqgan sample --out jigs --num_tunes 4 --key D --rhythm jig"
 
@@ -22,9 +23,10 @@ def add_parser(commands: Any) -> None:
         SUMMARY,
         usage="--out FOLDER [--model MODEL] [--num_tunes N] [--key D] [--FLAG VALUE ...]",
         example=EXAMPLE,
-        description="Samples tunes from a trained generator and writes them as MIDI files. The "
-        "files of a run hold no code. An exported sampler is a program: it is loaded only if it "
-        "holds nothing but what 'tfseqgan export' writes, and it may still take long.",
+        description="Samples tunes from a trained generator and writes them as MIDI files, or as "
+        "ABC and sheet music. The files of a run hold no code. An exported sampler is a program: "
+        "it is loaded only if it holds nothing but what 'tfseqgan export' writes, and it may still "
+        "take long.",
     )
     parser.add_argument(
         "--model",
@@ -32,7 +34,14 @@ def add_parser(commands: Any) -> None:
         help="the folder of a run or of an exported sampler, or 'nottingham', the sampler of folk "
         "tunes that comes with tfseqgan [nottingham]",
     )
-    parser.add_argument("--out", required=True, help="the folder for the MIDI files")
+    parser.add_argument("--out", required=True, help="the folder for the tunes")
+    parser.add_argument(
+        "--format",
+        type=list_of(TUNE_FORMATS),
+        default=("mid",),
+        metavar="NAME,NAME",
+        help="what to write of each tune: mid, abc, svg (sheet music; needs the extra 'viz') [mid]",
+    )
     parser.add_argument("--num_tunes", "--num", type=int, default=4, help="how many tunes [4]")
     parser.add_argument(
         "--stage",
@@ -83,6 +92,7 @@ def _run(args: argparse.Namespace) -> None:
     check_folder_for_tunes(args.out, args.overwrite)
 
     run_folder = late_imports.import_run_module("run_folder")
+    run_folder.check_formats(args.format)
     finished_run = late_imports.import_run_module("finished_run")
     tunes = finished_run.sample_tunes(
         args.model,
@@ -99,5 +109,5 @@ def _run(args: argparse.Namespace) -> None:
         rhythm=args.rhythm,
         seed=args.seed,
     )
-    paths = [str(path) for path in run_folder.write_tunes(tunes, args.out)]
+    paths = [str(path) for path in run_folder.write_tunes(tunes, args.out, args.format)]
     show(args, "\n".join(paths), {"files": paths})

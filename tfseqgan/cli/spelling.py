@@ -45,6 +45,21 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
+def list_of(names: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Returns a reader of a flag whose value is a list of names such as nll,auc.
+
+    Example:
+        >>> list_of(["nll", "auc"])("auc,nll")
+        ('auc', 'nll')
+    """
+    read_name = one_of(names)
+
+    def read(text: str) -> tuple[str, ...]:
+        return tuple(map(read_name, text.split(",")))
+
+    return read
+
+
 def flags_of(parser: argparse.ArgumentParser) -> list[str]:
     """Returns every flag of a parser, such as "--out", in the order of its help."""
     # argparse has no public list of what was added to a parser.

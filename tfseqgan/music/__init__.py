@@ -19,6 +19,7 @@ midi              MIDI files ↔ Score
 chord_symbols     pitches ↔ "Am7"
 written_notes     melody → note values, triplets, beams
 abc_notation      Score → ABC
+engraving         ABC → sheet music
 abc_fields        metre, length, tempo and key in ABC → values
 abc_tokens        music in ABC → tokens, repeats written out
 abc_reader        ABC → Score

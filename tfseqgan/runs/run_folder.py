@@ -28,12 +28,14 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfseqgan import files
 from tfseqgan.models.discriminator import Discriminator
+from tfseqgan.music.abc_notation import to_abc
+from tfseqgan.music.engraving import engrave, load_verovio
 from tfseqgan.music.midi import write_midi
 from tfseqgan.music.score import Score
 from tfseqgan.runs.run_records import (
@@ -438,12 +440,38 @@ def _tune_name(number: int, num_tunes: int) -> str | None:
     return f"tune_{number:0{len(str(num_tunes))}}.mid"
 
 
-def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
-    """Writes tunes as MIDI files, and replaces files of the same names.
+def _write_abc(tune: Score, path: Path) -> None:
+    """Writes a tune as an ABC file."""
+    files.write_atomically(path, to_abc(tune).encode())
+
+
+def _write_svg(tune: Score, path: Path) -> None:
+    """Writes a tune as sheet music."""
+    files.write_atomically(path, engrave(to_abc(tune)).encode())
+
+
+_WRITERS: dict[str, Callable[[Score, Path], None]] = {
+    "mid": write_midi,
+    "abc": _write_abc,
+    "svg": _write_svg,
+}
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises ValueError if what a format needs is not installed, before tunes are sampled."""
+    if "svg" in formats:
+        load_verovio()
+
+
+def write_tunes(
+    tunes: Sequence[Score], folder: Path | str, formats: Sequence[str] = ("mid",)
+) -> list[Path]:
+    """Writes tunes as files, and replaces files of the same names.
 
     Args:
         tunes: the tunes.
         folder: is created if it does not exist.
+        formats: some of `settings.TUNE_FORMATS`; each tune is a file in each.
 
     Returns:
         The paths: `tune_1.mid`, or `tune_01.mid` if there are ten tunes or more, and so on.
@@ -453,8 +481,9 @@ def write_tunes(tunes: Sequence[Score], folder: Path | str) -> list[Path]:
 
     paths = []
     for number, tune in enumerate(tunes, 1):
-        path = folder / str(_tune_name(number, len(tunes)))
-        write_midi(tune, path)
-        paths.append(path)
+        for name in formats:
+            path = (folder / str(_tune_name(number, len(tunes)))).with_suffix(f".{name}")
+            _WRITERS[name](tune, path)
+            paths.append(path)
 
     return paths

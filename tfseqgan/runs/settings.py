@@ -357,6 +357,9 @@ class Settings:
         return Schedule(**{name: getattr(self, name) for name in names})
 
 
+TUNE_FORMATS = ("mid", "abc", "svg")
+"""In what a tune can be written: MIDI, ABC, sheet music. Each is the end of a file's name."""
+
 RANDOM_WEIGHTS = "none"
 """What `--init` says for a run that starts from no trained model."""
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from running_commands import ROOT, assert_one_line_and_code_1, read
+from running_commands import ROOT, assert_one_line_and_code_1
 from written_runs import write_run
 
 processes = pytest.mark.processes
@@ -17,17 +17,22 @@ def runs(tmp_path):
     return [write_run(tmp_path / f"run{seed}", seed=seed) for seed in (3, 5)]
 
 
-def test_compare_prints_the_groups_and_writes_them_to_files(tfseqgan, runs, tmp_path):
-    as_json = tmp_path / "groups.json"
+def test_compare_prints_the_groups_and_writes_them_to_a_file(tfseqgan, runs, tmp_path):
     as_csv = tmp_path / "groups.csv"
 
-    code, out, err = tfseqgan("compare", *runs, "--json", as_json, "--csv", as_csv)
+    code, out, err = tfseqgan("compare", *runs, "--csv", as_csv)
 
     assert (code, err) == (0, "")
     assert out.startswith(f"A  2 seeds (3, 5): {runs[0]} {runs[1]}\n\ngroup, stage ")
-    (group,) = read(as_json)["groups"]
-    assert group["figures"]["maximum likelihood"]["nll"] == {"mean": 2.5, "sd": 0.0, "n": 2}
     assert as_csv.read_text().startswith("group,stage,n,seeds,runs,nll,nll_sd,bleu,bleu_sd,")
+
+
+def test_compare_as_json_prints_the_groups_and_nothing_else(tfseqgan, runs):
+    code, out, err = tfseqgan("compare", *runs, "--json")
+
+    assert (code, err) == (0, "")
+    (group,) = json.loads(out)["groups"]
+    assert group["figures"]["maximum likelihood"]["nll"] == {"mean": 2.5, "sd": 0.0, "n": 2}
 
 
 def test_compare_does_not_replace_a_file_unless_asked(tfseqgan, runs, tmp_path):

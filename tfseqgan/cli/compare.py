@@ -6,25 +6,13 @@ from typing import Any
 from tfseqgan import files
 from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.output_paths import check_new_file
-from tfseqgan.cli.spelling import did_you_mean
+from tfseqgan.cli.printing import add_printing_flags, show
+from tfseqgan.cli.spelling import list_of
 from tfseqgan.evaluation.table import HEADINGS
 
 SUMMARY = "show the figures of runs side by side"
 
 EXAMPLE = "tfseqgan compare runs/a runs/b --csv figures.csv"
-
-
-def _read_columns(text: str) -> tuple[str, ...]:
-    """Reads a list of figures such as nll,auc."""
-    names = tuple(text.split(","))
-    unknown = [name for name in names if name not in HEADINGS]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"expected names among {', '.join(HEADINGS)}, received {unknown[0]!r}."
-            f"{did_you_mean(unknown[0], HEADINGS)}"
-        )
-
-    return names
 
 
 def add_parser(commands: Any) -> None:
@@ -33,7 +21,7 @@ def add_parser(commands: Any) -> None:
         commands,
         "compare",
         SUMMARY,
-        usage="RUN [RUN ...] [--columns NAME,NAME] [--json FILE] [--csv FILE]",
+        usage="RUN [RUN ...] [--columns NAME,NAME] [--csv FILE] [--json]",
         example=EXAMPLE,
         description="Shows the figures of finished runs side by side. Runs that differ in nothing "
         "but the seed are one group: the mean ± the standard deviation over the seeds.",
@@ -41,31 +29,29 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a finished run")
     parser.add_argument(
         "--columns",
-        type=_read_columns,
+        type=list_of(tuple(HEADINGS)),
         default=tuple(HEADINGS),
         metavar="NAME,NAME",
         help=f"the figures to show, among {', '.join(HEADINGS)} [all]",
     )
-    parser.add_argument("--json", metavar="FILE", help="a JSON file for the groups")
     parser.add_argument(
         "--csv", metavar="FILE", help="a CSV file with a row for each stage of each group"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the files")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file --csv")
+    add_printing_flags(parser)
     parser.set_defaults(command=Command(_run))
 
 
 def _run(args: argparse.Namespace) -> None:
-    """Prints the runs side by side, and writes the same to files."""
+    """Prints the runs side by side, and writes the same to a file if one is given."""
     from tfseqgan.runs import comparison  # not at the top: needs NumPy
 
-    for flag, path in (("--json", args.json), ("--csv", args.csv)):
-        if path:
-            check_new_file(path, args.overwrite, flag)
+    if args.csv:
+        check_new_file(args.csv, args.overwrite, "--csv")
 
     groups = comparison.compare_runs(args.runs)
-    print(comparison.format_comparison(groups, args.columns))
-    if args.json:
-        files.write_json(args.json, comparison.comparison_as_plain(groups))
+    text = comparison.format_comparison(groups, args.columns)
+    show(args, text, comparison.comparison_as_plain(groups))
     if args.csv:
         table = comparison.comparison_as_csv(groups, args.columns)
         files.write_atomically(args.csv, table.encode())

@@ -14,7 +14,6 @@ A result that is there already is kept, so that a stopped experiment resumes whe
 
 import argparse
 import dataclasses
-import json
 import os
 import tempfile
 import time
@@ -30,9 +29,9 @@ from versions import library_versions
 import tfseqgan as sg
 from tfseqgan.datasets.synthetic import compose_tunes
 from tfseqgan.evaluation.music import musical_figures
-from tfseqgan.files import write_json
+from tfseqgan.files import read_json, write_json
 from tfseqgan.runs.fine_tuning import FIXED_BY_START
-from tfseqgan.runs.run_folder import open_run, read_json
+from tfseqgan.runs.run_folder import open_run
 from tfseqgan.runs.start import choose_start
 from tfseqgan.runs.train_run import train_run
 
@@ -122,11 +121,7 @@ def read_results() -> dict[tuple[str, str], Result]:
     """Returns the results that are there, by folder and start."""
     paths = {(name, start): path_of(name, start) for name in FOLDERS for start in STARTS}
 
-    return {
-        key: json.loads(path.read_text(encoding="utf-8"))
-        for key, path in paths.items()
-        if path.is_file()
-    }
+    return {key: read_json(path) for key, path in paths.items() if path.is_file()}
 
 
 def path_of(name: str, start: str) -> Path:
@@ -135,6 +130,7 @@ def path_of(name: str, start: str) -> Path:
 
 
 def _with_error(pair: Sequence[float | None], digits: int = 2) -> str:
+    """Returns a figure with its standard error in brackets, if there is one."""
     mean, error = pair
 
     return f"{mean:.{digits}f}" + (f" ({error:.{digits}f})" if error is not None else "")

@@ -16,7 +16,8 @@ from tfseqgan.music.controls import Controls
 from tfseqgan.music.score import Score
 from tfseqgan.music.tokenizer import Tokenizer
 from tfseqgan.ops.sampling import check_sampling
-from tfseqgan.runs.run_folder import is_run_folder, load_model, open_run, read_settings
+from tfseqgan.runs.run_folder import is_run_folder, load_model, open_run
+from tfseqgan.runs.run_records import read_settings
 from tfseqgan.runs.settings import Settings
 from tfseqgan.serving.export import export_saved_model
 from tfseqgan.serving.pretrained import check_same_tokens

@@ -18,7 +18,8 @@ from tfseqgan.runs.fine_tuning import (
     is_small_folder,
     settings_from_start,
 )
-from tfseqgan.runs.run_folder import is_run_folder, open_run, read_settings
+from tfseqgan.runs.run_folder import is_run_folder, open_run
+from tfseqgan.runs.run_records import read_settings
 from tfseqgan.runs.settings import RANDOM_WEIGHTS, Settings, settings_from_preset
 from tfseqgan.serving.pretrained import check_same_tokens, from_pretrained
 from tfseqgan.serving.saved_sampler import newest_version

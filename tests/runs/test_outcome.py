@@ -1,7 +1,6 @@
 """The closing sentences of a run: each says what its figures say."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
@@ -9,9 +8,10 @@ from tiny_models import CONTROLLED, CONTROLLED_TUNES
 
 from tfseqgan.datasets.windows import Windows
 from tfseqgan.evaluation.evaluate import sequence_nlls
+from tfseqgan.files import read_json, write_json
 from tfseqgan.models.generator import Generator
 from tfseqgan.runs import outcome
-from tfseqgan.runs.outcome import Outcome, measure, sentences_of, unigram_nats
+from tfseqgan.runs.outcome import Outcome, measure, sentences_of, to_json, unigram_nats
 from tfseqgan.runs.settings import Settings
 from tfseqgan.runs.start import Start
 
@@ -45,7 +45,7 @@ def test_a_run_on_many_tunes_says_what_a_held_out_tune_costs_and_nothing_else():
 
 
 def test_a_single_held_out_tune_has_no_error():
-    said = outcome.say_likelihood(change(PLAIN, nats_error=math.nan))
+    said = outcome.say_likelihood(change(PLAIN, nats_error=None))
 
     assert said.startswith("A held-out tune costs 335.3 nats, 1.61 an event;")
 
@@ -77,7 +77,7 @@ def test_a_gain_of_more_than_two_standard_errors_was_learned_from_the_tunes():
     )
 
 
-@pytest.mark.parametrize("gain_error", [33.0, math.nan])
+@pytest.mark.parametrize("gain_error", [33.0, None])
 def test_a_gain_within_two_standard_errors_or_of_one_tune_is_no_clear_difference(gain_error):
     said = outcome.say_gain(change(TUNED, gain_error=gain_error))
 
@@ -216,6 +216,19 @@ def test_the_gain_is_that_of_each_tune_over_the_start():
     assert found.start_nats - found.nats == pytest.approx(gains.mean())
     assert found.gain_error == pytest.approx(gains.std(ddof=1) / len(gains) ** 0.5)
     assert found.start == "before"
+
+
+def test_the_sentences_of_one_held_out_tune_follow_from_the_file(tmp_path):
+    rows = CONTROLLED.whole_tunes(CONTROLLED_TUNES, 400).tokens
+    data = Windows(CONTROLLED, rows, rows[:1], "mine", "0f")
+    start = Start("before", make_generator(1), CONTROLLED, Settings())
+
+    write_json(tmp_path / "outcome.json", to_json(measure(make_generator(0), data, start)))
+
+    saved = read_json(tmp_path / "outcome.json")
+    said = saved.pop("sentences")
+    assert sentences_of(Outcome(**saved)) == said
+    assert "no clear difference" in said[1]
 
 
 def test_a_metre_that_the_vocabulary_lacks_is_counted():

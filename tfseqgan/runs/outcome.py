@@ -31,14 +31,15 @@ class Outcome:
         num_held_out: those that were held out.
         are_tunes: whether they are tunes.
         nats: mean NLL of one.
-        nats_error: its standard error; NaN of one tune.
+        nats_error: its standard error; None of one tune.
         nats_an_event: the same NLL by the number of tokens but the start token.
         unigram_nats_an_event: that of a unigram of the training tunes (`unigram_nats`).
         replaced: share of all tokens that replace an event which the vocabulary lacks.
         unknown_metres: share of all tunes in a metre that the vocabulary lacks.
         start: the model that the run started from, or None.
         start_nats: the start's mean NLL of a held-out tune, or None.
-        gain_error: the standard error of the mean of what each tune costs less than by the start.
+        gain_error: the standard error of the mean of what each tune costs less than by the start;
+            None of one tune.
         best_epoch: the epoch of maximum likelihood that was kept, from 1; 0 for none.
         num_epochs: how many were trained.
     """
@@ -47,7 +48,7 @@ class Outcome:
     num_held_out: int
     are_tunes: bool
     nats: float
-    nats_error: float
+    nats_error: float | None
     nats_an_event: float
     unigram_nats_an_event: float
     replaced: float
@@ -64,9 +65,9 @@ class Outcome:
         return "tune" if self.are_tunes else "window"
 
 
-def _plus_minus(mean: float, error: float) -> str:
+def _plus_minus(mean: float, error: float | None) -> str:
     """Returns a mean and its standard error, where there is one."""
-    return f"{mean:.1f}" if np.isnan(error) else f"{mean:.1f} ± {error:.1f}"
+    return f"{mean:.1f}" if error is None else f"{mean:.1f} ± {error:.1f}"
 
 
 def say_likelihood(outcome: Outcome) -> str:
@@ -88,13 +89,13 @@ def say_likelihood(outcome: Outcome) -> str:
 
 def say_gain(outcome: Outcome) -> str | None:
     """Says what fine-tuning has changed; None for a run that started from random weights."""
-    if outcome.start_nats is None or outcome.gain_error is None:
+    if outcome.start_nats is None:
         return None
 
     gain = outcome.start_nats - outcome.nats
     by_start = f"By the start, {outcome.start}, it costs {outcome.start_nats:.1f}"
     change = _plus_minus(abs(gain), outcome.gain_error)
-    if np.isnan(outcome.gain_error) or abs(gain) < _CLEARLY * outcome.gain_error:
+    if outcome.gain_error is None or abs(gain) < _CLEARLY * outcome.gain_error:
         return f"{by_start}: no clear difference, so that little was learned from your tunes."
     if gain < 0:
         return (
@@ -288,7 +289,6 @@ def measure(
     num_events = _are_events(rows, *ids).sum()
     nats = by_tune(sequence_nlls(generator, rows))
     unigram = unigram_nats(data.train, rows, tokenizer.vocabulary_size, *ids)
-    mean, error = mean_and_standard_error(nats)
     of_start = None if start is None else by_tune(sequence_nlls(start.generator, rows))
     num_tokens = sum(_are_events(each, *ids).sum() for each in _all_rows(data))
 
@@ -296,18 +296,23 @@ def measure(
         num_train=len(set(_tunes_of_rows(data.train, ids[0]).tolist())),
         num_held_out=len(nats),
         are_tunes=data.starts_with_start_token(),
-        nats=mean,
-        nats_error=error,
+        nats=float(nats.mean()),
+        nats_error=_standard_error(nats),
         nats_an_event=float(nats.sum() / num_events),
         unigram_nats_an_event=float(unigram.sum() / num_events),
         replaced=float(data.num_replaced / num_tokens),
         unknown_metres=_share_of_unknown_metres(data),
         start=None if start is None else start.model,
         start_nats=None if of_start is None else float(of_start.mean()),
-        gain_error=None if of_start is None else mean_and_standard_error(of_start - nats)[1],
+        gain_error=None if of_start is None else _standard_error(of_start - nats),
         best_epoch=int(np.argmin(val_nll)) + 1 if len(val_nll) else 0,
         num_epochs=len(val_nll),
     )
+
+
+def _standard_error(values: np.ndarray) -> float | None:
+    """Returns the standard error of a mean; None of one value, as JSON has no NaN."""
+    return mean_and_standard_error(values)[1] if len(values) > 1 else None
 
 
 def _all_rows(data: Windows) -> list[np.ndarray]:

@@ -157,6 +157,14 @@ def test_a_wrong_command_line_ends_with_usage_and_code_2(
             "--transpose is 'C' and --random_transposition is True; expected one of them, since "
             "tunes of one key are not moved to others. Set --random_transposition to False",
         ),
+        (
+            "--units 256",
+            "--units is a size of the lstm generator, and the generator is attention; expected",
+        ),
+        (
+            "--preset quick --num_layers 2",
+            "expected units or no size. Leave it out, or set --generator to attention.",
+        ),
         ("--seed -1", "--seed is -1; expected a whole number, 0 to"),
         (
             "--resume --overwrite",

@@ -15,7 +15,13 @@ from tfseqgan.cli.config_file import ConfigFile, read_config_file
 from tfseqgan.cli.settings_flags import add_settings_flags, given_settings
 from tfseqgan.cli.spelling import one_of
 from tfseqgan.evaluation import table
-from tfseqgan.runs.settings import CHANGED_ON_RESUME, PRESETS, Settings, settings_from_preset
+from tfseqgan.runs.settings import (
+    CHANGED_ON_RESUME,
+    PRESETS,
+    Settings,
+    check_sizes,
+    settings_from_preset,
+)
 
 SUMMARY = "train a sequence GAN and write tunes"
 
@@ -138,7 +144,8 @@ def _plan_new_run(args: argparse.Namespace) -> _Plan:
     in_file = read_config_file(args.config) if args.config else ConfigFile({})
     given = in_file.settings | given_settings(args)
     # Before TensorFlow is imported, which takes seconds: a wrong flag is reported at once.
-    settings_from_preset(args.preset or "default", **given)
+    settings = settings_from_preset(args.preset or "default", **given)
+    check_sizes(given_settings(args), settings.generator)
 
     start = late_imports.import_run_module("start")
     init, settings = start.choose_start(args.init or in_file.init, args.preset, args.data, given)

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import numbers
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfseqgan.objectives.names import BASELINE_NAMES, CREDIT_NAMES, RECIPE_NAMES, REWARD_NAMES
@@ -363,6 +363,12 @@ TUNE_FORMATS = ("mid", "abc", "svg")
 RANDOM_WEIGHTS = "none"
 """What `--init` says for a run that starts from no trained model."""
 
+GENERATOR_SIZES: dict[str, tuple[str, ...]] = {
+    "attention": ("num_layers", "num_heads", "feed_forward_dim"),
+    "lstm": ("units",),
+}
+"""The settings that are the sizes of the middle of each generator, and of no other."""
+
 CHANGED_ON_RESUME = (
     "rounds",
     "pretraining_learning_rate",
@@ -469,3 +475,25 @@ def settings_from_preset(preset: str, **overrides: Any) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
 
     return dataclasses.replace(PRESETS[preset], **given)
+
+
+def check_sizes(given: Mapping[str, Any], generator: str) -> None:
+    """Raises ValueError if a given setting is a size of another generator, where it does nothing.
+
+    Args:
+        given: settings by name.
+        generator: the name of the generator.
+
+    Example:
+        >>> check_sizes({"units": 256}, "attention")
+        Traceback (most recent call last):
+        ValueError: units is a size of the lstm generator, and the generator is attention; ...
+    """
+    for other, sizes in GENERATOR_SIZES.items():
+        names = [name for name in sizes if name in given]
+        if names and other != generator:
+            raise ValueError(
+                f"{names[0]} is a size of the {other} generator, and the generator is "
+                f"{generator}; expected {', '.join(GENERATOR_SIZES[generator])} or no size. Leave "
+                f"it out, or set generator to {other}."
+            )

@@ -54,7 +54,7 @@ from tfseqgan.runs.run_folder import (
     write_config,
     write_tunes,
 )
-from tfseqgan.runs.settings import Settings
+from tfseqgan.runs.settings import GENERATOR_SIZES, Settings
 from tfseqgan.runs.start import Start, check_other_folder, start_of_run
 from tfseqgan.serving.pretrained import save_model, save_parts
 from tfseqgan.training.adversarial import fit_adversarial
@@ -92,14 +92,7 @@ def _tables_of_tokens(data: Windows, settings: Settings) -> dict[str, Any]:
 
 def _generator_sizes(settings: Settings) -> dict[str, Any]:
     """Returns the sizes of the middle of a generator."""
-    if settings.generator == "lstm":
-        return {"units": settings.units}
-
-    return {
-        "num_layers": settings.num_layers,
-        "num_heads": settings.num_heads,
-        "feed_forward_dim": settings.feed_forward_dim,
-    }
+    return {name: getattr(settings, name) for name in GENERATOR_SIZES[settings.generator]}
 
 
 def make_models(data: Windows, settings: Settings) -> tuple[LanguageModel, Discriminator]:

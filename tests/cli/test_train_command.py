@@ -8,7 +8,8 @@ import time
 
 import pytest
 from running_commands import ROUNDS, TINY_FLAGS, assert_one_line_and_code_1, free_port, read, start
-from tiny_runs import TINY, assert_same_run, shared_tunes
+from tiny_runs import TINY, assert_same_run, compose_folder, shared_tunes
+from written_runs import write_run
 
 from tfseqgan.evaluation.table import format_table
 from tfseqgan.runs import run_folder, train_run
@@ -59,6 +60,25 @@ def test_training_writes_nothing_to_stderr_except_its_own_notes(finished):
     assert "of the held-out tokens are not in the vocabulary" in warning
     assert data_notes.startswith("tunes: ")
     assert "held out; a vocabulary of" in data_notes
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [("tunes", "exists and is not a run of tfseqgan"), ("run", "is the folder of a run, whose")],
+)
+def test_a_folder_that_cannot_be_used_is_one_line_although_the_data_are_few_tunes(
+    tfseqgan, tmp_path, data, words
+):
+    compose_folder(tmp_path / "tunes", num_tunes=2)
+    compose_folder(write_run(tmp_path / "run") / "samples", num_tunes=2)
+    out = tmp_path / "out"
+    if data == "tunes":
+        out.mkdir()
+        (out / "mine").write_text("mine")
+
+    result = tfseqgan("train", "--data", tmp_path / data, "--out", out)
+
+    assert_one_line_and_code_1(result, words)
 
 
 @slow

@@ -147,6 +147,11 @@ def _plan_new_run(args: argparse.Namespace) -> _Plan:
     settings = settings_from_preset(args.preset or "default", **given)
     check_sizes(given_settings(args), settings.generator)
 
+    # Before it is said what the run starts from: a wrong folder is reported alone.
+    run_folder = late_imports.import_run_module("run_folder")
+    run_folder.check_folder(args.out, args.overwrite)
+    run_folder.check_is_no_run(args.data)
+
     start = late_imports.import_run_module("start")
     init, settings = start.choose_start(args.init or in_file.init, args.preset, args.data, given)
 

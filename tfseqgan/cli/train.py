@@ -87,6 +87,21 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(command=Command(_run, is_training=True))
 
 
+def _find_changes(args: argparse.Namespace, saved: Settings, config: dict[str, Any]) -> list[str]:
+    """Returns the flags that ask for something else than a run was started with."""
+    changed = [
+        f"--{name} (saved {getattr(saved, name)}, given {value})"
+        for name, value in given_settings(args).items()
+        if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
+    ]
+    new_runs_only = ("preset", "init", "config")
+    changed += [f"--{name}" for name in new_runs_only if getattr(args, name) is not None]
+    if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
+        changed.append(f"--data (saved {config['data_path']})")
+
+    return changed
+
+
 def _resumed_settings(
     args: argparse.Namespace, saved: Settings, config: dict[str, Any]
 ) -> Settings:
@@ -95,16 +110,7 @@ def _resumed_settings(
     Raises:
         ValueError: if the flags ask for anything else than the run was started with.
     """
-    given = given_settings(args)
-    changed = [
-        f"--{name} (saved {getattr(saved, name)}, given {value})"
-        for name, value in given.items()
-        if name not in CHANGED_ON_RESUME and value != getattr(saved, name)
-    ]
-    new_runs_only = ("preset", "init", "config")
-    changed += [f"--{name}" for name in new_runs_only if getattr(args, name) is not None]
-    if args.data is not None and os.path.abspath(args.data) != config["data_path"]:
-        changed.append(f"--data (saved {config['data_path']})")
+    changed = _find_changes(args, saved, config)
     if changed:
         raise ValueError(
             "A run can only be resumed with the settings it was started with: leave out "
@@ -112,7 +118,7 @@ def _resumed_settings(
             "--global_clipnorm changed."
         )
 
-    changed_settings = {name: given[name] for name in CHANGED_ON_RESUME if name in given}
+    given = given_settings(args)
     rounds = given.get("rounds", saved.rounds)
     if rounds < saved.rounds:
         raise ValueError(
@@ -120,7 +126,9 @@ def _resumed_settings(
             f"{saved.rounds} or more. Leave out --rounds to finish the run as it was started."
         )
 
-    return dataclasses.replace(saved, **changed_settings)
+    return dataclasses.replace(
+        saved, **{name: given[name] for name in CHANGED_ON_RESUME if name in given}
+    )
 
 
 class _Plan(NamedTuple):

@@ -135,8 +135,8 @@ def _say_metre_help(outcome: Outcome) -> str | None:
         return None
 
     return (
-        f"tunes in a metre that the model knows: {100 * outcome.unknown_metres:.0f} % are in none, "
-        "and it hears no bars in them"
+        f"tunes in a metre that the model knows: {100 * outcome.unknown_metres:.0f} % are in none "
+        "of them, and it does not know their bar lines"
     )
 
 

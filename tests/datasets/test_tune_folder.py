@@ -276,18 +276,6 @@ def test_an_abc_file_without_a_tune_is_skipped_by_its_name(tmp_path):
     assert load_folder(tmp_path, validation_fraction=0).skipped[0][0] == "words.abc"
 
 
-def test_tunes_are_counted_as_they_are_read(tmp_path):
-    marked = b"\xef\xbb\xbf" + ABC.format(number=1, music="CDEF").encode()
-    (tmp_path / "marked.abc").write_bytes(marked)  # as Windows' editor begins a text
-    old = "\n".join(ABC.format(number=number, music="CDEF") for number in (1, 2, 3))
-    (tmp_path / "old.abc").write_bytes(old.replace("\n", "\r").encode())
-    (tmp_path / "words.abc").write_text("no tune\n")
-    fill_folder(tmp_path, SCORES[:1])
-
-    assert count_tunes(tmp_path) == 5
-    assert len(load_folder(tmp_path, validation_fraction=0).train) == 5
-
-
 def test_counting_a_sparse_file_of_a_terabyte_takes_no_memory(tmp_path):
     with open(tmp_path / "huge.abc", "wb") as file:
         file.truncate(2**40)

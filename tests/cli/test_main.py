@@ -109,7 +109,7 @@ def test_every_setting_is_a_flag_of_its_name_and_type(field):
         ),
         (["train", "--out", "x", "--preset", "quikc"], "received 'quikc'. Did you mean 'quick'?"),
         (["train", "--out", "x", "--objective", "mer"], "received 'mer'. Did you mean 'merl'?"),
-        (["train", "--out", "x", "--reward", "d"], "expected one of probability, log, logit, none"),
+        (["train", "--out", "x", "--reward", "d"], "expected one of probability, log, logit, odds"),
         (["train", "--out", "x", "--baseline", "mean"], "expected one of none, batch_mean"),
         (["sample", "--out", "x", "--stage", "end"], "expected one of generator, pretrained"),
         (

@@ -1,6 +1,7 @@
 """Figures as a table to read."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 WIDTH = 80
 """The columns of a terminal that every table fits into."""
@@ -109,5 +110,39 @@ def format_table(rows: Mapping[str, Mapping[str, float]], width: int = WIDTH) ->
     table = [["model", *HEADINGS.values()]]
     for name, row in rows.items():
         table.append([name, *(_format_cell(row, key) for key in HEADINGS)])
+
+    return align(table, width)
+
+
+def format_verdicts(verdicts: Sequence[Mapping[str, Any]], width: int = WIDTH) -> str:
+    """Formats what fresh judges say as a table, with the standard error of the cross-entropy.
+
+    Args:
+        verdicts: for each judge its figures by name (docs/glossary.md).
+        width: as in `format_table`.
+
+    Returns:
+        A heading and one line for each judge, without a line break at the end.
+
+    Example:
+        >>> verdict = {"kind": "cnn", "has_place": True, "seed": 0, "epochs": 21}
+        >>> verdict |= {"cross_entropy": 0.31, "cross_entropy_stderr": 0.012}
+        >>> verdict |= {"auc": 0.95, "auc_low": 0.94, "auc_high": 0.96}
+        >>> print(format_verdicts([verdict]))
+        judge  place  seed  cross-entropy of 0.693  AUC (95 % interval)   epochs
+        cnn    yes    0     0.310 (0.012)           0.950 (0.940, 0.960)  21
+    """
+    table = [["judge", "place", "seed", "cross-entropy of 0.693", "AUC (95 % interval)", "epochs"]]
+    for each in verdicts:
+        table.append(
+            [
+                each["kind"],
+                "yes" if each["has_place"] else "no",
+                str(each["seed"]),
+                _format_cell(each, "cross_entropy"),
+                "{auc:.3f} ({auc_low:.3f}, {auc_high:.3f})".format_map(each),
+                str(each["epochs"]),
+            ]
+        )
 
     return align(table, width)

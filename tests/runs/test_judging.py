@@ -24,6 +24,7 @@ from tfseqgan.runs.settings import Settings
 from tfseqgan.symbols.token_rows import cut_windows
 
 GOLDEN_RUN = Path(__file__).parents[1] / "golden" / "run"
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 NUM_TUNES = 60
 SEED = 5
 SILENT = Score((), (Chord(0, 24, (48, 52)),))
@@ -155,6 +156,13 @@ def test_a_verdict_has_the_names_of_an_evaluation(corpus, asked, judged):
         "epochs": 3,
         "curve": [0.5, 0.4, 0.41],
     }
+
+
+def test_the_glossary_explains_every_figure_of_a_judge(corpus, asked, judged):
+    (row,) = judging.judge_run(judging.prepare_trial("any", num_judges=1))
+
+    section = GLOSSARY.read_text(encoding="utf-8").partition("## What a judge says")[2]
+    assert not [name for name in row if f"`{name}`" not in section.partition("\n## ")[0]]
 
 
 def test_it_is_said_beforehand_that_it_takes_long_and_how_many_samples_are_drawn(corpus, caplog):

@@ -127,7 +127,7 @@ def _announce(trial: Trial) -> None:
     _log.info(
         "Judges: %d samples will be drawn at temperature 1, and %d fresh networks trained on %d "
         "of them and as many real tunes, stopped by %d and tested on %d of each. This takes long: "
-        "minutes a network on a GPU, up to an hour without one.",
+        "on two cores up to a quarter of an hour a network, and the samples besides.",
         sum(sizes),
         num_networks,
         *sizes,

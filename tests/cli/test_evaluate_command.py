@@ -157,8 +157,8 @@ def test_judges_are_prepared_before_anything_is_computed_and_come_after_the_tabl
         "evaluate",
         ("judge", "a trial"),
     ]
-    assert out.index("H(data,gen)") < out.index("cross-entropy of 0.693")
-    assert "gru    yes    10    0.310 (0.012)           0.950 (0.940, 0.960)  21\n" in out
+    assert out.index("H(data,gen)") < out.index("cross-entropy (of 0.693)")
+    assert "gru    yes    10    0.310 (0.012)             0.950 (0.940, 0.960)  21\n" in out
     assert max(map(len, out.splitlines())) <= WIDTH
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import logging
 import math
 import shutil
@@ -104,7 +105,7 @@ def test_there_are_as_many_samples_as_real_tunes_in_each_part(corpus, asked, jud
     assert [len(part) for part in generated] == [len(part) for part in real]
     names = [tune.name for part in generated for tune in part]
     assert names == [str(number) for number in range(NUM_TUNES)]
-    assert list(options["seeds"]) == [0, 1, 2]
+    assert options == {"seeds": range(3)}
 
 
 def test_samples_are_drawn_as_the_model_writes_them_and_not_as_a_card_recommends(
@@ -184,6 +185,11 @@ def test_less_than_one_judge_is_refused(num_judges):
         judging.prepare_trial("any", num_judges=num_judges)
 
 
+def test_a_seed_below_zero_is_refused_before_anything_is_sampled(corpus):
+    with pytest.raises(ValueError, match="seed"):
+        judging.prepare_trial("any", num_judges=1, seed=-1)
+
+
 def test_a_folder_with_few_held_out_tunes_is_refused_with_both_numbers(corpus, monkeypatch):
     monkeypatch.setattr(judging, "FEWEST_TUNES", 13)
 
@@ -260,22 +266,25 @@ def test_a_run_on_tunes_that_have_changed_is_not_judged(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_run_is_judged_from_its_folder_to_the_figures(monkeypatch):
+def test_a_tiny_run_is_judged_from_the_command_to_the_figures(tfseqgan, monkeypatch, caplog):
     for name, size in {"_DIM": 8, "_FILTERS": 4, "_UNITS": 4, "_WIDTHS": (1, 2)}.items():
         monkeypatch.setattr(judge_networks, name, size)
     monkeypatch.setattr(judges, "_WINDOWS_OF_AN_EPOCH", 64)
     monkeypatch.setattr(judging, "FEWEST_TUNES", 1)
-    monkeypatch.setattr(judging, "judge", functools.partial(judging.judge, max_epochs=2, length=9))
+    judge = functools.partial(judges.judge, kinds=["cnn"], max_epochs=2, length=9)
+    monkeypatch.setattr(judging, "judge", judge)
 
-    rows = judging.judge_run(judging.prepare_trial(shared_run(), num_judges=1))
+    code, out, _ = tfseqgan("evaluate", "--model", shared_run(), "--judges", 1, "--json")
 
+    assert code == 0
+    rows = json.loads(out)["judges"]
     assert [(row["kind"], row["has_place"], row["seed"]) for row in rows] == [
         ("cnn", False, 0),
         ("cnn", True, 0),
-        ("gru", False, 0),
-        ("gru", True, 0),
     ]
     for row in rows:
         assert math.isfinite(row["cross_entropy"])
         assert 0 <= row["auc_low"] <= row["auc_high"] <= 1
         assert row["epochs"] == len(row["curve"]) == 2
+    assert "Judges: 8 of 8 samples drawn." in caplog.messages
+    assert sum(message.startswith("A judge (") for message in caplog.messages) == 2

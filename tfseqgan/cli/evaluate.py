@@ -63,12 +63,12 @@ def _run(args: argparse.Namespace) -> None:
     if args.out:
         check_new_file(args.out, args.overwrite)
 
+    finished_run = late_imports.import_run_module("finished_run")
     judging = late_imports.import_run_module("judging")
     trial = None
-    if args.judges is not None:
+    if args.judges is not None:  # what cannot be judged is refused before anything is computed
         trial = judging.prepare_trial(args.model, args.data, num_judges=args.judges, seed=args.seed)
 
-    finished_run = late_imports.import_run_module("finished_run")
     rows = finished_run.evaluate_run(
         args.model, args.data, num_samples=args.num_samples, seed=args.seed
     )

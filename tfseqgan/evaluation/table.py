@@ -20,6 +20,15 @@ HEADINGS = {
 }
 """The figures of a table in their order, and what each is called there."""
 
+_VERDICT_HEADINGS = (
+    "judge",
+    "place",
+    "seed",
+    "cross-entropy (of 0.693)",  # ln 2, that of a judge which cannot tell
+    "AUC (95 % interval)",
+    "epochs",
+)
+
 
 def _format_cell(row, key):
     """Returns a figure with its standard error in brackets, or "-" where there is no figure."""
@@ -114,6 +123,18 @@ def format_table(rows: Mapping[str, Mapping[str, float]], width: int = WIDTH) ->
     return align(table, width)
 
 
+def _verdict_cells(verdict):
+    """Returns the line of one judge."""
+    return [
+        verdict["kind"],
+        "yes" if verdict["has_place"] else "no",
+        str(verdict["seed"]),
+        _format_cell(verdict, "cross_entropy"),
+        "{auc:.3f} ({auc_low:.3f}, {auc_high:.3f})".format_map(verdict),
+        str(verdict["epochs"]),
+    ]
+
+
 def format_verdicts(verdicts: Sequence[Mapping[str, Any]], width: int = WIDTH) -> str:
     """Formats what fresh judges say as a table, with the standard error of the cross-entropy.
 
@@ -129,20 +150,7 @@ def format_verdicts(verdicts: Sequence[Mapping[str, Any]], width: int = WIDTH) -
         >>> verdict |= {"cross_entropy": 0.31, "cross_entropy_stderr": 0.012}
         >>> verdict |= {"auc": 0.95, "auc_low": 0.94, "auc_high": 0.96}
         >>> print(format_verdicts([verdict]))
-        judge  place  seed  cross-entropy of 0.693  AUC (95 % interval)   epochs
-        cnn    yes    0     0.310 (0.012)           0.950 (0.940, 0.960)  21
+        judge  place  seed  cross-entropy (of 0.693)  AUC (95 % interval)   epochs
+        cnn    yes    0     0.310 (0.012)             0.950 (0.940, 0.960)  21
     """
-    table = [["judge", "place", "seed", "cross-entropy of 0.693", "AUC (95 % interval)", "epochs"]]
-    for each in verdicts:
-        table.append(
-            [
-                each["kind"],
-                "yes" if each["has_place"] else "no",
-                str(each["seed"]),
-                _format_cell(each, "cross_entropy"),
-                "{auc:.3f} ({auc_low:.3f}, {auc_high:.3f})".format_map(each),
-                str(each["epochs"]),
-            ]
-        )
-
-    return align(table, width)
+    return align([_VERDICT_HEADINGS, *map(_verdict_cells, verdicts)], width)

@@ -10,7 +10,7 @@ from tfseqgan.evaluation.judge_networks import KINDS
 from tfseqgan.evaluation.judges import Evidence, Verdict, judge
 from tfseqgan.music.score import Score
 from tfseqgan.runs.finished_run import load_tunes, sample_tunes
-from tfseqgan.training.seeding import derive_seed
+from tfseqgan.training.seeding import derive_seed, resolve_seed
 
 FEWEST_TUNES = 20
 """The fewest tunes of each part, real or sampled: an interval from fewer says little."""
@@ -61,8 +61,8 @@ def prepare_trial(
         The trial, for `judge_run`.
 
     Raises:
-        ValueError: if the number is below 1, the data holds no tunes, too few of them, or other
-            ones than those of the run.
+        ValueError: if the number is below 1, the seed below 0, the data holds no tunes, too few of
+            them, or other ones than those of the run.
     """
     if num_judges < 1:
         raise ValueError(
@@ -72,7 +72,7 @@ def prepare_trial(
 
     corpus, settings = load_tunes(run, data_path)
     real = _split_real(corpus, settings.seed)
-    trial = Trial(run, real, num_judges, settings.seed if seed is None else seed)
+    trial = Trial(run, real, num_judges, resolve_seed(settings.seed if seed is None else seed))
     _announce(trial)
 
     return trial

@@ -20,6 +20,7 @@ MODULES = sorted(
 SLOW = {
     "tfseqgan.datasets.windows",
     "tfseqgan.evaluation.evaluate",
+    "tfseqgan.evaluation.judges",
     "tfseqgan.models.generator",
     "tfseqgan.serving.export",
     "tfseqgan.serving.pretrained",

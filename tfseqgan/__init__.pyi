@@ -10,6 +10,9 @@ from tfseqgan.datasets.transposition import RandomTransposition as RandomTranspo
 from tfseqgan.datasets.tune_folder import load_folder as load_folder
 from tfseqgan.evaluation import metrics as metrics
 from tfseqgan.evaluation.evaluate import evaluate as evaluate
+from tfseqgan.evaluation.judges import Evidence as Evidence
+from tfseqgan.evaluation.judges import Verdict as Verdict
+from tfseqgan.evaluation.judges import judge as judge
 from tfseqgan.evaluation.table import format_table as format_table
 from tfseqgan.models.attention_generator import AttentionGenerator as AttentionGenerator
 from tfseqgan.models.discriminator import Discriminator as Discriminator

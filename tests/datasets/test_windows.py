@@ -80,7 +80,7 @@ FOREIGN = Score(tuple(Note(24 * index, 24, 80) for index in range(10)))  # 10 of
 def warnings_for(monkeypatch, caplog, validation, length):
     """Returns what is warned of when such tunes are held out and the vocabulary is the scale's."""
     corpus = Corpus((SCALE,), validation, "mine", "0f")
-    monkeypatch.setattr(windows, "_load_corpus", lambda *_: corpus)
+    monkeypatch.setattr(windows, "load_corpus", lambda *_: corpus)
     caplog.clear()
 
     load_windows("folder", **OPTIONS | {"length": length})
@@ -181,7 +181,7 @@ def test_tunes_kept_aside_are_neither_learned_from_nor_held_out():
 
 def test_tokens_that_were_replaced_are_counted_over_all_rows(monkeypatch):
     corpus = Corpus((SCALE, FOREIGN), (FOREIGN,), "mine", "0f")
-    monkeypatch.setattr(windows, "_load_corpus", lambda *_: corpus)
+    monkeypatch.setattr(windows, "load_corpus", lambda *_: corpus)
     of_scale = Tokenizer.fit([SCALE])
 
     found = load_windows("folder", **OPTIONS, tokenizer=of_scale)

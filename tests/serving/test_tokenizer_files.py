@@ -5,6 +5,7 @@ import pytest
 
 import tfseqgan as sg
 from tfseqgan.runs.finished_run import sample_tunes
+from tfseqgan.runs.judging import prepare_trial
 from tfseqgan.serving.tokenizer_files import load_tokenizer
 
 TOKENIZER = sg.SymbolTokenizer("abcde", unknown="e")
@@ -58,3 +59,5 @@ def test_an_exported_sampler_of_symbols_samples_and_decodes(tmp_path):
         sampler.generate(1, controls=sg.Controls(key="D"))
     with pytest.raises(ValueError, match="samples sequences of symbols; expected a sampler of"):
         sample_tunes(tmp_path, num_tunes=1)
+    with pytest.raises(ValueError, match="samples sequences of symbols; expected a sampler of"):
+        prepare_trial(tmp_path, num_judges=1)

@@ -14,7 +14,7 @@ settings_flags  a flag for every field of `Settings`
 config_file     settings from a JSON file
 train           a whole run in a folder
 sample          tunes of a trained generator
-evaluate        Table 1's columns of a run
+evaluate        Table 1's columns of a run, and what fresh judges say of its samples
 compare         finished runs side by side
 inspect         what becomes of the files of a folder
 doctor          what is installed here, and how fast it is

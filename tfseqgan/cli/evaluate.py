@@ -1,4 +1,4 @@
-"""`tfseqgan evaluate`: Table 1's columns of a run."""
+"""`tfseqgan evaluate`: Table 1's columns of a run, and what fresh judges say of its samples."""
 
 import argparse
 from typing import Any
@@ -7,7 +7,7 @@ from tfseqgan import files
 from tfseqgan.cli import late_imports
 from tfseqgan.cli.command_parser import Command, add_command
 from tfseqgan.cli.output_paths import check_new_file
-from tfseqgan.cli.printing import add_printing_flags, show
+from tfseqgan.cli.printing import add_printing_flags, show, show_meanwhile
 from tfseqgan.evaluation import table
 
 SUMMARY = "print Table 1's columns of a run"
@@ -21,9 +21,10 @@ def add_parser(commands: Any) -> None:
         commands,
         "evaluate",
         SUMMARY,
-        usage="--model MODEL [--data FOLDER] [--out FILE] [--json]",
+        usage="--model MODEL [--data FOLDER] [--judges N] [--out FILE] [--json]",
         example=EXAMPLE,
-        description="Prints Table 1's columns of a run, on held-out tunes.",
+        description="Prints Table 1's columns of a run, on held-out tunes, and with --judges what "
+        "fresh networks say that learn to tell its samples from real tunes.",
     )
     parser.add_argument(
         "--model", required=True, help="the folder of a run, or of an exported sampler"
@@ -44,10 +45,17 @@ def add_parser(commands: Any) -> None:
         help="seed of the samples; by default the run's own, which gives the figures of its "
         "evaluation.json again",
     )
+    parser.add_argument(
+        "--judges",
+        type=int,
+        metavar="N",
+        help="besides, train N fresh judges of each kind to tell samples from real tunes, which "
+        "takes long; needs 20 held-out tunes or more",
+    )
     parser.add_argument("--out", help="a JSON file for the figures")
     parser.add_argument("--overwrite", action="store_true", help="replace the file --out")
     add_printing_flags(parser)
-    parser.set_defaults(command=Command(_run))
+    parser.set_defaults(command=Command(_run, flags_by_argument={"num_judges": "judges"}))
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -56,9 +64,22 @@ def _run(args: argparse.Namespace) -> None:
         check_new_file(args.out, args.overwrite)
 
     finished_run = late_imports.import_run_module("finished_run")
+    judging = late_imports.import_run_module("judging")
+    trial = None
+    if args.judges is not None:  # what cannot be judged is refused before anything is computed
+        trial = judging.prepare_trial(args.model, args.data, num_judges=args.judges, seed=args.seed)
+
     rows = finished_run.evaluate_run(
         args.model, args.data, num_samples=args.num_samples, seed=args.seed
     )
-    show(args, table.format_table(rows), rows)
+    text = table.format_table(rows)
+
+    if trial is not None:
+        show_meanwhile(args, f"{text}\n")
+        verdicts = judging.judge_run(trial)
+        text = table.format_verdicts(verdicts)
+        rows = {**rows, "judges": verdicts}
+
+    show(args, text, rows)
     if args.out:
         files.write_json(args.out, rows)

@@ -21,6 +21,17 @@ def add_printing_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def show_meanwhile(args: argparse.Namespace, text: str) -> None:
+    """Prints a part of the result while the rest is computed; as JSON it comes at the end.
+
+    Args:
+        args: with the values of the flags above.
+        text: the part to be read.
+    """
+    if not args.json and not args.quiet:
+        print(text, flush=True)
+
+
 def show(args: argparse.Namespace, text: str, content: Any) -> None:
     """Prints the result of a command.
 

@@ -130,8 +130,34 @@ def _load_published_windows(path: Path | str, length: int, tokenizer: Tokenizer 
     )
 
 
-def _load_corpus(path: Path | str | None, validation_fraction: float, seed: int) -> Corpus:
-    """Loads the tunes in a folder of MIDI and ABC files; None loads the synthetic tunes."""
+def holds_published_windows(path: Path | str | None) -> bool:
+    """Returns whether a path names windows that were published as tokens, and no tunes.
+
+    Example:
+        >>> holds_published_windows("lee2017/tokens.npz"), holds_published_windows("tunes")
+        (True, False)
+    """
+    return path is not None and Path(path).suffix == ".npz"
+
+
+def load_corpus(path: Path | str | None, validation_fraction: float, seed: int) -> Corpus:
+    """Loads the tunes whose rows `load_windows` returns, split as it splits them.
+
+    Args:
+        path: a folder of MIDI and ABC files, or None for the synthetic tunes.
+        validation_fraction: as in `split_by_group`.
+        seed: of the split.
+
+    Returns:
+        The `Corpus`.
+
+    Raises:
+        ValueError: if the folder holds no usable tunes, or the share is out of range.
+
+    Example:
+        >>> load_corpus(None, validation_fraction=0.1, seed=0).name
+        'session'
+    """
     if path is None:
         return synthetic_tunes(validation_fraction=validation_fraction, split_seed=seed)
 
@@ -281,10 +307,10 @@ def load_windows(
         >>> data.name, data.train.dtype.name, data.train.shape[1]
         ('session', 'int32', 100)
     """
-    if path is not None and Path(path).suffix == ".npz":
+    if path is not None and holds_published_windows(path):
         return _load_published_windows(path, length, tokenizer or vocabulary_of)
 
-    corpus = _load_corpus(path, validation_fraction, seed)
+    corpus = load_corpus(path, validation_fraction, seed)
     tunes, kept_aside = _keep_aside(corpus, kept_aside_fraction, seed)
     if vocabulary_of is not None:
         tokenizer = vocabulary_of.drawn_from(tunes)

@@ -8,6 +8,7 @@ tunes that neither they nor the generator saw: ln 2 = 0.693 nats if they cannot 
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,8 @@ _BATCH_SIZE = 64
 _LABEL_SMOOTHING = 0.05
 _WEIGHT_DECAY = 1e-4
 _LEARNING_RATE = 5e-4
+
+_log = logging.getLogger("tfseqgan")
 
 
 class Evidence(NamedTuple):
@@ -118,6 +121,15 @@ def judge(
     Raises:
         ValueError: if some tunes are missing, or there is no such kind.
 
+    Example:
+        >>> from tfseqgan.datasets.synthetic import synthetic_tunes
+        >>> tunes = synthetic_tunes().train
+        >>> real = Evidence(tunes[:20], tunes[20:30], tunes[30:40])
+        >>> generated = Evidence(tunes[40:60], tunes[60:70], tunes[70:80])
+        >>> verdicts = judge(real, generated, kinds=["gru"], length=8, max_epochs=1)
+        >>> [(each.has_place, each.cross_entropy > 0.6) for each in verdicts]
+        [(False, True), (True, True)]
+
     Reference:
         Lopez-Paz & Oquab 2017, "Revisiting Classifier Two-Sample Tests".
     """
@@ -141,8 +153,22 @@ def judge(
         errors = bootstrap_errors(*logits, *windows.map(lambda each: each.tunes), seed=seed)
         figures = (cross_entropy(*logits), auc(*logits), errors, curve)
         verdicts.append(Verdict(kind, has_place, seed, *figures))
+        _report(verdicts[-1])
 
     return verdicts
+
+
+def _report(verdict: Verdict) -> None:
+    """Logs what a judge says, since the next may take as long."""
+    _log.info(
+        "A judge (%s %s place, seed %d): cross-entropy %.3f, AUC %.3f, after %d epochs.",
+        verdict.kind,
+        "with" if verdict.has_place else "without",
+        verdict.seed,
+        verdict.cross_entropy,
+        verdict.auc,
+        len(verdict.curve),
+    )
 
 
 def _check_evidence(real: Evidence, generated: Evidence) -> None:

@@ -1,6 +1,7 @@
 """Figures as a table to read."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 WIDTH = 80
 """The columns of a terminal that every table fits into."""
@@ -18,6 +19,15 @@ HEADINGS = {
     "num_generated": "generated",
 }
 """The figures of a table in their order, and what each is called there."""
+
+_VERDICT_HEADINGS = (
+    "judge",
+    "place",
+    "seed",
+    "cross-entropy (of 0.693)",  # ln 2, that of a judge which cannot tell
+    "AUC (95 % interval)",
+    "epochs",
+)
 
 
 def _format_cell(row, key):
@@ -111,3 +121,36 @@ def format_table(rows: Mapping[str, Mapping[str, float]], width: int = WIDTH) ->
         table.append([name, *(_format_cell(row, key) for key in HEADINGS)])
 
     return align(table, width)
+
+
+def _verdict_cells(verdict):
+    """Returns the line of one judge."""
+    return [
+        verdict["kind"],
+        "yes" if verdict["has_place"] else "no",
+        str(verdict["seed"]),
+        _format_cell(verdict, "cross_entropy"),
+        "{auc:.3f} ({auc_low:.3f}, {auc_high:.3f})".format_map(verdict),
+        str(verdict["epochs"]),
+    ]
+
+
+def format_verdicts(verdicts: Sequence[Mapping[str, Any]], width: int = WIDTH) -> str:
+    """Formats what fresh judges say as a table, with the standard error of the cross-entropy.
+
+    Args:
+        verdicts: for each judge its figures by name (docs/glossary.md).
+        width: as in `format_table`.
+
+    Returns:
+        A heading and one line for each judge, without a line break at the end.
+
+    Example:
+        >>> verdict = {"kind": "cnn", "has_place": True, "seed": 0, "epochs": 21}
+        >>> verdict |= {"cross_entropy": 0.31, "cross_entropy_stderr": 0.012}
+        >>> verdict |= {"auc": 0.95, "auc_low": 0.94, "auc_high": 0.96}
+        >>> print(format_verdicts([verdict]))
+        judge  place  seed  cross-entropy (of 0.693)  AUC (95 % interval)   epochs
+        cnn    yes    0     0.310 (0.012)             0.950 (0.940, 0.960)  21
+    """
+    return align([_VERDICT_HEADINGS, *map(_verdict_cells, verdicts)], width)

@@ -11,6 +11,7 @@ run_folder    what a run's folder holds
 start         what a run starts from: random weights, or a trained model
 outcome       how good a run is, why, and what would help
 finished_run  sampling, evaluation and export of a finished run
+judging       fresh judges of a finished run
 train_run     a whole run
 speed         how fast a preset trains on this machine
 """

@@ -4,12 +4,18 @@ import hashlib
 import logging
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfseqgan.datasets.corpus import Corpus
 from tfseqgan.datasets.nottingham import cache_folder, download_nottingham
-from tfseqgan.datasets.windows import Windows, load_windows
+from tfseqgan.datasets.windows import (
+    Windows,
+    holds_published_windows,
+    load_corpus,
+    load_windows,
+)
 from tfseqgan.evaluation.evaluate import evaluate
 from tfseqgan.models.checks import check_guidance
 from tfseqgan.music.controls import Controls
@@ -236,6 +242,66 @@ def evaluate_run(
     )
 
 
+class _Found(NamedTuple):
+    """Where data is, the settings that split it, and the hash that it must have, if any."""
+
+    path: Path | str | None
+    settings: Settings
+    sha256: str | None
+
+
+def _find_data(run: Path, data_path: Path | str | None) -> _Found:
+    """Finds the data of a run or of an exported sampler."""
+    if _is_exported(run):
+        sampler = SavedSampler(run)
+        _tokenizer_of_tunes(sampler, run)
+        settings, described = _read_card(sampler, run)
+        return _Found(_find_exported_data(described["name"], run, data_path), settings, None)
+
+    opened = open_run(run)
+    if data_path is not None:
+        return _Found(data_path, opened.settings, None)
+
+    return _Found(opened.config["data_path"], opened.settings, opened.config["data"]["sha256"])
+
+
+def _check_same_tunes(sha256: str, expected: str, path: Path | str | None) -> None:
+    """Raises ValueError unless data is what a run was trained on."""
+    if sha256 != expected:
+        raise ValueError(
+            f"The run's data at {path} has changed: expected sha256 {expected}, received "
+            f"{sha256}. Restore the old data, or pass other data by --data."
+        )
+
+
+def load_tunes(run: Path | str, data_path: Path | str | None = None) -> tuple[Corpus, Settings]:
+    """Loads the tunes of a run, split as they were for it.
+
+    Args:
+        run: as in `evaluate_run`; so is `data_path`.
+
+    Returns:
+        The tunes, and the settings of the run.
+
+    Raises:
+        ValueError: if the data is tokens that were published without their tunes, a run's own data
+            has changed, or a sampler does not say what it was trained on.
+    """
+    found = _find_data(find_model(run), data_path)
+    settings = found.settings
+    if holds_published_windows(found.path):
+        raise ValueError(
+            f"{found.path} holds windows of tokens, whose tunes are not known; expected tunes, "
+            "which judges read. Leave out --judges, or judge a run of a folder of tunes."
+        )
+
+    corpus = load_corpus(found.path, settings.validation_fraction, settings.seed)
+    if found.sha256 is not None:
+        _check_same_tunes(corpus.sha256, found.sha256, found.path)
+
+    return corpus, settings
+
+
 def hash_split(data: Windows) -> dict[str, str]:
     """Returns the hash of the training windows and that of the held-out ones."""
     windows = {"train": data.train, "validation": data.validation}
@@ -259,12 +325,7 @@ def _is_same_split(data: Windows, config: dict[str, Any]) -> bool:
 
 def check_same_data(data: Windows, path: Path | str | None, config: dict[str, Any]) -> None:
     """Raises ValueError unless data is that of a run, split and tokenized as it was."""
-    sha256 = config["data"]["sha256"]
-    if data.sha256 != sha256:
-        raise ValueError(
-            f"The run's data at {path} has changed: expected sha256 {sha256}, received "
-            f"{data.sha256}. Restore the old data, or pass other data by --data."
-        )
+    _check_same_tunes(data.sha256, config["data"]["sha256"], path)
 
     if not _is_same_split(data, config):
         raise ValueError(
@@ -287,33 +348,48 @@ def _check_start_token(
         )
 
 
-def _evaluate_exported(
-    path: Path | str, data_path: Path | str | None, num_samples: int | None, seed: int | None
-) -> dict[str, dict[str, float]]:
-    """Returns the row of an exported sampler, on tunes held out by the settings on its card."""
-    sampler = SavedSampler(path)
+def _read_card(sampler: SavedSampler, path: Path | str) -> tuple[Settings, dict[str, Any]]:
+    """Returns the settings and the data of the run that an exported sampler is from.
+
+    The data is described by its name and its hash.
+    """
     try:
-        settings = read_settings(sampler.card)
-        name = sampler.card["data"]["name"]
-        sha256 = sampler.card["data"]["sha256"]
+        data = sampler.card["data"]
+        return read_settings(sampler.card), {"name": data["name"], "sha256": data["sha256"]}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} was exported without the settings and data of a run ({error!r}); expected a "
             "sampler exported by 'tfseqgan export'. Evaluate the run's folder instead."
         ) from error
 
+
+def _find_exported_data(
+    name: str, path: Path | str, data_path: Path | str | None
+) -> Path | str | None:
+    """Returns the folder of the tunes of an exported sampler; None for the synthetic tunes."""
     if data_path is None and name == "nottingham":
-        data_path = download_nottingham(cache_folder() / "nottingham")
+        return download_nottingham(cache_folder() / "nottingham")
     if data_path is None and name != "session":  # "session" is the name of the synthetic tunes
         raise ValueError(
             f"{path} was trained on {name}, which is not part of it; expected the folder of those "
             "tunes. Pass it by --data."
         )
 
+    return data_path
+
+
+def _evaluate_exported(
+    path: Path | str, data_path: Path | str | None, num_samples: int | None, seed: int | None
+) -> dict[str, dict[str, float]]:
+    """Returns the row of an exported sampler, on tunes held out by the settings on its card."""
+    sampler = SavedSampler(path)
+    settings, described = _read_card(sampler, path)
+    data_path = _find_exported_data(described["name"], path, data_path)
+
     tokenizer = _tokenizer_of_tunes(sampler, path)
     data = load_windows(data_path, tokenizer=tokenizer, **settings.window_options())
     _check_start_token(data, data_path, bool(sampler.card["prompt"]))
-    if data.sha256 != sha256:
+    if data.sha256 != described["sha256"]:
         _log.warning(
             "These are not the tunes that %s was trained on: it may have been trained on some of "
             "those that are held out here.",

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import tfseqgan as sg
 
+RECIPES = ["reinforce", "reinforce_with_baseline", "merl", "kl_control", "maligan", "seqgan"]
 FULL = {"num_sequences": 512, "epochs": 20, "rounds": 20}
 QUICK = {"num_sequences": 64, "epochs": 8, "rounds": 2}
 LENGTH = 12
@@ -121,15 +122,7 @@ def main() -> None:
     sg.pretrain(pretrained, train, epochs=sizes["epochs"], batch_size=16, seed=0, verbose=0)
     show("maximum likelihood", sg.evaluate(pretrained, None, held_out))
 
-    recipes = [
-        sg.reinforce,
-        sg.reinforce_with_baseline,
-        sg.merl,
-        sg.kl_control,
-        sg.maligan,
-        sg.seqgan,
-    ]
-    for recipe in recipes:
+    for recipe in RECIPES:
         generator = GRUGenerator.from_config(pretrained.get_config())
         generator.set_weights(pretrained.get_weights())
         generator.compile(keras.optimizers.Adam(1e-3))
@@ -138,9 +131,9 @@ def main() -> None:
         )
         discriminator.compile(keras.optimizers.Adam(1e-3))
         sg.fit_adversarial(
-            generator, discriminator, train, recipe(), rounds=sizes["rounds"], seed=0, verbose=0
+            generator, discriminator, train, recipe, rounds=sizes["rounds"], seed=0, verbose=0
         )
-        show(recipe.__name__, sg.evaluate(generator, None, held_out))
+        show(recipe, sg.evaluate(generator, None, held_out))
 
 
 if __name__ == "__main__":

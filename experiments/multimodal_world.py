@@ -48,6 +48,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from multimodal_discriminator import FittedDiscriminator
 from tabular_world import Sequences, mean_spread_and_each
 from versions import library_versions
 
@@ -71,7 +72,6 @@ TUNING_SEED = 0
 RATES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 PSEUDO_COUNTS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
-PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 
 KEPT_SHARE = 0.5
 LOST_SHARE = 0.1
@@ -89,7 +89,7 @@ class Settings:
         candidates: K.
         train: sequences of the data that the generator learns from.
         aside: sequences of the data that choose and calibrate.
-        generated: samples that a fitted discriminator sees in a round; a fifth calibrates it.
+        generated: samples that a fitted discriminator learns from and is calibrated on in a round.
     """
 
     rounds: int = 50
@@ -193,107 +193,6 @@ def start_tables(world: World, data: Data) -> np.ndarray:
 # ---- the discriminators
 
 
-def fit_logistic(
-    features: np.ndarray, real: np.ndarray, generated: np.ndarray, penalty: float, start: np.ndarray
-) -> np.ndarray:
-    """Returns the weights, [F], of a logistic regression by Newton's method.
-
-    Args:
-        features: [N, F].
-        real: [N], the weight of each row among the real ones.
-        generated: [N], the weight of each row among the generated ones.
-        penalty: λ; λ/2 times the squared weights are added to the loss.
-        start: [F], where Newton's method starts.
-    """
-    is_seen = (real + generated) > 0
-    features, real, generated = features[is_seen], real[is_seen], generated[is_seen]
-    weights = start
-    for _ in range(6):
-        p = 1 / (1 + np.exp(-features @ weights))
-        gradient = features.T @ (p * (real + generated) - real) + penalty * weights
-        curvature = (features * (p * (1 - p) * (real + generated))[:, None]).T @ features
-        curvature += (penalty + 1e-9) * np.eye(len(weights))
-        weights = weights - np.linalg.solve(curvature, gradient)
-
-    return weights
-
-
-def cross_entropy(logits: np.ndarray, real: np.ndarray, generated: np.ndarray) -> float:
-    """Computes the mean of both classes' log losses, in nats; the rows have weights, [N]."""
-    of_real = np.logaddexp(0, -logits) @ real / real.sum()
-    of_generated = np.logaddexp(0, logits) @ generated / generated.sum()
-
-    return (of_real + of_generated) / 2
-
-
-def token_and_pair_features(world: World) -> np.ndarray:
-    """Returns a constant, every token at its position, and every pair of these: [N, F]."""
-    one_hot = np.eye(world.vocabulary_size)[world.tokens]  # [N, T, V]
-    columns = [np.ones((len(world.tokens), 1)), one_hot.reshape(len(world.tokens), -1)]
-    for first in range(world.length):
-        for second in range(first + 1, world.length):
-            pairs = one_hot[:, first, :, None] * one_hot[:, second, None, :]
-            columns.append(pairs.reshape(len(world.tokens), -1))
-
-    return np.concatenate(columns, axis=1)
-
-
-class FittedDiscriminator:
-    """A calibrated logistic regression over tokens and pairs of tokens, for one seed.
-
-    Both classes have the same weight, so that the logit estimates log p_data/π. The penalty that is
-    best on what is kept aside in the first round stays.
-
-    Args:
-        world: of the sequences.
-        train: [N], counts of real sequences.
-        aside: [N], counts of real sequences that choose and calibrate.
-        seed: of the samples.
-        settings: how many samples it sees.
-    """
-
-    def __init__(
-        self, world: World, train: np.ndarray, aside: np.ndarray, seed: int, settings: Settings
-    ):
-        self.features = token_and_pair_features(world)
-        self.train = train
-        self.aside = aside
-        self.rng = np.random.default_rng((seed, 1))
-        self.num_aside = settings.generated // 5
-        self.num_train = settings.generated - self.num_aside
-        self.penalty: float | None = None
-        self.weights = np.zeros(self.features.shape[1])
-
-    def logits(self, p: np.ndarray) -> np.ndarray:
-        """Fits it to fresh samples of a policy, [N], and returns its logits, [N]."""
-        generated = self.rng.multinomial(self.num_train, p) * self.train.sum() / self.num_train
-        generated_aside = self.rng.multinomial(self.num_aside, p)
-        if self.penalty is None:
-            self.penalty = self._best_penalty(generated, generated_aside)
-        self.weights = fit_logistic(
-            self.features, self.train, generated, self.penalty, self.weights
-        )
-
-        return self._calibrated(self.features @ self.weights, generated_aside)
-
-    def _best_penalty(self, generated: np.ndarray, generated_aside: np.ndarray) -> float:
-        """Returns the penalty with the smallest cross-entropy on what is kept aside."""
-        losses = []
-        for penalty in PENALTIES:
-            weights = fit_logistic(self.features, self.train, generated, penalty, self.weights)
-            losses.append(cross_entropy(self.features @ weights, self.aside, generated_aside))
-
-        return PENALTIES[int(np.argmin(losses))]
-
-    def _calibrated(self, logits: np.ndarray, generated_aside: np.ndarray) -> np.ndarray:
-        """Returns a · logit + b, fitted to what is kept aside."""
-        columns = np.stack([logits, np.ones_like(logits)], axis=1)
-        generated = generated_aside * self.aside.sum() / self.num_aside
-        scale = fit_logistic(columns, self.aside, generated, 1e-3, np.array([1.0, 0.0]))
-
-        return columns @ scale
-
-
 Discriminator = Callable[[np.ndarray], np.ndarray]
 """From log π of every sequence, [S, N], to logits, [S, N]."""
 
@@ -306,7 +205,7 @@ def make_discriminator(
         return lambda log_p: np.log(world.p_data) - log_p
 
     fitted = [
-        FittedDiscriminator(world, train, aside, seed, settings)
+        FittedDiscriminator(world, train, aside, seed, settings.generated)
         for train, aside, seed in zip(data.train, data.aside, seeds, strict=True)
     ]
 

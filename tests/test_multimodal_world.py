@@ -19,6 +19,12 @@ def experiment():
 
 
 @pytest.fixture(scope="module")
+def discriminator():
+    """The module experiments/multimodal_discriminator.py."""
+    return import_experiment("multimodal_discriminator")
+
+
+@pytest.fixture(scope="module")
 def page():
     """The module experiments/multimodal_world_page.py."""
     return import_experiment("multimodal_world_page")
@@ -110,25 +116,27 @@ def test_the_start_is_the_frequencies_with_a_constant_added_to_every_count(exper
     assert np.exp(log_p).sum() == pytest.approx(1)
 
 
-def test_a_logistic_regression_with_a_feature_for_each_row_finds_the_log_ratios(experiment):
+def test_a_logistic_regression_with_a_feature_for_each_row_finds_the_log_ratios(discriminator):
     real, generated = np.array([1.0, 2.0, 3.0]), np.array([4.0, 2.0, 1.0])
 
-    weights = experiment.fit_logistic(np.eye(3), real, generated, 1e-6, np.zeros(3))
+    weights = discriminator.fit_logistic(np.eye(3), real, generated, 1e-6, np.zeros(3))
 
     np.testing.assert_allclose(weights, np.log(real / generated), atol=1e-4)
 
 
-def test_a_fitted_discriminator_tells_the_data_from_the_start_better_than_chance(experiment, world):
+def test_a_fitted_discriminator_with_much_data_is_nearly_the_exact_one(
+    experiment, discriminator, world
+):
     settings = dataclasses.replace(experiment.SETTINGS, train=4000, aside=1000, generated=5000)
     data = experiment.draw_data(world, (3,), settings)
     uniform = np.full((1, len(world.tokens)), 1 / len(world.tokens))
 
-    discriminator = experiment.make_discriminator("fitted", world, data, (3,), settings)
-    logits = discriminator(np.log(uniform))[0]
+    fitted = experiment.make_discriminator("fitted", world, data, (3,), settings)
+    logits = fitted(np.log(uniform))[0]
 
     exact = np.log(world.p_data / uniform[0])
     found, best = (
-        experiment.cross_entropy(each, world.p_data, uniform[0]) for each in (logits, exact)
+        discriminator.cross_entropy(each, world.p_data, uniform[0]) for each in (logits, exact)
     )
     assert best < found < best + 0.05
     assert best < 0.4 < np.log(2)

@@ -507,6 +507,27 @@ def describe_start(settings: Settings = SETTINGS) -> dict[str, Any]:
     return {figure: mean_spread_and_each(values) for figure, values in figures.items()}
 
 
+def limits(settings: Settings = SETTINGS) -> dict[str, Any]:
+    """Returns KL(p_data‖π), by method, where exact odds and endless sampling would still leave π.
+
+    With a discriminator of each round, the reward log p_data/π and the price of KL(π‖π₀) balance
+    at π ∝ √(π₀ p_data). Where half of what is learned is the finite sample, π is half of it, too.
+    """
+    world = World(PUBLISHED_WORLD)
+    data = draw_data(world, SEEDS, settings)
+    log_start = world.log_p(tf.constant(start_tables(world, data)))
+    geometric_mean = tf.nn.log_softmax((log_start + np.log(world.p_data)) / 2).numpy()
+    half_sample = np.log((data.train / settings.train + world.p_data) / 2)
+
+    return {
+        name: mean_spread_and_each(measure(world, log_p)["kl_data_policy"])
+        for name, log_p in (
+            ("kl_control, D of each round", geometric_mean),
+            ("cooperative, half kept", half_sample),
+        )
+    }
+
+
 def make_result(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the content of the published file."""
     world = World(PUBLISHED_WORLD)
@@ -533,6 +554,7 @@ def make_result(records: list[dict[str, Any]]) -> dict[str, Any]:
         "settings": dataclasses.asdict(SETTINGS),
         "seeds": list(SEEDS),
         "start": describe_start(),
+        "limits": limits(),
         "runs": records,
         "versions": library_versions(),
     }

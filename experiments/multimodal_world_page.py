@@ -73,6 +73,19 @@ def figures_table(result: Result) -> str:
     return make_table(header, [data, start, *runs])
 
 
+def limits_table(result: Result) -> str:
+    """Returns the table of where some methods end if their odds are exact and samples endless."""
+    rows = [
+        [
+            name_of({"method": name, "discriminator": "exact"}),
+            f"{limit['mean']:.4f} ± {limit['std']:.4f}",
+        ]
+        for name, limit in result["limits"].items()
+    ]
+
+    return make_table(["method", "KL(p_data‖π) at its limit"], rows)
+
+
 def rates_table(result: Result) -> str:
     """Returns the table of KL(p_data‖π), and of the modes that were kept, by learning rate."""
     num_modes = len(result["world"]["modes"])
@@ -97,6 +110,7 @@ def render() -> str:
     result = json.loads(RESULT.read_text(encoding="utf-8"))
     page = PAGE.read_text(encoding="utf-8")
     page = replace_block(page, "figures", figures_table(result))
+    page = replace_block(page, "limits", limits_table(result))
 
     return replace_block(page, "rates", rates_table(result))
 

@@ -224,6 +224,7 @@ def test_the_published_file_is_of_this_experiment(experiment, published):
     assert published["world"]["centres"] == experiment.World(0).centres.tolist()
     assert published["seeds"] == list(experiment.SEEDS)
     assert published["start"] == experiment.describe_start()
+    assert published["limits"] == experiment.limits()
 
     found = [(run["method"], run["discriminator"]) for run in published["runs"]]
     assert found == [
@@ -238,6 +239,18 @@ def test_the_published_learning_rates_are_the_best_ones_in_the_other_world(exper
         assert tuple(divergences) == experiment.RATES
         assert divergences[run["learning_rate"]] == min(divergences.values())
         assert len(run["figures"]["kl_data_policy"]["each"]) == 3
+
+
+def test_kl_control_with_a_renewed_discriminator_ends_at_its_limit(published):
+    name = "kl_control, D of each round"
+    [run] = [
+        run
+        for run in published["runs"]
+        if run["method"] == name and run["discriminator"] == "exact"
+    ]
+
+    found = run["figures"]["kl_data_policy"]["each"]
+    np.testing.assert_allclose(found, published["limits"][name]["each"], atol=0.005)
 
 
 def test_the_methods_are_the_recipes_of_the_library(experiment):

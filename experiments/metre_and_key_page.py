@@ -4,24 +4,16 @@ python experiments/metre_and_key_page.py
 """
 
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pages import replace_block
+from pages import make_table, replace_block
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "experiments" / "results" / "metre_and_key.json"
 PAGE = ROOT / "docs" / "metre_and_key.md"
 
 Result = dict[str, Any]
-
-
-def make_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Returns a table of Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def format_share(count: dict[str, int]) -> str:

@@ -1,6 +1,7 @@
 """Pages with blocks that are made by a command, between `<!-- name -->` and `<!-- end -->`."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 
 def replace_block(page: str, name: str, content: str) -> str:
@@ -22,3 +23,10 @@ def replace_block(page: str, name: str, content: str) -> str:
         )
 
     return page
+
+
+def make_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table of Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -86,36 +86,20 @@ class Settings:
 SETTINGS = Settings()
 
 
-class World:
-    """Every sequence of V tokens and T steps, with a discriminator's logit for each.
+class Sequences:
+    """Every sequence of V tokens and T steps, as a policy that is a table of logits writes it.
 
-    The logit falls from one mode to the next, falls by two for every step in which a sequence
-    differs from the nearest mode, and has some noise.
-
-    In shapes, N is the number of sequences, P the number of prefixes and S the number of seeds.
+    In shapes, N is the number of sequences, P the number of prefixes and S the number of tables.
 
     Args:
         vocabulary_size: V.
         length: T.
-        seed: of the modes and the noise.
     """
 
-    def __init__(self, vocabulary_size: int, length: int, seed: int = 0):
-        rng = np.random.default_rng(seed)
+    def __init__(self, vocabulary_size: int, length: int):
         self.vocabulary_size = vocabulary_size
         self.length = length
-        self.seed = seed
         self.tokens = np.array(list(np.ndindex(*[vocabulary_size] * length)))  # [N, T]
-
-        # A mode is the first one with a constant added to every token, modulo V.
-        first_mode = rng.integers(vocabulary_size, size=length)
-        shifts = np.arange(vocabulary_size)[:, None]
-        self.modes = (first_mode + shifts) % vocabulary_size  # [V, T]
-
-        differing_steps = (self.tokens[:, None] != self.modes).sum(axis=-1)  # [N, V]
-        logits = 3 - 0.5 * np.arange(vocabulary_size) - 2 * differing_steps
-        noise = rng.normal(0, 0.1, len(self.tokens))
-        self.logits = logits.max(axis=1) + noise  # [N]
 
         # Prefixes are numbered so that the children of prefix s are s V + 1 … s V + V. The numbers
         # after those of the prefixes belong to the complete sequences.
@@ -159,6 +143,34 @@ class World:
             prefix = prefix * self.vocabulary_size + 1 + tf.reshape(tokens, shape)
 
         return prefix - self.num_prefixes
+
+
+class World(Sequences):
+    """Every sequence of V tokens and T steps, with a discriminator's logit for each.
+
+    The logit falls from one mode to the next, falls by two for every step in which a sequence
+    differs from the nearest mode, and has some noise.
+
+    Args:
+        vocabulary_size: V.
+        length: T.
+        seed: of the modes and the noise.
+    """
+
+    def __init__(self, vocabulary_size: int, length: int, seed: int = 0):
+        super().__init__(vocabulary_size, length)
+        rng = np.random.default_rng(seed)
+        self.seed = seed
+
+        # A mode is the first one with a constant added to every token, modulo V.
+        first_mode = rng.integers(vocabulary_size, size=length)
+        shifts = np.arange(vocabulary_size)[:, None]
+        self.modes = (first_mode + shifts) % vocabulary_size  # [V, T]
+
+        differing_steps = (self.tokens[:, None] != self.modes).sum(axis=-1)  # [N, V]
+        logits = 3 - 0.5 * np.arange(vocabulary_size) - 2 * differing_steps
+        noise = rng.normal(0, 0.1, len(self.tokens))
+        self.logits = logits.max(axis=1) + noise  # [N]
 
 
 def optimum(rewards: np.ndarray, entropy_weight: float) -> tuple[float, np.ndarray]:

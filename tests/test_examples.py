@@ -74,13 +74,16 @@ def read_midi_files(folder: Path, pattern: str = "*.mid") -> list[sg.Score]:
 
 
 def read_table(text: str) -> dict[str, dict[str, float | None]]:
-    """Returns the figures of a printed table: model → column → figure without its error."""
-    header, *lines = [re.split(r" {2,}", line) for line in text.splitlines()]
+    """Returns the figures of a printed table: model → column → figure without its error.
 
-    rows = {}
-    for name, *cells in lines:
-        figures = [None if cell == "-" else float(cell.split()[0]) for cell in cells]
-        rows[name] = dict(zip(header[1:], figures, strict=True))
+    A wide table is printed in blocks of columns, each with the models' names.
+    """
+    rows: dict[str, dict[str, float | None]] = {}
+    for block in text.strip().split("\n\n"):
+        header, *lines = [re.split(r" {2,}", line) for line in block.splitlines()]
+        for name, *cells in lines:
+            figures = [None if cell == "-" else float(cell.split()[0]) for cell in cells]
+            rows.setdefault(name, {}).update(zip(header[1:], figures, strict=True))
 
     return rows
 

@@ -272,7 +272,7 @@ def chosen(rows: np.ndarray, count: int, epoch: int) -> np.ndarray:
     short = of_one_length(rows[(rows > 0).sum(axis=1) <= LONGEST_ROW])
     rng = np.random.default_rng(epoch)
 
-    return short[rng.permutation(np.arange(count) % len(short))]
+    return short[np.resize(rng.permutation(len(short)), count)]
 
 
 def play_round(

@@ -14,8 +14,9 @@ def test_sums_and_maxima_of_blocks_add_up_to_those_of_prefixes(size):
     values = np.random.default_rng(0).normal(size=(B, T, F)).astype(np.float32)
     ends = [min(end, T) for end in range(size, T + size, size)]
 
-    sums = tf.cumsum(reduce_blocks(tf.reduce_sum, values, size))
-    maxima = tf.scan(tf.maximum, reduce_blocks(tf.reduce_max, values, size, values.min()))
+    tensor = tf.constant(values)
+    sums = tf.cumsum(reduce_blocks(tf.reduce_sum, tensor, size))
+    maxima = tf.scan(tf.maximum, reduce_blocks(tf.reduce_max, tensor, size, values.min()))
 
     expected = [values[:, :end].sum(axis=1) for end in ends]
     np.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-5)

@@ -35,4 +35,14 @@ def test_the_figures_on_the_card_are_those_of_the_exported_file(nottingham_folde
 
     [figures] = finished_run.evaluate_run(SHIPPED, nottingham_folder).values()
 
-    assert {key: figures[key] for key in on_card} == pytest.approx(on_card, rel=1e-4)
+    # On another kind of processor, whose kernels round the last digit otherwise, a few tokens of
+    # the samples differ; figures of the held-out tunes do not.
+    of_samples = {key for key in on_card if key.startswith(("bleu", "entropy"))}
+    of_tunes = on_card.keys() - of_samples
+    assert {"nll", "nll_stderr"} <= of_tunes
+    assert {key: figures[key] for key in of_tunes} == pytest.approx(
+        {key: on_card[key] for key in of_tunes}, rel=1e-4
+    )
+    assert {key: figures[key] for key in of_samples} == pytest.approx(
+        {key: on_card[key] for key in of_samples}, rel=1e-2
+    )

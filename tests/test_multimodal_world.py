@@ -110,7 +110,7 @@ def test_the_start_is_the_frequencies_with_a_constant_added_to_every_count(exper
 
     log_p = world.log_p(tf.constant(experiment.smoothed_table(world, counts, 0.5))[None])[0]
 
-    # The four are 0000, twice 0001, and 0104: all begin with 0, three go on with 0 and 0.
+    # The four are 0000, twice 0001, and 0104: all begin with 0, three continue with 0 and 0.
     expected = (4.5 / 7) * (3.5 / 7) * (3.5 / 6) * (1.5 / 6)
     assert np.exp(log_p[0]) == pytest.approx(expected)
     assert np.exp(log_p).sum() == pytest.approx(1)

@@ -1,4 +1,4 @@
-"""A score as ABC, the text in which players of folk music write, exchange and print tunes.
+"""A score as ABC, the text in which folk musicians write, exchange and print tunes.
 
 This module writes the text. How notes are cut, spelled and beamed, and what chords are called, is
 decided in the modules that it imports.

@@ -1,4 +1,4 @@
-"""ABC to scores: the text in which players of folk music write, exchange and print tunes.
+"""ABC to scores: the text in which folk musicians write, exchange and print tunes.
 
 What folk tunes use is read: the fields X, T, R, M, L, Q and K, also within the music; notes, rests,
 chords of notes, ties, tuplets and broken rhythm; chord symbols; repeats with their endings, which
@@ -59,7 +59,9 @@ def _read_multiple(text: str) -> Fraction:
     Raises:
         ValueError: if it is 0, or divides by 0.
     """
-    above, slashes, below = re.fullmatch(r"(\d*)(/*)(\d*)", text).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(\d*)(/*)(\d*)", text)
+    assert found is not None  # the tokens hold no other lengths
+    above, slashes, below = found.groups()
     divisor = int(below) if below else 2 ** len(slashes)
     if divisor == 0 or above and int(above) == 0:
         raise ValueError(f"{text!r} is no length: expected one above 0, such as 3/2. Correct it.")
@@ -156,7 +158,7 @@ class _Player:
             self._sound([], multiple)
 
     def _play_note(self, token: Token) -> None:
-        sign, letter, marks, length = _NOTE.fullmatch(token.text).groups()  # type: ignore[union-attr]
+        [(sign, letter, marks, length)] = _NOTE.findall(token.text)
         self._sound([self._pitch(sign, letter, marks)], _read_multiple(length))
 
     def _play_chord(self, token: Token) -> None:

@@ -96,6 +96,8 @@ def test_a_loss_is_called_harm_and_says_what_to_do():
 
 def test_a_vocabulary_that_holds_every_event_is_not_mentioned():
     assert outcome.say_replaced(TUNED) is None
+    assert outcome.say_replaced(change(TUNED, replaced=0.0004)) is None  # it would say 0.0 %
+    assert "0.1 % of the tokens" in outcome.say_replaced(change(TUNED, replaced=0.0006))
 
 
 @pytest.mark.parametrize(

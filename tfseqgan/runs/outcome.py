@@ -17,6 +17,7 @@ from tfseqgan.runs.fine_tuning import SMALL_FOLDER
 from tfseqgan.runs.start import Start
 
 _FEW_HELD_OUT = 20
+_FEW_REPLACED = 0.0005
 _MANY_REPLACED = 0.1
 _CLEARLY = 2.0
 """So many standard errors are a difference."""
@@ -107,8 +108,8 @@ def say_gain(outcome: Outcome) -> str | None:
 
 
 def say_replaced(outcome: Outcome) -> str | None:
-    """Says how many events were replaced; None if none was."""
-    if not outcome.replaced:
+    """Says how many events were replaced; None for so few that 0.0 % would be printed."""
+    if outcome.replaced < _FEW_REPLACED:
         return None
 
     share = f"{100 * outcome.replaced:.1f} % of the tokens replace an event that the vocabulary"
